@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf.h: a site as its file describes it. Values only: parsing, checking and printing are in
+ * conf_parse.c, conf_check.c and conf_print.c. A struct conf that came out of conf_load() without
+ * an error is complete: defaults are filled in, and nothing in it contradicts itself.
+ */
+#ifndef CTL_CONF_H
+#define CTL_CONF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "proto/addr.h"
+
+/* Where an item was written, for messages: file (owned by the conf) and line, 1-based. */
+struct conf_place {
+	const char *file;
+	int line;
+};
+
+enum conf_mode { MODE_GRE, MODE_GRETAP };
+
+/* `checksum =`: no: neither sent nor asked for (verified when present, RFC 2784 2.3).
+ * yes: sent. require: sent, and packets without are dropped. receive: asked for but not sent. */
+enum conf_checksum { CHECKSUM_NO, CHECKSUM_YES, CHECKSUM_REQUIRE, CHECKSUM_RECEIVE };
+
+/* `sequence =`: yes: sent, and old packets are dropped. send / receive: one direction only. */
+enum conf_sequence { SEQUENCE_NO, SEQUENCE_YES, SEQUENCE_SEND, SEQUENCE_RECEIVE };
+
+/* `df =`: the outer don't-fragment bit. set: always. copy: the passenger's. clear: never, and outer
+ * packets that exceed the path MTU are fragmented (RFC 4459 3.1). */
+enum conf_df { DF_SET, DF_COPY, DF_CLEAR };
+
+enum conf_lane { LANE_AUTO, LANE_USER };
+
+enum conf_tristate { TRI_AUTO, TRI_YES, TRI_NO };
+
+struct conf_key {
+	bool present;
+	uint32_t value; /* host order */
+};
+
+/* `address = 192.168.8.1 peer 192.168.8.11`, or a prefix */
+struct conf_address {
+	struct conf_place at;
+	struct ip_prefix local; /* with a peer: length 32 or 128 */
+	struct ip_addr peer;	/* family IP_NONE when not given */
+};
+
+/* `route = 20.10.1.0/24 [metric N] [src ADDRESS] [table N]` */
+struct conf_route {
+	struct conf_place at;
+	struct ip_prefix to; /* host bits zero */
+	struct ip_addr src;  /* family IP_NONE when not given */
+	uint32_t metric;     /* 0: the kernel's default */
+	uint32_t table;	     /* 254 (main) by default */
+};
+
+struct conf_tunnel {
+	struct conf_place at; /* the [tunnel NAME] line */
+	char name[IFNAMSIZ];
+	enum conf_mode mode;
+	struct ip_addr local, remote; /* the same family */
+	char bind[IFNAMSIZ];	      /* underlay device; "" when not given */
+	char bridge[IFNAMSIZ];	      /* gretap only; "" when not given */
+	struct conf_key ikey, okey;   /* `key =` sets both */
+	enum conf_checksum checksum;
+	enum conf_sequence sequence;
+	bool ttl_inherit; /* else `ttl` 1..255 */
+	uint8_t ttl;
+	bool tos_inherit; /* else the six DSCP bits and two zero bits of `tos` */
+	uint8_t tos;
+	bool ecn; /* RFC 6040 normal mode; false: outer ECN field always zero */
+	enum conf_df df;
+	uint32_t mtu;  /* 0: auto */
+	bool mss_auto; /* clamp to the MTU */
+	uint16_t mss;  /* when not auto: clamp to this; 0: do not clamp */
+	bool notrack;  /* outer packets bypass conntrack, where nothing of ours NATs them */
+	enum conf_lane lane;
+
+	struct conf_address *addresses;
+	size_t address_count;
+	struct conf_route *routes;
+	size_t route_count;
+};
+
+/* `allow = 10.10.1.0/24 <-> 20.10.1.0/24`, or -> for one direction of opening */
+struct conf_allow {
+	struct conf_place at;
+	struct ip_prefix from, to;
+	bool both;
+};
+
+/* `masquerade = 10.10.1.0/24 out My_Tunnel`, `snat = 10.10.1.0/24 out eth0 to 192.0.2.9` */
+struct conf_snat {
+	struct conf_place at;
+	struct ip_prefix from;
+	char out[IFNAMSIZ];
+	struct ip_addr to; /* family IP_NONE: masquerade */
+};
+
+/* `publish = tcp/443 in eth1 to 10.10.1.5:8443` */
+struct conf_publish {
+	struct conf_place at;
+	uint8_t protocol;	 /* 6 or 17 */
+	uint16_t port, port_end; /* host order; equal for one port */
+	char in[IFNAMSIZ];
+	struct ip_addr to;
+	uint16_t to_port; /* 0: the port is kept */
+};
+
+struct conf_forward {
+	bool present; /* the file has a [forward] section */
+	bool enable;  /* turn forwarding on for the families that are used */
+	struct conf_allow *allows;
+	size_t allow_count;
+	struct conf_snat *snats; /* masquerade and snat, in the file's order */
+	size_t snat_count;
+	struct conf_publish *publishes;
+	size_t publish_count;
+};
+
+struct conf {
+	struct conf_tunnel *tunnels;
+	size_t tunnel_count;
+	struct conf_forward forward;
+	unsigned workers; /* [daemon] workers; 0: auto */
+	char **files;	  /* every file read, in order; conf_place.file points here */
+	size_t file_count;
+};
+
+/*
+ * Reads FILE and, when FILE is .../gretel.conf, .../gretel.d/*.conf in name order, and after that
+ * `extra` if it exists (the run directory's file of `gretel add`; NULL for none).
+ * Every fault is printed to `errors` as "FILE:LINE: what is wrong: what to write instead", one a
+ * line. Returns 0 and *out, or the number of faults (the caller then has nothing to free).
+ */
+int conf_load(const char *file, const char *extra, FILE *errors, struct conf **out);
+/* The same from memory; `name` stands for the file in messages. For tests and fuzzing. */
+int conf_load_text(const char *name, const char *text, FILE *errors, struct conf **out);
+void conf_free(struct conf *conf);
+
+/* Prints the effective configuration; conf_load_text() of it gives an equal conf. */
+void conf_print(const struct conf *conf, FILE *out);
+void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out);
+
+/* NULL when there is none. */
+const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *name);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dp.h: the user lane as the control plane sees it. Workers are threads; every call here is made by
+ * the main thread and returns when all workers have taken the change. A tunnel that a call does not
+ * name loses no packet.
+ */
+#ifndef DP_DP_H
+#define DP_DP_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/addr.h"
+#include "proto/drop.h"
+
+struct dp;
+
+/* What the packet paths know of a tunnel. */
+struct dp_params {
+	char name[IFNAMSIZ];
+	bool ethernet; /* TAP: passengers are Ethernet frames, protocol 0x6558 */
+	struct ip_addr local, remote;
+	uint32_t bind_ifindex; /* underlay device; 0: whatever the route says */
+	bool has_ikey, has_okey;
+	uint32_t ikey, okey; /* host order */
+	bool csum_send, csum_require;
+	bool seq_send, seq_receive;
+	bool ttl_inherit, tos_inherit, ecn;
+	uint8_t ttl, tos;
+	uint8_t df;	     /* enum conf_df */
+	uint32_t path_mtu;   /* largest outer packet, octets */
+	uint32_t mtu;	     /* of the interface, octets */
+	uint16_t mss4, mss6; /* clamp SYN to at most this, per passenger family; 0: leave alone */
+};
+
+/* Sums over all workers. */
+struct dp_counters {
+	uint64_t rx_packets,
+		rx_bytes; /* passengers delivered to the interface, octets of the passenger */
+	uint64_t tx_packets, tx_bytes; /* passengers sent to the underlay */
+	uint64_t drops[DROP_REASON_COUNT];
+	uint64_t last_rx_ns;  /* CLOCK_MONOTONIC of the last good packet from the peer; 0: never */
+	uint64_t rx_restarts; /* times the peer's sequence numbers began anew */
+};
+
+/* What the kernel told about an underlay path; called on the main thread. */
+struct dp_event {
+	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE } kind;
+	struct ip_addr remote; /* PATH_MTU: the peer whose path changed; look the route up again */
+	char name[IFNAMSIZ];   /* TUN_GONE: somebody deleted this interface */
+};
+typedef void (*dp_event_fn)(void *arg, const struct dp_event *event);
+
+struct uv_loop_s;
+
+/* Opens the raw sockets and starts `workers` threads (0: one per CPU that this process may use).
+ * Returns 0 or -errno. */
+int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
+	     struct dp **out);
+/* Stops the threads and closes everything; the TUN devices stay, they are persistent. */
+void dp_stop(struct dp *dp);
+unsigned dp_workers(const struct dp *dp);
+
+/* Creates the persistent TUN/TAP device `name`, or adopts it when it exists, and attaches one queue
+ * to each worker; then carries packets as `params` say. -EEXIST when the dp has it already, -EINVAL
+ * when a device of that name is not a TUN of the right kind, -errno else. */
+int dp_tunnel_add(struct dp *dp, const struct dp_params *params);
+/* New parameters for a tunnel that dp has; sequence state and counters go on. -ENOENT if unknown.
+ */
+int dp_tunnel_change(struct dp *dp, const struct dp_params *params);
+/* Detaches and, with `destroy`, removes the device. -ENOENT if unknown. */
+int dp_tunnel_del(struct dp *dp, const char *name, bool destroy);
+bool dp_tunnel_known(const struct dp *dp, const char *name);
+
+/* -ENOENT if unknown. */
+int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
+/* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */
+void dp_stray_counters(const struct dp *dp, uint64_t drops[DROP_REASON_COUNT]);
+
+#endif
