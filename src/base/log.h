@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log.h: one line per event, to stderr. Under systemd the line carries the <N> priority prefix that
- * the journal reads. Only cmd/ and ctl/ log; the lower folders return -errno.
+ * log.h: one line per event, to stderr or, after log_to_syslog(), to syslog. Under systemd a line
+ * on stderr carries the <N> priority prefix that the journal reads. Only cmd/ and ctl/ log; the
+ * lower folders return -errno.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -10,6 +11,8 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LO
 
 /* Lines above `level` are not written. */
 void log_set_level(enum log_level level);
+/* From now on to syslog(3): for a process that has given its terminal back. */
+void log_to_syslog(void);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
