@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * actual.h: what the kernel has: everything that bears our marks, and what the plan for a conf
+ * must know besides. A handful of dumps, whatever the number of tunnels, and two route lookups for
+ * each peer.
+ *
+ * The marks: a link of ours is a TUN or TAP device whose alias begins with "gretel: "; addresses
+ * and routes of ours are on such a link and have protocol number 71; rules are in the table
+ * `inet gretel`. What else is on our links was put there by somebody else and stays.
+ */
+#ifndef CTL_ACTUAL_H
+#define CTL_ACTUAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ctl/conf.h"
+#include "ctl/lane.h"
+#include "ctl/state.h"
+#include "os/address.h"
+#include "os/link.h"
+#include "os/nft.h"
+#include "os/route.h"
+
+#define ACTUAL_ALIAS_MARK "gretel: "
+
+/* Sockets to the kernel; open for as long as the daemon lives. */
+struct kernel {
+	struct nl route;
+	struct nft *nft;
+	int nft_error; /* why there are no nftables: -errno; 0: there are */
+};
+int kernel_open(struct kernel *kernel);
+void kernel_close(struct kernel *kernel);
+
+/* The way to a peer. */
+struct actual_way {
+	int error;	    /* 0, or why there is no way: -errno of route_find() */
+	bool local_missing; /* the tunnel's local address is no address of this host */
+	struct route_way way;
+	uint32_t path_mtu; /* octets; 0: not known */
+};
+
+struct actual {
+	struct link_info *links; /* all of the namespace, by name */
+	size_t link_count;
+	struct address_info *addresses; /* on our links, by link index */
+	size_t address_count;
+	struct route_info *routes; /* on our links with our number, by oif */
+	size_t route_count;
+	struct actual_way *ways; /* one per tunnel of the conf, in its order */
+	size_t way_count;
+
+	bool lane_asked;	/* there was a lane to ask */
+	struct dp_params *lane; /* what it carries, by name */
+	size_t lane_count;
+
+	int nft_error; /* 0: this kernel has nftables */
+	bool rules_present;
+	uint64_t rules_listed; /* hash of the kernel's listing */
+
+	/* Forwarding now ("" where the kernel does not have the family), and, where the conf wants
+	 * it on and it is not, all the values that turning it on would change, the switch first. */
+	char forward[SWITCH_COUNT][SYSCTL_VALUE_SIZE];
+	struct sysctl_list around[SWITCH_COUNT];
+
+	const struct state *state; /* borrowed */
+};
+
+/* Reads. `conf` NULL: nothing is wanted (for `down`). `lane` NULL: there is none to ask. Returns 0
+ * or -errno, and then a sentence in `error`. */
+#define ACTUAL_ERROR_SIZE 512
+int actual_read(struct kernel *kernel, const struct conf *conf, const struct state *state,
+		const struct lane_ops *lane, struct actual *out, char error[ACTUAL_ERROR_SIZE]);
+void actual_free(struct actual *actual);
+
+/* NULL when there is none. */
+const struct link_info *actual_link(const struct actual *actual, const char *name);
+const struct link_info *actual_link_at(const struct actual *actual, uint32_t index);
+const struct dp_params *actual_lane(const struct actual *actual, const char *name);
+/* Whether the link bears our mark, or its creation by us was cut short. */
+bool actual_is_ours(const struct actual *actual, const struct link_info *link);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan.h: the difference between desired and actual, as steps in the order in which they are to be
+ * made. PURE.
+ *
+ *	state_load(run_dir, &state);
+ *	actual_read(&kernel, conf, &state, lane, &actual, error);
+ *	site_build(conf, &actual, &site);
+ *	plan_make(&site, &actual, &plan);
+ *	if (plan.refusal_count == 0) apply_plan(&kernel, &plan, lane, &state, &report);
+ *
+ * With conf NULL the same calls make the plan of `down`.
+ */
+#ifndef CTL_PLAN_H
+#define CTL_PLAN_H
+
+#include "ctl/actual.h"
+#include "ctl/site.h"
+
+enum step_kind {
+	STEP_RULES_SET, /* loads the table; first, so that no packet passes unjudged */
+	STEP_FORWARD_ON,
+	STEP_ROUTE_DEL,
+	STEP_ADDRESS_DEL,
+	STEP_TUNNEL_DEL,
+	STEP_TUNNEL_CREATE, /* interface, packet path, alias */
+	STEP_TUNNEL_ADOPT,  /* the interface is there, the packet path takes it over */
+	STEP_TUNNEL_CHANGE, /* parameters and alias of a tunnel that goes on running */
+	STEP_MTU,
+	STEP_MASTER,
+	STEP_ADDRESS_ADD,
+	STEP_UP,
+	STEP_ROUTE_ADD,
+	STEP_FORWARD_RESTORE, /* last, with STEP_RULES_DEL, where nothing is wanted any more */
+	STEP_RULES_DEL,
+	STEP_KIND_COUNT
+};
+
+struct step_tunnel {
+	const struct dp_params *params; /* NULL for DEL */
+	const char *alias;
+	const struct dp_params *old_params; /* what the lane had; NULL: nothing */
+	const char *old_alias;		    /* NULL: there was no link */
+	uint32_t old_mtu;		    /* DEL */
+	bool old_up;			    /* DEL */
+};
+
+/* One change. What it points to belongs to the site, the actual state and the plan. */
+struct step {
+	enum step_kind kind;
+	char object[IFNAMSIZ]; /* the tunnel, or "" */
+	char *text;	       /* for people: "add route 20.10.1.0/24 over My_Tunnel" */
+	union {
+		struct step_tunnel tunnel;
+		struct {
+			uint32_t mtu, old;
+		} mtu;
+		struct {
+			uint32_t index, old;
+		} master;
+		struct address_info address; /* .index is filled in when applied */
+		struct route_info route;     /* .oif is filled in when applied */
+		struct {
+			enum state_switch which;
+			const struct sysctl_list *values; /* ON: to save; RESTORE: to write */
+		} forward;
+		struct {
+			const char *text; /* NULL for DEL */
+			uint64_t hash;
+		} rules;
+	};
+};
+
+struct plan {
+	struct step *steps;
+	size_t step_count, step_room;
+	/* Why the plan must not be applied: "FILE:LINE: what is wrong: what to do". */
+	char **refusals;
+	size_t refusal_count;
+	/* What does not stand in the way but will not work as it is: "FILE:LINE: ...". */
+	char **notes;
+	size_t note_count;
+};
+
+/* Returns 0 (also with refusals: look at refusal_count) or -ENOMEM. `site` and `actual` must
+ * outlive the plan. Adopting a tunnel that no lane carries is a step only if there is a lane to
+ * ask. */
+int plan_make(const struct site *site, const struct actual *actual, struct plan *out);
+void plan_free(struct plan *plan);
+
+/* "create", "add-route", ...: for JSON. */
+const char *step_kind_name(enum step_kind kind);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link.h: network interfaces, by rtnetlink. All functions return 0 or -errno; nl->text has the
+ * kernel's words. */
+#ifndef OS_LINK_H
+#define OS_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "os/netlink.h"
+
+#define LINK_ALIAS_SIZE 256 /* the kernel takes 255 octets */
+#define LINK_KIND_SIZE	16
+
+enum link_tun { LINK_TUN_NONE, LINK_TUN, LINK_TAP };
+
+struct link_info {
+	uint32_t index;
+	uint32_t master;   /* index of the bridge or bond that it is a port of; 0: none */
+	uint32_t mtu;	   /* octets */
+	uint32_t flags;	   /* IFF_* */
+	uint8_t operstate; /* IF_OPER_* of RFC 2863 */
+	enum link_tun tun; /* what a link of kind "tun" is */
+	bool persist;	   /* a tun that stays without a process */
+	char name[IFNAMSIZ];
+	char kind[LINK_KIND_SIZE]; /* "tun", "bridge", ...; "" for a real device */
+	char alias[LINK_ALIAS_SIZE];
+};
+
+typedef int (*link_each_fn)(void *arg, const struct link_info *link);
+/* All links of the namespace, one dump. A value below zero from `each` ends the walk. */
+int link_each(struct nl *nl, link_each_fn each, void *arg);
+/* -ENODEV when there is none of that name. */
+int link_get(struct nl *nl, const char *name, struct link_info *out);
+/* 0 when there is none. */
+uint32_t link_index(const char *name);
+
+/* -ENODEV when there is no such link. */
+int link_set_alias(struct nl *nl, const char *name, const char *alias);
+int link_set_mtu(struct nl *nl, const char *name, uint32_t mtu);
+int link_set_up(struct nl *nl, const char *name, bool up);
+/* master 0: of nothing. */
+int link_set_master(struct nl *nl, const char *name, uint32_t master);
+int link_delete(struct nl *nl, const char *name);
+
+#endif

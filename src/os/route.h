@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* route.h: routes and route lookups, by rtnetlink. */
+#ifndef OS_ROUTE_H
+#define OS_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "os/address.h"
+#include "os/netlink.h"
+
+#define ROUTE_TABLE_MAIN  254
+#define ROUTE_TABLE_LOCAL 255
+
+struct route_info {
+	struct ip_prefix to;
+	uint32_t table;
+	uint32_t metric;	/* as the kernel shows it: IPv6 has 1024 where none was given */
+	uint32_t oif;		/* 0 for a route of several next hops */
+	struct ip_addr gateway; /* family IP_NONE when on link */
+	struct ip_addr src;	/* preferred source; family IP_NONE when not given */
+	uint8_t protocol;	/* RTPROT_* */
+	uint8_t type;		/* RTN_* */
+};
+
+typedef int (*route_each_fn)(void *arg, const struct route_info *route);
+/* Routes of one family and one protocol number, in all tables; filtered by the kernel, so that a
+ * full Internet table beside ours costs nothing. */
+int route_each(struct nl *nl, uint8_t family, uint8_t protocol, route_each_fn each, void *arg);
+/* Adds a unicast route over `oif`. -EEXIST when the table has one with that prefix and metric. */
+int route_add(struct nl *nl, const struct route_info *route);
+int route_replace(struct nl *nl, const struct route_info *route);
+/* -ESRCH when there is none. */
+int route_del(struct nl *nl, const struct route_info *route);
+
+/* The way that packets to an address would take. */
+struct route_way {
+	struct ip_prefix match; /* the prefix of the route that was chosen */
+	uint32_t table;
+	uint32_t metric;
+	uint32_t oif;
+	uint8_t protocol;
+	uint8_t type;		/* RTN_UNICAST, RTN_LOCAL, ... */
+	struct ip_addr gateway; /* family IP_NONE when on link */
+	struct ip_addr src;	/* the address that the kernel would send from */
+	uint32_t mtu;		/* path MTU: of the route, or learnt; 0: that of the device */
+};
+
+/* The kernel's answer for a packet to `to`, from `from` (NULL, or family IP_NONE: any) and out of
+ * the link `oif` (0: any). -ENETUNREACH, -EHOSTUNREACH: no route. -EINVAL: `from` is no address of
+ * this host. */
+int route_find(struct nl *nl, const struct ip_addr *to, const struct ip_addr *from, uint32_t oif,
+	       struct route_way *out);
+
+#endif
