@@ -47,4 +47,8 @@ enum drop_reason {
 		DROP_REASON_COUNT
 };
 
+/* The name shown ("rx-key-wrong") and what happened, from the table above; never NULL. */
+const char *drop_name(enum drop_reason reason);
+const char *drop_text(enum drop_reason reason);
+
 #endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* overhead.h: what a tunnel takes from each packet, and what is left for the passenger. Octets. */
+#ifndef PROTO_OVERHEAD_H
+#define PROTO_OVERHEAD_H
+
+#include "proto/gre.h"
+#include "proto/ip.h"
+
+enum {
+	ETHERNET_HEADER_LENGTH = 14,
+	MPLS_LABEL_LENGTH = 4,
+	IP4_MTU_MIN = 68,   /* RFC 791: every link carries this */
+	IP6_MTU_MIN = 1280, /* RFC 8200 5 */
+};
+
+/* Octets before the passenger's IP header: outer header, GRE header, and on a tunnel of Ethernet
+ * frames the inner Ethernet header. `family` is the outer one. */
+PROTO_INLINE unsigned tunnel_overhead(uint8_t family, bool ethernet, bool checksum, bool key,
+				      bool sequence)
+{
+	return ip_outer_length(family) + gre_header_length(checksum, key, sequence) +
+	       (ethernet ? ETHERNET_HEADER_LENGTH : 0);
+}
+
+/* The MTU of the tunnel interface when the path to the peer carries path_mtu; 0 when nothing is
+ * left. */
+PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, bool ethernet, bool checksum,
+				 bool key, bool sequence)
+{
+	unsigned overhead = tunnel_overhead(family, ethernet, checksum, key, sequence);
+
+	return path_mtu > overhead ? path_mtu - overhead : 0;
+}
+
+/* The largest TCP segment without options in a packet of `mtu`, family of the passenger; 0 when
+ * there is no room. */
+PROTO_INLINE uint16_t mss_for_mtu(uint8_t family, uint32_t mtu)
+{
+	uint32_t headers = ip_outer_length(family) + 20;
+
+	if (mtu <= headers)
+		return 0;
+	return mtu - headers > 65535 ? 65535 : (uint16_t)(mtu - headers);
+}
+
+#endif
