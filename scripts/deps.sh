@@ -9,10 +9,11 @@ set -eu
 
 build="build-essential meson ninja-build pkg-config
        libuv1-dev libmnl-dev libnftables-dev libinih-dev libjansson-dev libsmartcols-dev libsystemd-dev
-       python3 iproute2 nftables iputils-ping procps"
+       python3 iproute2 nftables iputils-ping procps ethtool"
 check="clang clang-format llvm libclang-rt-14-dev libbpf-dev bpftool cppcheck libcmocka-dev
-       python3-pytest python3-scapy tshark tcpdump mandoc socat"
-bench="iperf3 openvswitch-switch ethtool python3-matplotlib"
+       libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy
+       tshark tcpdump conntrack mandoc socat"
+bench="iperf3 openvswitch-switch python3-matplotlib"
 
 case "${1:-check}" in
 build) want="$build" ;;

@@ -2,7 +2,6 @@
 #include "proto/addr.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 unsigned addr_size(uint8_t family)
@@ -66,7 +65,7 @@ bool prefix_parse(const char *text, struct ip_prefix *out)
 const char *addr_format(const struct ip_addr *addr, char buf[ADDR_TEXT_SIZE])
 {
 	if (addr->family != IP_V4 && addr->family != IP_V6)
-		snprintf(buf, ADDR_TEXT_SIZE, "none");
+		memcpy(buf, "none", sizeof("none"));
 	else
 		inet_ntop(addr->family, addr->bytes, buf, ADDR_TEXT_SIZE);
 	return buf;
@@ -74,9 +73,18 @@ const char *addr_format(const struct ip_addr *addr, char buf[ADDR_TEXT_SIZE])
 
 const char *prefix_format(const struct ip_prefix *prefix, char buf[PREFIX_TEXT_SIZE])
 {
-	char addr[ADDR_TEXT_SIZE];
+	char *end;
+	unsigned len = prefix->len;
 
-	snprintf(buf, PREFIX_TEXT_SIZE, "%s/%u", addr_format(&prefix->addr, addr), prefix->len);
+	addr_format(&prefix->addr, buf);
+	end = buf + strlen(buf);
+	*end++ = '/';
+	if (len >= 100)
+		*end++ = (char)('0' + len / 100);
+	if (len >= 10)
+		*end++ = (char)('0' + len / 10 % 10);
+	*end++ = (char)('0' + len % 10);
+	*end = 0;
 	return buf;
 }
 

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The scene: two LANs, two routers, somebody else's network between them.
+
+    hostA ──eth1─[ A ]─bond0 ═══ a [wire] b ═══ bond0─[ B ]─eth1── hostB
+    10.10.1.10  10.10.1.1  172.19.1.1       172.19.1.2  20.10.1.1  20.10.1.10
+    fd00:10:1::10     ::1  2001:db8:19::1          ::2  fd00:20:1::1     ::10
+
+A host knows its own router as gateway and nothing else; a router knows its LAN and the underlay.
+The wire is a bridge, or the relay (wire.py), which loses and delays.
+"""
+import contextlib
+
+from net import Namespace, offloads_off, veth
+
+A, B = "A", "B"
+
+UNDERLAY = {4: {A: "172.19.1.1", B: "172.19.1.2"}, 6: {A: "2001:db8:19::1", B: "2001:db8:19::2"}}
+UNDERLAY_LENGTH = {4: 24, 6: 64}
+GATEWAY = {4: "172.19.1.254", 6: "2001:db8:19::fe"}
+LAN = {4: {A: "10.10.1.0/24", B: "20.10.1.0/24"}, 6: {A: "fd00:10:1::/64", B: "fd00:20:1::/64"}}
+ROUTER = {4: {A: "10.10.1.1", B: "20.10.1.1"}, 6: {A: "fd00:10:1::1", B: "fd00:20:1::1"}}
+HOST = {4: {A: "10.10.1.10", B: "20.10.1.10"}, 6: {A: "fd00:10:1::10", B: "fd00:20:1::10"}}
+TUNNEL = {4: {A: "192.168.8.1", B: "192.168.8.11"}, 6: {A: "fd00:8::1", B: "fd00:8::11"}}
+
+
+def other(side):
+    return B if side == A else A
+
+
+class Scene:
+    def __init__(self, wire="bridge", mtu=1500):
+        self._undo = contextlib.ExitStack()
+        try:
+            self._build(wire, mtu)
+        except BaseException:
+            self.close()
+            raise
+
+    def namespace(self, label):
+        made = Namespace(label)
+        self._undo.callback(made.close)
+        return made
+
+    def _build(self, wire, mtu):
+        self.host = {A: self.namespace("hostA"), B: self.namespace("hostB")}
+        self.router = {A: self.namespace("A"), B: self.namespace("B")}
+        self.wire = self.namespace("wire")
+        self.wire.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+        self.wire.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+        for side, port in ((A, "a"), (B, "b")):
+            veth(self.host[side], "eth0", self.router[side], "eth1")
+            veth(self.router[side], "bond0", self.wire, port, mtu=mtu)
+            self._address(side)
+            offloads_off(self.router[side], "bond0")
+        offloads_off(self.wire, "a", "b")
+        if wire == "bridge":
+            self.wire.ip(f"link add br0 mtu {mtu} type bridge mcast_snooping 0", "link set dev br0 up",
+                         "link set dev a master br0", "link set dev b master br0")
+
+    def _address(self, side):
+        host, router = self.host[side], self.router[side]
+        for family in (4, 6):
+            length = LAN[family][side].split("/")[1]
+            flag = " nodad" if family == 6 else ""
+            router.ip(f"address add {ROUTER[family][side]}/{length} dev eth1{flag}",
+                      f"address add {UNDERLAY[family][side]}/{UNDERLAY_LENGTH[family]} dev bond0{flag}")
+            host.ip(f"address add {HOST[family][side]}/{length} dev eth0{flag}",
+                    f"route add default via {ROUTER[family][side]}")
+
+    def hosts(self):
+        return self.host[A], self.host[B]
+
+    def close(self):
+        self._undo.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens between the routers: the relay that loses packets, captures, and their decoding."""
+import os
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+
+from net import run, wait_for
+from scene import GATEWAY
+
+MARKER_TYPE = 0x88B5  # IEEE local experimental EtherType: the mark that ends a capture
+
+
+class Relay:
+    """Drives tests/netns/relay.c between `wire`'s ports a and b."""
+
+    def __init__(self, program, wire, seed=1, **settings):
+        self.process = wire.popen([program, "a", "b", seed], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        self._answer("ready")
+        for address in GATEWAY.values():
+            self._order(f"gateway {address}")
+        self.set(**settings)
+
+    def _answer(self, expected):
+        line = self.process.stdout.readline().strip()
+        if line != expected:
+            raise AssertionError(f"relay answered {line!r}, not {expected!r}")
+
+    def _order(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        self._answer("ok")
+
+    def set(self, **settings):
+        """drop=, dup=, reorder= in percent; mtu=, icmp="yes"/"no"; cut="none"/"ab"/"ba"/"both"."""
+        for name, value in settings.items():
+            self._order(f"{name} {value}")
+
+    def stats(self):
+        """{"ab": {"frames": …, "dropped": …}, "ba": …}"""
+        self.process.stdin.write("stats\n")
+        self.process.stdin.flush()
+        words = self.process.stdout.readline().split()
+        found = {}
+        for word, value in zip(words, words[1:] + [""]):
+            if word in ("ab", "ba"):
+                found[word] = way = {}
+            elif not word.isdigit():
+                way[word] = int(value)
+        return found
+
+
+class Capture:
+    """tcpdump on one device into a file. Use as a context; `path` is whole after the context."""
+
+    def __init__(self, namespace, device, path, only="ip or ip6"):
+        self.namespace, self.device, self.path = namespace, device, str(path)
+        self.only = f"({only}) or ether proto {MARKER_TYPE}"
+
+    def __enter__(self):
+        self.log = open(self.path + ".log", "w+", encoding="utf-8")
+        self.process = self.namespace.popen(
+            ["tcpdump", "--immediate-mode", "-Z", "root", "-U", "-n", "-s", "0", "-B", "32768",
+             "-i", self.device, "-w", self.path, self.only], stderr=self.log)
+        wait_for(lambda: "listening on" in self._said() or self.process.poll() is not None, 10,
+                 "tcpdump listens")
+        if self.process.poll() is not None:
+            raise AssertionError(self._said())
+        return self
+
+    def _said(self):
+        with open(self.log.name, encoding="utf-8") as file:
+            return file.read()
+
+    def __exit__(self, *_):
+        """Ends after a frame of ours has come by, so that everything sent before is in the file."""
+        mark = os.urandom(46)
+        with self.namespace.entered():
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            sender.bind((self.device, 0))
+            sender.send(b"\x02" + bytes(11) + struct.pack("!H", MARKER_TYPE) + mark)
+            sender.close()
+
+        def written():
+            with open(self.path, "rb") as file:
+                return mark in file.read()
+        wait_for(written, 10, "the mark is in the capture")
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(10)
+        self.log.close()
+
+
+def tshark(path, fields, show="", options=()):
+    """Decodes a capture: one dictionary for each frame, with a list of values for each field."""
+    argv = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a",
+            "-E", "aggregator=|", *options]
+    not_mark = f"not eth.type == {MARKER_TYPE:#x}"
+    argv += ["-Y", f"({show}) and {not_mark}" if show else not_mark]
+    for field in fields:
+        argv += ["-e", field]
+    lines = run(argv, timeout=120).stdout.splitlines()
+    return [{field: value.split("|") if value else []
+             for field, value in zip(fields, line.split("\t"))} for line in lines]
+
+
+def tshark_text(path, show=""):
+    """The whole decoding, to show when an assertion fails."""
+    words = shlex.split(f"tshark -n -r {shlex.quote(str(path))} -V")
+    return run(words + (["-Y", show] if show else []), timeout=120).stdout
