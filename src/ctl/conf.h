@@ -59,8 +59,35 @@ struct conf_route {
 	uint32_t table;	     /* 254 (main) by default */
 };
 
+/* The keys of a [tunnel] section, in the order in which they are documented and printed. */
+enum conf_tunnel_key {
+	TUNNEL_MODE,
+	TUNNEL_LOCAL,
+	TUNNEL_REMOTE,
+	TUNNEL_BIND,
+	TUNNEL_BRIDGE,
+	TUNNEL_ADDRESS,
+	TUNNEL_ROUTE,
+	TUNNEL_KEY,
+	TUNNEL_IKEY,
+	TUNNEL_OKEY,
+	TUNNEL_CHECKSUM,
+	TUNNEL_SEQUENCE,
+	TUNNEL_TTL,
+	TUNNEL_TOS,
+	TUNNEL_ECN,
+	TUNNEL_DF,
+	TUNNEL_MTU,
+	TUNNEL_MSS,
+	TUNNEL_KEEPALIVE,
+	TUNNEL_NOTRACK,
+	TUNNEL_LANE,
+	TUNNEL_KEY_COUNT
+};
+
 struct conf_tunnel {
-	struct conf_place at; /* the [tunnel NAME] line */
+	struct conf_place at;	     /* the [tunnel NAME] line */
+	int lines[TUNNEL_KEY_COUNT]; /* in at.file, where each key is; 0: not given, the default */
 	char name[IFNAMSIZ];
 	enum conf_mode mode;
 	struct ip_addr local, remote; /* the same family */
@@ -75,10 +102,12 @@ struct conf_tunnel {
 	uint8_t tos;
 	bool ecn; /* RFC 6040 normal mode; false: outer ECN field always zero */
 	enum conf_df df;
-	uint32_t mtu;  /* 0: auto */
-	bool mss_auto; /* clamp to the MTU */
-	uint16_t mss;  /* when not auto: clamp to this; 0: do not clamp */
-	bool notrack;  /* outer packets bypass conntrack, where nothing of ours NATs them */
+	uint32_t mtu;			/* 0: auto */
+	bool mss_auto;			/* clamp to the MTU */
+	uint16_t mss;			/* when not auto: clamp to this; 0: do not clamp */
+	uint32_t keepalive_interval_ms; /* 0: no keepalive */
+	uint8_t keepalive_retries;	/* missed answers until the peer counts as gone */
+	bool notrack; /* outer packets bypass conntrack, where nothing of ours NATs them */
 	enum conf_lane lane;
 
 	struct conf_address *addresses;
@@ -133,10 +162,11 @@ struct conf {
 };
 
 /*
- * Reads FILE and, when FILE is .../gretel.conf, .../gretel.d/*.conf in name order, and after that
- * `extra` if it exists (the run directory's file of `gretel add`; NULL for none).
+ * Reads FILE (NULL for none) and, when FILE is .../gretel.conf, .../gretel.d/X.conf in name order,
+ * and after that `extra` if it exists (the run directory's file of `gretel add`; NULL for none).
  * Every fault is printed to `errors` as "FILE:LINE: what is wrong: what to write instead", one a
- * line. Returns 0 and *out, or the number of faults (the caller then has nothing to free).
+ * line, in the order of files and lines; a file that cannot be read has no LINE.
+ * Returns 0 and *out, or the number of faults (the caller then has nothing to free).
  */
 int conf_load(const char *file, const char *extra, FILE *errors, struct conf **out);
 /* The same from memory; `name` stands for the file in messages. For tests and fuzzing. */
@@ -149,5 +179,17 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out);
 
 /* NULL when there is none. */
 const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *name);
+
+/* A key as the manual page shows it. */
+struct conf_key_doc {
+	const char *section; /* "tunnel", "forward", "daemon" */
+	const char *name;
+	const char *fallback; /* the value when the key is not written; NULL: nothing is set */
+	const char *help;     /* one line */
+	bool required;
+	bool repeatable;
+};
+/* The keys in the order of the manual page; NULL when `index` is past the last. */
+const struct conf_key_doc *conf_key_doc(size_t index);
 
 #endif

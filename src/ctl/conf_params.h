@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_params.h: what follows from a tunnel's configuration alone. */
+#ifndef CTL_CONF_PARAMS_H
+#define CTL_CONF_PARAMS_H
+
+#include "ctl/conf.h"
+
+/* An interface's alias holds 255 octets (IFALIASZ with its terminating zero). */
+#define CONF_ALIAS_SIZE	  256
+#define CONF_ALIAS_PREFIX "gretel: "
+
+/*
+ * Canonical text of the parameters that shape or judge packets, for the alias of the interface:
+ * "gretel: gre local 172.19.1.1 remote 172.19.1.2 key 7". What has its default value is left out,
+ * so two tunnels carry the same packets if and only if the texts are equal. The MTU, addresses,
+ * routes, bridge and rules are not in it: the kernel shows those.
+ */
+void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE]);
+
+/* Octets that a packet grows by: outer IP header (20 or 40), GRE header with the fields that are
+ * sent (4 to 16), and with gretap the inner Ethernet header (14). */
+unsigned conf_overhead(const struct conf_tunnel *tunnel);
+
+#endif

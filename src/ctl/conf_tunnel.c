@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One function per key of [tunnel]. */
+#include "ctl/conf_parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/conf_value.h"
+
+#define KEEPALIVE_MS_MIN 50
+#define KEEPALIVE_MS_MAX 32767000 /* the range of Cisco's `keepalive` */
+
+#define RT_TABLE_MAIN_ID  254
+#define RT_TABLE_LOCAL_ID 255
+
+/* The index of `value` in `words`, or -1 and a fault that shows `expected`. */
+static int word(struct conf_reader *reader, const char *value, const char *const *words,
+		const char *expected)
+{
+	int index = value_word(value, words);
+
+	if (index < 0)
+		conf_bad_value(reader, value, expected);
+	return index;
+}
+
+static void yes_or_no(struct conf_reader *reader, const char *value, bool *out)
+{
+	static const char *const words[] = {"no", "yes", NULL};
+	int index = word(reader, value, words, "yes or no");
+
+	if (index >= 0)
+		*out = index == 1;
+}
+
+void conf_key_mode(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"gre", "gretap", NULL};
+	int index = word(reader, value, words, "gre or gretap");
+
+	if (index >= 0)
+		reader->tunnel->mode = (enum conf_mode)index;
+}
+
+void conf_key_local(struct conf_reader *reader, char *value)
+{
+	conf_parse_addr(reader, value, &reader->tunnel->local);
+}
+
+void conf_key_remote(struct conf_reader *reader, char *value)
+{
+	conf_parse_addr(reader, value, &reader->tunnel->remote);
+}
+
+void conf_key_bind(struct conf_reader *reader, char *value)
+{
+	conf_parse_device(reader, value, reader->tunnel->bind);
+}
+
+void conf_key_bridge(struct conf_reader *reader, char *value)
+{
+	conf_parse_device(reader, value, reader->tunnel->bridge);
+}
+
+/* ADDRESS | ADDRESS/LENGTH | ADDRESS peer ADDRESS */
+static bool parse_address(struct conf_reader *reader, char *value, struct conf_address *out)
+{
+	char *words[3];
+	size_t count = value_split(value, words, 3);
+
+	if (!prefix_parse(words[0], &out->local) || (count != 1 && count != 3) ||
+	    (count == 3 && strcmp(words[1], "peer") != 0)) {
+		conf_fault(reader->faults, reader->at,
+			   "the address is not understood: write for example "
+			   "address = 192.168.8.1 peer 192.168.8.11, or 192.168.8.1/30");
+		return false;
+	}
+	if (count == 1)
+		return true;
+	if (!addr_parse(words[2], &out->peer)) {
+		conf_fault(
+			reader->faults, reader->at,
+			"the peer \"%.60s\" is not an address: write one without a prefix length",
+			words[2]);
+		return false;
+	}
+	if (out->local.len != addr_size(out->local.addr.family) * 8) {
+		conf_fault(reader->faults, reader->at,
+			   "an address with a peer has no prefix length: leave out the /%u",
+			   out->local.len);
+		return false;
+	}
+	return true;
+}
+
+void conf_key_address(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	struct conf_address address = {.at = reader->at}, *array;
+
+	if (!parse_address(reader, value, &address))
+		return;
+	array = conf_grow(reader, tunnel->addresses, &tunnel->address_count, sizeof *array);
+	if (!array)
+		return;
+	tunnel->addresses = array;
+	array[tunnel->address_count - 1] = address;
+}
+
+/* One `word argument` pair behind the prefix of a route. */
+static bool parse_route_option(struct conf_reader *reader, const char *name, const char *value,
+			       struct conf_route *route)
+{
+	if (strcmp(name, "src") == 0)
+		return conf_parse_addr(reader, value, &route->src);
+	if (strcmp(name, "metric") == 0) {
+		if (value_u32(value, 1, UINT32_MAX, &route->metric))
+			return true;
+		conf_fault(reader->faults, reader->at,
+			   "metric %.40s is not possible: write a number from 1 to 4294967295",
+			   value);
+	} else if (strcmp(name, "table") == 0) {
+		if (value_u32(value, 1, UINT32_MAX, &route->table) &&
+		    route->table != RT_TABLE_LOCAL_ID)
+			return true;
+		conf_fault(reader->faults, reader->at,
+			   "table %.40s is not possible: write a number from 1 to 4294967295, "
+			   "but not 255",
+			   value);
+	} else if (strcmp(name, "via") == 0) {
+		conf_fault(reader->faults, reader->at,
+			   "a route into a tunnel has no gateway: leave out via %.60s", value);
+	} else {
+		conf_fault(reader->faults, reader->at,
+			   "\"%.40s\" is not a word of a route: write "
+			   "PREFIX [metric N] [src ADDRESS] [table N]",
+			   name);
+	}
+	return false;
+}
+
+/* True when a word at an odd place, the name of an option, stands there for the second time. */
+static bool option_repeated(char *const *words, size_t at)
+{
+	for (size_t i = 1; i < at; i += 2)
+		if (strcmp(words[i], words[at]) == 0)
+			return true;
+	return false;
+}
+
+static bool parse_route(struct conf_reader *reader, char *value, struct conf_route *route)
+{
+	char *words[7];
+	size_t count = value_split(value, words, 7);
+
+	if (strcmp(words[0], "default") == 0) {
+		conf_fault(reader->faults, reader->at,
+			   "\"default\" does not say which family: write 0.0.0.0/0 or ::/0");
+		return false;
+	}
+	if (!conf_parse_network(reader, words[0], &route->to))
+		return false;
+	for (size_t i = 1; i < count && i < 7; i += 2) {
+		if (i + 1 == count || i + 1 == 7) {
+			conf_fault(reader->faults, reader->at,
+				   "nothing follows \"%.40s\": write "
+				   "PREFIX [metric N] [src ADDRESS] [table N]",
+				   words[i]);
+			return false;
+		}
+		if (option_repeated(words, i)) {
+			conf_fault(reader->faults, reader->at,
+				   "%s stands twice in the route: write it once", words[i]);
+			return false;
+		}
+		if (!parse_route_option(reader, words[i], words[i + 1], route))
+			return false;
+	}
+	if (count > 7)
+		conf_fault(reader->faults, reader->at,
+			   "the route has too many words: write "
+			   "PREFIX [metric N] [src ADDRESS] [table N]");
+	return count <= 7;
+}
+
+void conf_key_route(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	struct conf_route route = {.at = reader->at, .table = RT_TABLE_MAIN_ID}, *array;
+
+	if (!parse_route(reader, value, &route))
+		return;
+	array = conf_grow(reader, tunnel->routes, &tunnel->route_count, sizeof *array);
+	if (!array)
+		return;
+	tunnel->routes = array;
+	array[tunnel->route_count - 1] = route;
+}
+
+static void parse_key(struct conf_reader *reader, const char *value, struct conf_key *out)
+{
+	struct conf_key key = {.present = true};
+	struct ip_addr quad;
+
+	if (addr_parse(value, &quad) && quad.family == IP_V4) {
+		key.value = (uint32_t)quad.bytes[0] << 24 | (uint32_t)quad.bytes[1] << 16 |
+			    (uint32_t)quad.bytes[2] << 8 | quad.bytes[3];
+		*out = key;
+	} else if (value_u32(value, 0, UINT32_MAX, &key.value)) {
+		*out = key;
+	} else {
+		conf_bad_value(reader, value,
+			       "a number from 0 to 4294967295, or 0x and hexadecimal digits, "
+			       "or a dotted quad");
+	}
+}
+
+/* `key` is both of the others. */
+static bool key_clash(struct conf_reader *reader, enum conf_tunnel_key other, const char *name)
+{
+	int line = reader->tunnel->lines[other];
+
+	if (line)
+		conf_fault(reader->faults, reader->at,
+			   "%s and %s (line %d) exclude each other: write key alone, or ikey and "
+			   "okey",
+			   reader->key, name, line);
+	return line != 0;
+}
+
+void conf_key_key(struct conf_reader *reader, char *value)
+{
+	if (key_clash(reader, TUNNEL_IKEY, "ikey") || key_clash(reader, TUNNEL_OKEY, "okey"))
+		return;
+	parse_key(reader, value, &reader->tunnel->ikey);
+	reader->tunnel->okey = reader->tunnel->ikey;
+}
+
+void conf_key_ikey(struct conf_reader *reader, char *value)
+{
+	if (!key_clash(reader, TUNNEL_KEY, "key"))
+		parse_key(reader, value, &reader->tunnel->ikey);
+}
+
+void conf_key_okey(struct conf_reader *reader, char *value)
+{
+	if (!key_clash(reader, TUNNEL_KEY, "key"))
+		parse_key(reader, value, &reader->tunnel->okey);
+}
+
+void conf_key_checksum(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"no", "yes", "require", "receive", NULL};
+	int index = word(reader, value, words, "no, yes, require or receive");
+
+	if (index >= 0)
+		reader->tunnel->checksum = (enum conf_checksum)index;
+}
+
+void conf_key_sequence(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"no", "yes", "send", "receive", NULL};
+	int index = word(reader, value, words, "no, yes, send or receive");
+
+	if (index >= 0)
+		reader->tunnel->sequence = (enum conf_sequence)index;
+}
+
+void conf_key_ttl(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	uint32_t ttl = 0;
+
+	if (strcmp(value, "inherit") != 0 && !value_u32(value, 1, 255, &ttl)) {
+		conf_bad_value(reader, value, "a number from 1 to 255, or inherit");
+		return;
+	}
+	tunnel->ttl_inherit = ttl == 0;
+	tunnel->ttl = (uint8_t)ttl;
+}
+
+void conf_key_tos(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	bool inherit = strcmp(value, "inherit") == 0;
+	uint32_t tos = 0;
+
+	if (!inherit && !value_u32(value, 0, 255, &tos)) {
+		conf_bad_value(reader, value, "a number from 0 to 0xfc, or inherit");
+	} else if (tos & 3) {
+		conf_fault(reader->faults, reader->at,
+			   "tos = %.40s has one of the two congestion bits: write tos = 0x%02x, "
+			   "and ecn = yes to carry congestion marks",
+			   value, tos & 0xfcu);
+	} else {
+		tunnel->tos_inherit = inherit;
+		tunnel->tos = (uint8_t)tos;
+	}
+}
+
+void conf_key_ecn(struct conf_reader *reader, char *value)
+{
+	yes_or_no(reader, value, &reader->tunnel->ecn);
+}
+
+void conf_key_df(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"set", "copy", "clear", NULL};
+	int index = word(reader, value, words, "set, copy or clear");
+
+	if (index >= 0)
+		reader->tunnel->df = (enum conf_df)index;
+}
+
+void conf_key_mtu(struct conf_reader *reader, char *value)
+{
+	uint32_t mtu = 0;
+
+	if (strcmp(value, "auto") == 0 || value_u32(value, 68, 65535, &mtu))
+		reader->tunnel->mtu = mtu;
+	else
+		conf_bad_value(reader, value, "auto, or a number from 68 to 65511");
+}
+
+void conf_key_mss(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	uint32_t mss = 0;
+
+	if (strcmp(value, "auto") != 0 && strcmp(value, "no") != 0 &&
+	    !value_u32(value, 28, 65495, &mss)) {
+		conf_bad_value(reader, value, "auto, no, or a number from 28 to 65495");
+		return;
+	}
+	tunnel->mss_auto = strcmp(value, "auto") == 0;
+	tunnel->mss = (uint16_t)mss;
+}
+
+void conf_key_keepalive(struct conf_reader *reader, char *value)
+{
+	struct conf_tunnel *tunnel = reader->tunnel;
+	uint32_t interval = 0, retries = 0;
+	char *words[2] = {"", ""};
+	size_t count = value_split(value, words, 2);
+
+	if (count == 1 && strcmp(words[0], "no") == 0) {
+		tunnel->keepalive_interval_ms = 0;
+		tunnel->keepalive_retries = 0;
+	} else if (count != 2 || !value_duration(words[0], &interval) ||
+		   interval < KEEPALIVE_MS_MIN || interval > KEEPALIVE_MS_MAX ||
+		   !value_u32(words[1], 1, 255, &retries)) {
+		conf_fault(reader->faults, reader->at,
+			   "the keepalive is not understood: write an interval from 50ms to 32767s "
+			   "and retries from 1 to 255, for example keepalive = 10s 3, or no");
+	} else {
+		tunnel->keepalive_interval_ms = interval;
+		tunnel->keepalive_retries = (uint8_t)retries;
+	}
+}
+
+void conf_key_notrack(struct conf_reader *reader, char *value)
+{
+	yes_or_no(reader, value, &reader->tunnel->notrack);
+}
+
+void conf_key_lane(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"auto", "user", NULL};
+	int index = value_word(value, words);
+
+	if (index >= 0)
+		reader->tunnel->lane = (enum conf_lane)index;
+	else if (strcmp(value, "tc") == 0 || strcmp(value, "xdp") == 0)
+		conf_fault(reader->faults, reader->at,
+			   "this version has only the user lane, not %s: write lane = auto", value);
+	else
+		conf_bad_value(reader, value, "auto or user");
+}
