@@ -19,6 +19,10 @@ struct address_info {
 	uint32_t flags;		/* IFA_F_* */
 };
 
+/* What a message of type RTM_NEWADDR or RTM_DELADDR says. 0, or -EINVAL when it is no IP address.
+ */
+int address_decode(const struct nlmsghdr *message, struct address_info *out);
+
 typedef int (*address_each_fn)(void *arg, const struct address_info *address);
 /* All addresses of both families, one dump each. */
 int address_each(struct nl *nl, address_each_fn each, void *arg);

@@ -28,6 +28,9 @@ struct link_info {
 	char alias[LINK_ALIAS_SIZE];
 };
 
+/* What a message of type RTM_NEWLINK or RTM_DELLINK says. */
+void link_decode(const struct nlmsghdr *message, struct link_info *out);
+
 typedef int (*link_each_fn)(void *arg, const struct link_info *link);
 /* All links of the namespace, one dump. A value below zero from `each` ends the walk. */
 int link_each(struct nl *nl, link_each_fn each, void *arg);

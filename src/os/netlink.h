@@ -44,6 +44,18 @@ int nl_ask(struct nl *nl, struct nlmsghdr *request, nl_each_fn each, void *arg);
  */
 struct nlmsghdr *nl_begin(char buffer[NL_REQUEST_SIZE], uint16_t type, uint16_t flags, size_t extra,
 			  uint8_t family);
+/* The attributes behind an answer's family header, or inside an attribute:
+ *	struct nl_cursor cursor = nl_attributes(answer, sizeof(struct rtmsg));
+ *	while ((attribute = nl_next(&cursor))) */
+struct nl_cursor {
+	const struct nlattr *at;
+	size_t left;
+};
+struct nl_cursor nl_attributes(const struct nlmsghdr *answer, size_t header);
+struct nl_cursor nl_nested(const struct nlattr *attribute);
+/* NULL at the end. */
+const struct nlattr *nl_next(struct nl_cursor *cursor);
+
 void nl_put_addr(struct nlmsghdr *request, uint16_t attribute, const struct ip_addr *addr);
 /* Returns 0, or -EINVAL with *out untouched when the length does not fit the family. */
 int nl_get_addr(const struct nlattr *attribute, uint8_t family, struct ip_addr *out);

@@ -21,6 +21,6 @@ int nft_run(struct nft *nft, const char *text, char **error);
 int nft_list_table(struct nft *nft, const char *table, char **out);
 
 /* Whether this kernel has nftables for us: 0, or -EPERM, -EPROTONOSUPPORT, ... */
-int nft_probe(struct nft *nft);
+int nft_probe(void);
 
 #endif

@@ -23,6 +23,10 @@ struct route_info {
 	uint8_t type;		/* RTN_* */
 };
 
+/* What a message of type RTM_NEWROUTE or RTM_DELROUTE says. 0, or -EINVAL when it is no IP route.
+ */
+int route_decode(const struct nlmsghdr *message, struct route_info *out);
+
 typedef int (*route_each_fn)(void *arg, const struct route_info *route);
 /* Routes of one family and one protocol number, in all tables; filtered by the kernel, so that a
  * full Internet table beside ours costs nothing. */
@@ -47,8 +51,8 @@ struct route_way {
 };
 
 /* The kernel's answer for a packet to `to`, from `from` (NULL, or family IP_NONE: any) and out of
- * the link `oif` (0: any). -ENETUNREACH, -EHOSTUNREACH: no route. -EINVAL: `from` is no address of
- * this host. */
+ * the link `oif` (0: any). -ENETUNREACH, -EHOSTUNREACH, ...: no route, or (IPv4) `from` is
+ * no address of this host. */
 int route_find(struct nl *nl, const struct ip_addr *to, const struct ip_addr *from, uint32_t oif,
 	       struct route_way *out);
 
