@@ -22,7 +22,7 @@ int rules_text(const struct conf *conf, bool notrack, char **out);
 /* For comparing texts: 64-bit FNV-1a. */
 uint64_t rules_hash(const char *text);
 
-/* One line for people: "2 masquerade, 1 allow, notrack for 3 peers". */
+/* One line for people: "1 allow, 2 masquerade". */
 void rules_summary(const struct conf *conf, char *buf, size_t size);
 
 #endif

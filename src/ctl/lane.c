@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/lane.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lane {
+	struct lane_ops ops;
+	struct dp *dp;
+	void *given; /* tree of struct dp_params, by name */
+};
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct dp_params *)a)->name, ((const struct dp_params *)b)->name);
+}
+
+static struct dp_params *find(const struct lane *lane, const char *name)
+{
+	struct dp_params key = {0};
+	void *node;
+
+	strncpy(key.name, name, IFNAMSIZ - 1);
+	node = tfind(&key, &lane->given, compare);
+	return node ? *(struct dp_params **)node : NULL;
+}
+
+static int add(void *arg, const struct dp_params *params)
+{
+	struct lane *lane = arg;
+	struct dp_params *copy = malloc(sizeof(*copy));
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *params;
+	err = dp_tunnel_add(lane->dp, params);
+	if (!err && !tsearch(copy, &lane->given, compare)) {
+		dp_tunnel_del(lane->dp, params->name, false);
+		err = -ENOMEM;
+	}
+	if (err)
+		free(copy);
+	return err;
+}
+
+static int change(void *arg, const struct dp_params *params)
+{
+	struct lane *lane = arg;
+	struct dp_params *given = find(lane, params->name);
+	int err = dp_tunnel_change(lane->dp, params);
+
+	if (!err && given)
+		*given = *params;
+	return err;
+}
+
+static int del(void *arg, const char *name, bool destroy)
+{
+	struct lane *lane = arg;
+	struct dp_params *given = find(lane, name);
+
+	if (given) {
+		tdelete(given, &lane->given, compare);
+		free(given);
+	}
+	return dp_tunnel_del(lane->dp, name, destroy);
+}
+
+static const struct dp_params *params_of(void *arg, const char *name)
+{
+	return find(arg, name);
+}
+
+int lane_open(struct dp *dp, struct lane **out)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane)
+		return -ENOMEM;
+	lane->dp = dp;
+	lane->ops = (struct lane_ops){lane, add, change, del, params_of};
+	*out = lane;
+	return 0;
+}
+
+const struct lane_ops *lane_ops(const struct lane *lane)
+{
+	return &lane->ops;
+}
+
+void lane_close(struct lane *lane)
+{
+	if (!lane)
+		return;
+	tdestroy(lane->given, free);
+	free(lane);
+}
