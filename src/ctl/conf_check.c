@@ -32,8 +32,10 @@ static const char *not_a_host(const struct ip_addr *addr)
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool v4 = addr->family == IP_V4;
 
-	if (addr_is_any(addr) || (v4 && addr->bytes[0] == 0))
+	if (addr_is_any(addr))
 		return "is the unspecified address";
+	if (v4 && addr->bytes[0] == 0)
+		return "lies in 0.0.0.0/8, which no machine has";
 	if (addr_is_multicast(addr))
 		return "is a multicast address";
 	if (addr_is_loopback(addr))
@@ -41,7 +43,7 @@ static const char *not_a_host(const struct ip_addr *addr)
 	if (v4 && memcmp(addr->bytes, "\xff\xff\xff\xff", 4) == 0)
 		return "is the broadcast address";
 	if (!v4 && memcmp(addr->bytes, mapped, sizeof mapped) == 0)
-		return "is an IPv4 address in IPv6 clothes";
+		return "is an IPv4 address written as IPv6";
 	return NULL;
 }
 

@@ -122,8 +122,8 @@ void conf_key_parse(struct conf_reader *reader, int row, char *value)
 	if (*value)
 		rows[row].parse(reader, value);
 	else
-		conf_fault(reader->faults, reader->at, "%s has no value: write %s", doc->name,
-			   doc->help);
+		conf_fault(reader->faults, reader->at,
+			   "%s has no value: write one, or leave the line out", doc->name);
 }
 
 void conf_key_defaults(struct conf_reader *reader, enum conf_section section)
@@ -178,6 +178,9 @@ void conf_key_unknown(struct conf_reader *reader, const char *name)
 	int near = nearest(reader->section, name);
 
 	if (near >= 0) {
+		/* do not call a misspelt remote missing as well */
+		if (rows[near].doc.required && !reader->tunnel->lines[near])
+			reader->tunnel->lines[near] = reader->at.line;
 		conf_fault(reader->faults, reader->at,
 			   "key \"%.40s\" is not known in [%s]: did you mean \"%s\"?", name,
 			   section, rows[near].doc.name);

@@ -69,7 +69,7 @@ static void begin_section(struct conf_reader *reader, char *text)
 
 	reader->section = SECTION_UNKNOWN;
 	if (strcmp(words[0], "tunnel") == 0 && count > 2) {
-		begin_tunnel(reader, "");
+		begin_tunnel(reader, words[1]);
 		conf_fault(reader->faults, reader->at,
 			   "the name of a tunnel is one word: write [tunnel %.20s]", words[1]);
 	} else if (strcmp(words[0], "tunnel") == 0) {
@@ -167,11 +167,16 @@ static void trim_line(const char **start, size_t *len)
 	*len = n;
 }
 
-/* Octets that no line may have, comment or not. */
-static const char *bad_octet(const char *line, size_t len)
+/* Octets that no line may have, comment or not. Zeros are told once, since UTF-16 is full of them:
+ * "" then. */
+static const char *bad_octet(const char *line, size_t len, bool *zero_seen)
 {
-	if (memchr(line, 0, len))
-		return "the line has a zero octet: save the file as plain text in UTF-8";
+	if (memchr(line, 0, len)) {
+		bool again = *zero_seen;
+
+		*zero_seen = true;
+		return again ? "" : "the line has a zero octet: save the file as text in UTF-8";
+	}
 	for (size_t i = 0; i < len; i++)
 		if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
 			return "the line has a control character: delete it";
@@ -182,14 +187,14 @@ static const char *bad_octet(const char *line, size_t len)
 static void read_line(struct conf_reader *reader, const char *line, size_t len,
 		      char out[CONF_LINE_MAX + 1])
 {
-	const char *bad = bad_octet(line, len);
+	const char *bad = bad_octet(line, len, &reader->zero_seen);
 	bool bom = reader->at.line == 1 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0;
 
 	out[0] = 0;
-	if (bad) {
+	if (bad && *bad)
 		conf_fault(reader->faults, reader->at, "%s", bad);
+	if (bad)
 		return;
-	}
 	if (bom) {
 		conf_fault(reader->faults, reader->at,
 			   "the file begins with a byte order mark: save it as UTF-8 without one");
@@ -262,6 +267,7 @@ void conf_read_text(struct conf_reader *reader, const char *file, const char *te
 
 	reader->at = (struct conf_place){.file = file};
 	reader->section = SECTION_NONE;
+	reader->zero_seen = false;
 	reader->forward_at = reader->daemon_at = (struct conf_place){0};
 	wrong = ini_parse_stream(take_line, &source, take_value, &source);
 	/* check_assignment() lets nothing through that libinih refuses; if it did, say so */

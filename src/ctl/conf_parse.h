@@ -44,6 +44,7 @@ struct conf_reader {
 	struct conf_place seen[CONF_KEY_COUNT];
 	/* Where this file has its [forward] and [daemon]; line 0: not yet. */
 	struct conf_place forward_at, daemon_at;
+	bool zero_seen; /* this file has a line with a zero octet */
 };
 
 /* Stores a value, or reports why it cannot. `value` has no surrounding space and may be cut up. */
