@@ -21,6 +21,8 @@ struct dp_params {
 	char name[IFNAMSIZ];
 	bool ethernet; /* TAP: passengers are Ethernet frames, protocol 0x6558 */
 	struct ip_addr local, remote;
+	struct ip_addr peer4,
+		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */
 	uint32_t bind_ifindex; /* underlay device; 0: whatever the route says */
 	bool has_ikey, has_okey;
 	uint32_t ikey, okey; /* host order */

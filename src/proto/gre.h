@@ -35,6 +35,9 @@ enum gre_protocol {
 	GRE_PROTOCOL_MPLS = 0x8847,
 	GRE_PROTOCOL_MPLS_MC = 0x8848, /* MPLS with upstream-assigned labels (RFC 5332) */
 	GRE_PROTOCOL_CMD = 0x8909,     /* Cisco metadata in front of the passenger */
+	GRE_PROTOCOL_WCCP = 0x883e,    /* IPv4, perhaps behind a redirect header */
+	GRE_PROTOCOL_ERSPAN = 0x88be,  /* mirrored frames, types I and II */
+	GRE_PROTOCOL_ERSPAN3 = 0x22eb, /* type III */
 };
 
 enum { IPPROTO_NUMBER_GRE = 47, GRE_LENGTH_MIN = 4, GRE_LENGTH_MAX = 16 };

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dp/in.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "dp/coalesce.h"
+#include "dp/counters.h"
+#include "dp/tunnel.h"
+#include "dp/worker.h"
+#include "os/rawsock.h"
+#include "proto/csum.h"
+#include "proto/ecn.h"
+#include "proto/gre.h"
+#include "proto/ip.h"
+#include "proto/mss.h"
+
+/* The kernel hands over reassembled packets, so each slot holds the longest there is; memory is
+ * used only as far as packets reach. */
+#define SLOT_SIZE (65536 + 4096)
+/* Batches of one socket before the interfaces have their turn. */
+#define FAIR_BATCHES 4
+
+struct receiver {
+	struct mmsghdr messages[BATCH_MAX];
+	struct iovec slots[BATCH_MAX];
+	uint8_t control[BATCH_MAX][RAW_CONTROL_SIZE];
+	struct coalescer coalescer;
+	uint8_t octets[BATCH_MAX][SLOT_SIZE];
+};
+
+/* An outer packet taken apart. */
+struct arrival {
+	uint8_t *gre, *end;
+	struct table_key key; /* local is the destination, remote the source */
+	uint8_t tos;
+	uint32_t ifindex;
+	struct gre_header header;
+};
+
+struct receiver *receiver_new(void)
+{
+	struct receiver *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (r == MAP_FAILED)
+		return NULL;
+	/* Huge pages would make every slot resident at once. */
+	madvise(r, sizeof *r, MADV_NOHUGEPAGE);
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		r->slots[i] = (struct iovec){r->octets[i], SLOT_SIZE};
+	return r;
+}
+
+void receiver_free(struct receiver *receiver)
+{
+	if (receiver)
+		munmap(receiver, sizeof *receiver);
+}
+
+/* An IPv4 socket gives the outer header with the packet. */
+static bool read_outer4(struct arrival *a, uint8_t *packet, uint32_t len)
+{
+	struct ip_info ip;
+
+	if (!ip_decode(packet, packet + len, &ip) || ip.version != 4)
+		return false;
+	a->gre = packet + ip.header_len;
+	a->end = packet + ip.total_len;
+	a->tos = ip.tos;
+	a->key.local = (struct ip_addr){.family = IP_V4};
+	a->key.remote = (struct ip_addr){.family = IP_V4};
+	memcpy(a->key.local.bytes, ip.dst, 4);
+	memcpy(a->key.remote.bytes, ip.src, 4);
+	return true;
+}
+
+/* An IPv6 socket gives the GRE header first, and the rest beside it. */
+static bool read_outer6(struct arrival *a, const struct msghdr *message,
+			const struct raw_meta *meta, uint8_t *packet, uint32_t len)
+{
+	const struct sockaddr_in6 *from = message->msg_name;
+
+	a->gre = packet;
+	a->end = packet + len;
+	a->tos = meta->tos;
+	a->key.local = meta->dst;
+	a->key.remote = (struct ip_addr){.family = IP_V6};
+	memcpy(a->key.remote.bytes, &from->sin6_addr, 16);
+	return meta->dst.family == IP_V6;
+}
+
+/* The checksum covers the GRE header and the passenger (RFC 2784 2.3). */
+static enum drop_reason check_checksum(const struct arrival *a, const struct dp_params *params)
+{
+	if (!a->header.has_checksum)
+		return params->csum_require ? DROP_RX_CHECKSUM_MISSING : DROP_NONE;
+	if (csum_fold(csum_partial(a->gre, (size_t)(a->end - a->gre), 0)) != 0)
+		return DROP_RX_CHECKSUM;
+	return DROP_NONE;
+}
+
+static enum drop_reason check_sequence(struct port *port, const struct arrival *a, uint64_t now)
+{
+	if (!port->params.seq_receive)
+		return DROP_NONE;
+	if (!a->header.has_sequence)
+		return DROP_RX_SEQUENCE_MISSING;
+	switch (seq_receive(&port->seq, a->header.sequence, now)) {
+	case SEQ_OLD:
+		return DROP_RX_SEQUENCE;
+	case SEQ_RESTART:
+		counter_add(&port->counters.rx_restarts, 1);
+		return DROP_NONE;
+	case SEQ_ACCEPT:
+		break;
+	}
+	return DROP_NONE;
+}
+
+/* Protocol types below 0x0600 are no EtherTypes, and these are forms of GRE that mean more than
+ * "here is a packet of that type". */
+static bool carries(const struct dp_params *params, uint16_t protocol)
+{
+	if (params->ethernet)
+		return protocol == GRE_PROTOCOL_TEB;
+	return protocol >= 0x0600 && protocol != GRE_PROTOCOL_TEB && protocol != GRE_PROTOCOL_CMD &&
+	       protocol != GRE_PROTOCOL_WCCP && protocol != GRE_PROTOCOL_ERSPAN &&
+	       protocol != GRE_PROTOCOL_ERSPAN3;
+}
+
+/* RFC 2784 3.1: what is addressed to the encapsulator must not go back into the tunnel. */
+static bool is_for_peer(const struct dp_params *params, const struct ip_info *ip)
+{
+	const struct ip_addr *peer = ip->version == 4 ? &params->peer4 : &params->peer6;
+
+	if (peer->family != IP_NONE && memcmp(ip->dst, peer->bytes, addr_size(peer->family)) == 0)
+		return true;
+	return params->remote.family == (ip->version == 4 ? IP_V4 : IP_V6) &&
+	       memcmp(ip->dst, params->remote.bytes, addr_size(params->remote.family)) == 0;
+}
+
+/* Checks the IP packet at `packet`, whose own length goes to *len, and does to it what leaving a
+ * tunnel asks for. */
+static enum drop_reason check_passenger(const struct port *port, const struct arrival *a,
+					uint8_t *packet, uint32_t *len)
+{
+	const struct dp_params *params = &port->params;
+	struct ip_info ip;
+	uint8_t ecn = 0;
+	enum drop_reason reason;
+
+	if (!ip_decode(packet, a->end, &ip) ||
+	    (ip.version == 4) != (a->header.protocol == GRE_PROTOCOL_IPV4))
+		return DROP_RX_INNER_MALFORMED;
+	if (is_for_peer(params, &ip))
+		return DROP_RX_LOOP;
+	reason = ecn_decapsulate(ip.tos, a->tos, &ecn);
+	if (reason != DROP_NONE)
+		return reason;
+	/* Octets after the passenger are padding of the path. */
+	*len = ip.total_len;
+	if (ecn != (ip.tos & ECN_MASK))
+		ecn_apply(packet, a->end, ecn);
+	mss_clamp(packet, a->end, params->mss4, params->mss6);
+	return DROP_NONE;
+}
+
+/* Where the IP header of an Ethernet frame is; 0 when it carries none. */
+static uint16_t ethernet_l3(const uint8_t *frame, uint32_t len)
+{
+	uint16_t type = get_be16(frame + 12);
+
+	return len > 14 && (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6) ? 14 : 0;
+}
+
+static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a)
+{
+	uint8_t *packet = a->gre + a->header.length;
+	uint32_t len = (uint32_t)(a->end - packet);
+	uint16_t protocol = a->header.protocol, l3 = 0;
+
+	if (!carries(&port->params, protocol))
+		return DROP_RX_PROTOCOL;
+	if (port->params.ethernet) {
+		if (len < 14)
+			return DROP_RX_INNER_MALFORMED;
+		l3 = ethernet_l3(packet, len);
+		if (l3)
+			mss_clamp(packet + l3, a->end, port->params.mss4, port->params.mss6);
+	} else if (protocol == GRE_PROTOCOL_IPV4 || protocol == GRE_PROTOCOL_IPV6) {
+		enum drop_reason reason = check_passenger(port, a, packet, &len);
+		if (reason != DROP_NONE)
+			return reason;
+	} else if (len == 0) {
+		return DROP_RX_INNER_MALFORMED;
+	}
+	coalesce_add(&worker->receiver->coalescer, port, protocol, packet, len, l3);
+	return DROP_NONE;
+}
+
+/* Checks, cheapest first. *port is the tunnel that the packet counts for, if there is one. */
+static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64_t now,
+				struct port **port)
+{
+	enum drop_reason reason = gre_decode(a->gre, a->end, &a->header);
+	struct port *found, *blame = NULL;
+
+	if (reason != DROP_NONE)
+		return reason;
+	a->key.has_key = a->header.has_key;
+	a->key.key = a->header.key;
+	found = table_find(&worker->table, &a->key, a->ifindex, &reason, &blame);
+	*port = found ? found : blame;
+	if (!found)
+		return reason;
+	reason = check_checksum(a, &found->params);
+	if (reason == DROP_NONE)
+		reason = check_sequence(found, a, now);
+	if (reason == DROP_NONE)
+		reason = deliver(worker, found, a);
+	if (reason == DROP_NONE)
+		counter_set(&found->counters.last_rx_ns, now);
+	return reason;
+}
+
+static void receive_message(struct worker *worker, uint8_t family, struct mmsghdr *message,
+			    uint8_t *packet, uint64_t now)
+{
+	struct arrival a = {.gre = NULL};
+	struct raw_meta meta = {.ifindex = 0};
+	struct port *port = NULL;
+	enum drop_reason reason = DROP_RX_OUTER_MALFORMED;
+	bool good;
+
+	if (message->msg_hdr.msg_controllen)
+		raw_meta(&message->msg_hdr, &meta);
+	a.ifindex = meta.ifindex;
+	good = family == IP_V4
+		       ? read_outer4(&a, packet, message->msg_len)
+		       : read_outer6(&a, &message->msg_hdr, &meta, packet, message->msg_len);
+	if (good)
+		reason = receive(worker, &a, now, &port);
+	if (reason != DROP_NONE)
+		counter_add(port ? &port->counters.drops[reason] : &worker->strays[reason], 1);
+}
+
+static int receive_batch(struct worker *worker, uint8_t family)
+{
+	struct receiver *r = worker->receiver;
+	struct sockaddr_in6 from[BATCH_MAX];
+	int fd = family == IP_V4 ? worker->raw4 : worker->raw6;
+	int n;
+
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		r->messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+							 .msg_namelen = sizeof from[i],
+							 .msg_iov = &r->slots[i],
+							 .msg_iovlen = 1,
+							 .msg_control = r->control[i],
+							 .msg_controllen = RAW_CONTROL_SIZE};
+	n = recvmmsg(fd, r->messages, BATCH_MAX, MSG_DONTWAIT, NULL);
+	if (n > 0) {
+		uint64_t now = uv_hrtime();
+		for (int i = 0; i < n; i++)
+			receive_message(worker, family, &r->messages[i], r->octets[i], now);
+		coalesce_flush(&r->coalescer);
+	}
+	return n;
+}
+
+void in_drain(struct worker *worker, uint8_t family)
+{
+	for (unsigned i = 0; i < FAIR_BATCHES; i++)
+		if (receive_batch(worker, family) < BATCH_MAX)
+			break;
+}
+
+void in_errors(struct worker *worker, uint8_t family)
+{
+	int fd = family == IP_V4 ? worker->raw4 : worker->raw6;
+	struct raw_error error;
+
+	while (raw_next_error(fd, &error) > 0) {
+		struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = error.dst};
+		if (error.mtu)
+			worker->notify(worker->notify_arg, &event);
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* in.h: from the underlay to the tunnel interfaces. */
+#ifndef DP_IN_H
+#define DP_IN_H
+
+#include <stdint.h>
+
+struct worker;
+struct receiver;
+
+/* NULL when there is no memory. */
+struct receiver *receiver_new(void);
+void receiver_free(struct receiver *receiver);
+
+/* Receives what the worker's raw socket of this family holds, up to a fair share, decapsulates it
+ * and writes it to the interfaces. */
+void in_drain(struct worker *worker, uint8_t family);
+
+/* Reads the ICMP errors that the underlay returned and reports changed paths. */
+void in_errors(struct worker *worker, uint8_t family);
+
+#endif

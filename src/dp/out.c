@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dp/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp/counters.h"
+#include "dp/tunnel.h"
+#include "dp/worker.h"
+#include "os/tun.h"
+#include "proto/csum.h"
+#include "proto/gre.h"
+#include "proto/ip.h"
+#include "proto/mss.h"
+
+/* A TUN hands over at most 64 KiB of packet; its Ethernet header comes on top for a TAP. */
+#define FRAME_MAX  (65536 + 64)
+#define ARENA_SIZE (4 * FRAME_MAX)
+/* Frames of one interface before the others have their turn. */
+#define FAIR_SHARE 256
+
+/* Frames stay here, one behind the other, until the sender has been flushed. */
+struct reader {
+	uint32_t used;
+	uint8_t arena[ARENA_SIZE];
+};
+
+struct frame {
+	struct tun_frame_header header;
+	uint8_t *packet; /* OUTER_ROOM octets in front */
+	uint32_t len;
+};
+
+struct reader *reader_new(void)
+{
+	return malloc(sizeof(struct reader));
+}
+
+void reader_free(struct reader *reader)
+{
+	free(reader);
+}
+
+static void drop(struct port *port, enum drop_reason reason)
+{
+	counter_add(&port->counters.drops[reason], 1);
+}
+
+static void flush(struct port *port)
+{
+	sender_flush(port->worker->sender);
+	port->worker->reader->used = 0;
+}
+
+uint32_t out_room(const struct port *port)
+{
+	return port->params.path_mtu > port->outer_len ? port->params.path_mtu - port->outer_len
+						       : 0;
+}
+
+uint8_t *out_put_gre(struct port *port, const struct passenger *p)
+{
+	const struct dp_params *params = &port->params;
+	struct gre_header gre = {.protocol = p->protocol,
+				 .has_checksum = params->csum_send,
+				 .has_key = params->has_okey,
+				 .has_sequence = params->seq_send,
+				 .key = params->okey};
+	uint8_t length = gre_header_length(gre.has_checksum, gre.has_key, gre.has_sequence);
+	uint8_t *at = p->head - length;
+
+	if (params->seq_send)
+		gre.sequence = seq_send(port->seq_next);
+	gre_encode(at, &gre);
+	if (params->csum_send) {
+		uint32_t before = length + p->head_len;
+		uint64_t payload = csum_partial(p->payload.data, p->payload.len, 0);
+		uint64_t sum = csum_partial(at, before, 0);
+		put_be16(at + 4, csum_fold(csum_block_add(sum, payload, before)));
+	}
+	return at;
+}
+
+void out_encapsulate(struct port *port, const struct passenger *p)
+{
+	struct sender *sender = port->worker->sender;
+	const struct dp_params *params = &port->params;
+	struct send_item item = {port, p->head_len + p->payload.len, 1};
+	uint8_t *gre = out_put_gre(port, p);
+	uint8_t *outer = gre - ip_outer_length(params->remote.family);
+	struct ip_outer ip = {.family = params->remote.family,
+			      .protocol = IP_PROTOCOL_GRE,
+			      .tos = p->outer.tos,
+			      .ttl = p->outer.ttl,
+			      .df = p->outer.df,
+			      .id = (uint16_t)port->ip_id++,
+			      .payload_len = (uint32_t)(p->head - gre) + item.octets,
+			      .src = params->local.bytes,
+			      .dst = params->remote.bytes};
+
+	if (ip_outer_encode(outer, &ip) == 0) {
+		drop(port, DROP_TX_TOO_BIG);
+		return;
+	}
+	sender_add(sender, &item, outer, (uint32_t)(p->head - outer) + p->head_len, p->payload);
+}
+
+static void send_passenger(struct port *port, const struct passenger *p, uint16_t l3)
+{
+	if (p->head_len + p->payload.len > out_room(port))
+		out_too_big(port, p, l3);
+	else
+		out_encapsulate(port, p);
+	if (sender_full(port->worker->sender))
+		sender_flush(port->worker->sender);
+}
+
+static void send_super(struct port *port, const struct frame *frame, struct passenger *p,
+		       uint16_t l3)
+{
+	struct super_packet super;
+
+	if (!super_read(&super, &frame->header.vnet, frame->packet, frame->len, l3)) {
+		drop(port, DROP_TX_INNER_MALFORMED);
+		return;
+	}
+	for (unsigned i = 0; i < super.count; i++) {
+		p->head = sender_header(port->worker->sender);
+		p->head_len = super.header_len;
+		super_piece(&super, i, p->head, &p->payload);
+		send_passenger(port, p, l3);
+	}
+}
+
+/* True for an outer packet of this very tunnel: the route to the peer leads into the tunnel. */
+static bool is_own_outer(const struct port *port, const struct ip_info *ip)
+{
+	const struct dp_params *params = &port->params;
+	unsigned size = addr_size(params->remote.family);
+
+	return ip->protocol == IP_PROTOCOL_GRE && size == (ip->version == 4 ? 4 : 16) &&
+	       memcmp(ip->dst, params->remote.bytes, size) == 0 &&
+	       memcmp(ip->src, params->local.bytes, size) == 0;
+}
+
+/* The EtherType and the offset of what an Ethernet frame carries, behind one VLAN tag at most. */
+static uint16_t read_ethernet(const uint8_t *frame, uint32_t len, uint16_t *l3)
+{
+	uint16_t type = len >= 14 ? get_be16(frame + 12) : 0;
+
+	*l3 = 14;
+	if (type == 0x8100 && len >= 18) {
+		*l3 = 18;
+		return get_be16(frame + 16);
+	}
+	return type;
+}
+
+/* Checks and adjusts the IP packet that is the passenger, or lies inside the Ethernet frame. */
+static enum drop_reason check_ip(struct port *port, const struct frame *frame, uint16_t l3)
+{
+	uint8_t *ip_at = frame->packet + l3, *end = frame->packet + frame->len;
+	bool pending = frame->header.vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	struct ip_info ip;
+
+	if (!ip_decode(ip_at, end, &ip)) {
+		/* A super-packet above 64 KiB says length 0; else this is no IP packet. In a frame
+		 * it is somebody else's business. */
+		return port->params.ethernet ? DROP_NONE : DROP_TX_INNER_MALFORMED;
+	}
+	if (is_own_outer(port, &ip))
+		return DROP_TX_LOOP;
+	mss_clamp_pending(ip_at, end, port->params.mss4, port->params.mss6, pending);
+	return DROP_NONE;
+}
+
+static void out_frame(struct port *port, const struct frame *frame)
+{
+	const struct dp_params *params = &port->params;
+	const struct virtio_net_hdr *vnet = &frame->header.vnet;
+	struct outer_policy policy = {.ttl_inherit = params->ttl_inherit,
+				      .tos_inherit = params->tos_inherit,
+				      .ecn = params->ecn,
+				      .ttl = params->ttl,
+				      .tos = params->tos,
+				      .df = params->df};
+	struct passenger p = {
+		.protocol = GRE_PROTOCOL_TEB, .head = frame->packet, .head_len = frame->len};
+	uint16_t l3 = 0, type = get_be16(&frame->header.pi.proto);
+	enum drop_reason reason = DROP_NONE;
+
+	if (params->ethernet)
+		type = read_ethernet(frame->packet, frame->len, &l3);
+	else
+		p.protocol = type;
+	if (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6)
+		reason = check_ip(port, frame, l3);
+	if (reason != DROP_NONE) {
+		drop(port, reason);
+		return;
+	}
+	p.outer = outer_fields(&policy, type, frame->packet + l3, frame->packet + frame->len);
+	if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+		send_super(port, frame, &p, l3);
+		return;
+	}
+	if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+	    !checksum_complete(frame->packet, frame->len, vnet->csum_start, vnet->csum_offset)) {
+		drop(port, DROP_TX_INNER_MALFORMED);
+		return;
+	}
+	send_passenger(port, &p, l3);
+}
+
+/* 1 with a frame, 0 when the queue is empty, -errno. */
+static int read_frame(struct port *port, struct frame *frame)
+{
+	struct reader *reader = port->worker->reader;
+	struct iovec parts[2] = {{&frame->header, sizeof frame->header}, {NULL, FRAME_MAX}};
+	ssize_t n;
+
+	if (reader->used + OUTER_ROOM + FRAME_MAX > ARENA_SIZE)
+		flush(port);
+	frame->packet = reader->arena + reader->used + OUTER_ROOM;
+	parts[1].iov_base = frame->packet;
+	n = readv(port->fd, parts, 2);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if ((size_t)n < sizeof frame->header)
+		return -EIO;
+	frame->len = (uint32_t)((size_t)n - sizeof frame->header);
+	reader->used += (OUTER_ROOM + frame->len + 63) & ~63u;
+	return 1;
+}
+
+int out_drain(struct port *port)
+{
+	struct frame frame;
+	int err = 0;
+
+	for (unsigned i = 0; i < FAIR_SHARE; i++) {
+		err = read_frame(port, &frame);
+		if (err <= 0)
+			break;
+		out_frame(port, &frame);
+	}
+	flush(port);
+	return err < 0 ? err : 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* out.h: from the tunnel interface to the underlay. */
+#ifndef DP_OUT_H
+#define DP_OUT_H
+
+#include "dp/send.h"
+#include "proto/outer.h"
+
+struct port;
+struct reader;
+
+struct reader *reader_new(void);
+void reader_free(struct reader *reader);
+
+/* Reads what the interface's queue holds, up to a fair share, encapsulates and sends it. Returns 0,
+ * or -errno when the descriptor is of no use any more (the interface was deleted). */
+int out_drain(struct port *port);
+
+/* A passenger that is ready for its outer header. `head` has OUTER_ROOM octets in front. */
+struct passenger {
+	uint16_t protocol; /* GRE protocol type */
+	uint8_t *head;
+	uint32_t head_len;
+	struct payload payload; /* what follows head; may be empty */
+	struct outer_fields outer;
+};
+
+/* Writes the GRE header, the next sequence number in it, in front of `head`; returns its first
+ * octet. */
+uint8_t *out_put_gre(struct port *port, const struct passenger *passenger);
+
+/* Encapsulates and queues it, whatever its size. */
+void out_encapsulate(struct port *port, const struct passenger *passenger);
+
+/* toobig.c: the same for a passenger that does not fit into the path: fragments it, or its outer
+ * packet, or refuses it and tells its source (RFC 4459 3, RFC 7588 3). `l3` is the offset of its IP
+ * header. */
+void out_too_big(struct port *port, const struct passenger *passenger, uint16_t l3);
+
+/* Octets of a passenger that fit into one outer packet. */
+uint32_t out_room(const struct port *port);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * send.h: outer packets on their way to the underlay, collected and given to the kernel in one
+ * call. A packet is at most two pieces: headers that we wrote, and payload that stays where it was
+ * read.
+ */
+#ifndef DP_SEND_H
+#define DP_SEND_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "dp/segment.h"
+#include "os/rawsock.h"
+#include "proto/drop.h"
+
+#define SEND_BATCH 128
+/* Before the passenger's headers: outer IPv6 header, fragment header, longest GRE header. */
+#define OUTER_ROOM 64
+
+struct port;
+
+struct send_item {
+	struct port *port;
+	uint32_t octets;  /* of the passenger, for the counters */
+	uint32_t packets; /* 1; 0 for outer fragments after the first */
+};
+
+struct sender {
+	unsigned count;
+	struct mmsghdr messages[SEND_BATCH];
+	struct iovec pieces[SEND_BATCH][2];
+	struct send_item items[SEND_BATCH];
+	uint8_t headers[SEND_BATCH][OUTER_ROOM + SEGMENT_HEADER_MAX];
+	uint8_t control[SEND_BATCH][RAW_CONTROL_SIZE];
+};
+
+/* Headroom and header space of the packet that sender_add() will take next. */
+uint8_t *sender_header(struct sender *sender);
+/* Queues outer octets [head, head_len) and then `payload`; both have to live until the flush. The
+ * caller flushes when sender_full(). */
+void sender_add(struct sender *sender, const struct send_item *item, uint8_t *head,
+		uint32_t head_len, struct payload payload);
+int sender_full(const struct sender *sender);
+/* Sends what is queued and counts each packet as sent or as dropped. */
+void sender_flush(struct sender *sender);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dp/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp/tunnel.h"
+
+#define FIRST_BUCKETS 64
+
+static uint32_t mix(uint32_t h, uint32_t value)
+{
+	h = (h ^ value) * 0x9e3779b1u;
+	return h ^ (h >> 15);
+}
+
+static uint32_t hash_addr(uint32_t h, const struct ip_addr *addr)
+{
+	uint32_t words[4];
+
+	memcpy(words, addr->bytes, sizeof words);
+	if (addr->family == IP_V4)
+		return mix(h, words[0]);
+	for (unsigned i = 0; i < 4; i++)
+		h = mix(h, words[i]);
+	return h;
+}
+
+static uint32_t hash_pair(const struct ip_addr *local, const struct ip_addr *remote)
+{
+	return hash_addr(hash_addr(0, local), remote);
+}
+
+static uint32_t hash_key(uint32_t pair, bool has_key, uint32_t key)
+{
+	return mix(pair + has_key, key);
+}
+
+int table_init(struct table *table)
+{
+	*table = (struct table){.buckets = FIRST_BUCKETS};
+	table->by_key = calloc(FIRST_BUCKETS, sizeof(struct port *));
+	table->by_pair = calloc(FIRST_BUCKETS, sizeof(struct port *));
+	if (table->by_key && table->by_pair)
+		return 0;
+	table_free(table);
+	return -ENOMEM;
+}
+
+void table_free(struct table *table)
+{
+	free(table->by_key);
+	free(table->by_pair);
+	*table = (struct table){.buckets = 0};
+}
+
+static void link_port(struct table *table, struct port *port)
+{
+	const struct dp_params *p = &port->params;
+	uint32_t pair = hash_pair(&p->local, &p->remote);
+	struct port **key_slot =
+		&table->by_key[hash_key(pair, p->has_ikey, p->ikey) & (table->buckets - 1)];
+	struct port **pair_slot = &table->by_pair[pair & (table->buckets - 1)];
+
+	port->next_key = *key_slot;
+	*key_slot = port;
+	port->next_pair = *pair_slot;
+	*pair_slot = port;
+}
+
+static int grow(struct table *table)
+{
+	struct table bigger = {.buckets = table->buckets * 2, .used = table->used};
+
+	bigger.by_key = calloc(bigger.buckets, sizeof(struct port *));
+	bigger.by_pair = calloc(bigger.buckets, sizeof(struct port *));
+	if (!bigger.by_key || !bigger.by_pair) {
+		table_free(&bigger);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < table->buckets; i++) {
+		struct port *next;
+		for (struct port *port = table->by_key[i]; port; port = next) {
+			next = port->next_key;
+			link_port(&bigger, port);
+		}
+	}
+	table_free(table);
+	*table = bigger;
+	return 0;
+}
+
+int table_insert(struct table *table, struct port *port)
+{
+	if (table->used >= table->buckets) {
+		int err = grow(table);
+		if (err)
+			return err;
+	}
+	table_link(table, port);
+	return 0;
+}
+
+void table_link(struct table *table, struct port *port)
+{
+	link_port(table, port);
+	table->used++;
+}
+
+void table_remove(struct table *table, struct port *port)
+{
+	const struct dp_params *p = &port->params;
+	uint32_t pair = hash_pair(&p->local, &p->remote);
+	struct port **slot;
+
+	slot = &table->by_key[hash_key(pair, p->has_ikey, p->ikey) & (table->buckets - 1)];
+	while (*slot != port)
+		slot = &(*slot)->next_key;
+	*slot = port->next_key;
+	slot = &table->by_pair[pair & (table->buckets - 1)];
+	while (*slot != port)
+		slot = &(*slot)->next_pair;
+	*slot = port->next_pair;
+	table->used--;
+}
+
+static bool same_pair(const struct dp_params *p, const struct table_key *key)
+{
+	return addr_equal(&p->remote, &key->remote) && addr_equal(&p->local, &key->local);
+}
+
+/* Why no tunnel took the packet: is there one between the two addresses at all? */
+static enum drop_reason explain(const struct table *table, const struct table_key *key,
+				struct port **blame)
+{
+	uint32_t pair = hash_pair(&key->local, &key->remote);
+	struct port *found = NULL;
+	unsigned count = 0;
+
+	for (struct port *port = table->by_pair[pair & (table->buckets - 1)]; port;
+	     port = port->next_pair) {
+		if (!same_pair(&port->params, key))
+			continue;
+		found = port;
+		count++;
+	}
+	*blame = count == 1 ? found : NULL;
+	if (count == 0)
+		return DROP_RX_SOURCE;
+	if (!key->has_key)
+		return DROP_RX_KEY_MISSING;
+	return count == 1 && !found->params.has_ikey ? DROP_RX_KEY_UNEXPECTED : DROP_RX_KEY_WRONG;
+}
+
+struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
+			enum drop_reason *why, struct port **blame)
+{
+	uint32_t pair = hash_pair(&key->local, &key->remote);
+	uint32_t slot = hash_key(pair, key->has_key, key->key) & (table->buckets - 1);
+	struct port *unbound = NULL;
+
+	for (struct port *port = table->by_key[slot]; port; port = port->next_key) {
+		const struct dp_params *p = &port->params;
+		if (p->has_ikey != key->has_key || p->ikey != key->key || !same_pair(p, key))
+			continue;
+		if (p->bind_ifindex && p->bind_ifindex == ifindex)
+			return port;
+		if (!p->bind_ifindex)
+			unbound = port;
+	}
+	if (!unbound)
+		*why = explain(table, key, blame);
+	return unbound;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * table.h: from the outer addresses and the key of a packet to the tunnel it belongs to. Each
+ * worker has its own, so that a look-up takes no lock; only its owner changes it, between two
+ * batches.
+ */
+#ifndef DP_TABLE_H
+#define DP_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/addr.h"
+#include "proto/drop.h"
+
+struct port;
+
+/* What tells tunnels apart. `local` and `remote` as this host sees them. */
+struct table_key {
+	struct ip_addr local, remote;
+	uint32_t key; /* host order; 0 when there is none */
+	bool has_key;
+};
+
+struct table {
+	struct port **by_key, **by_pair; /* chains through port->next_key, next_pair */
+	uint32_t buckets;		 /* a power of two, of each array */
+	uint32_t used;
+};
+
+int table_init(struct table *table);
+void table_free(struct table *table);
+/* 0, or -ENOMEM with the table as it was. */
+int table_insert(struct table *table, struct port *port);
+/* Puts a port back that table_remove() has just taken out; cannot fail. */
+void table_link(struct table *table, struct port *port);
+void table_remove(struct table *table, struct port *port);
+
+/* The tunnel with these addresses and key whose underlay device is `ifindex`, else one that is
+ * bound to no device. When there is none: NULL, *why is the reason, and *blame the tunnel that the
+ * packet was probably meant for (the only one between the two addresses), or NULL. */
+struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
+			enum drop_reason *why, struct port **blame);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * toobig.c: passengers that do not fit into the path. The interface's MTU keeps most of them away:
+ * the kernel then fragments or refuses before we see the packet. What comes here met a path that
+ * has just become narrower, an MTU that the file fixes too large, or a frame of a bridge.
+ *
+ *   passenger              `df = clear`             otherwise
+ *   IPv4, may be cut       outer fragments          the passenger is cut (RFC 4459 3.4)
+ *   IPv4 with DF           outer fragments          dropped, frag-needed to its source
+ *   IPv6 up to 1280        outer fragments          outer fragments (RFC 7676 3.2)
+ *   IPv6, longer           outer fragments          dropped, packet-too-big to its source
+ *   anything else          outer fragments          dropped
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "dp/counters.h"
+#include "dp/out.h"
+#include "dp/tunnel.h"
+#include "dp/worker.h"
+#include "os/tun.h"
+#include "proto/frag.h"
+#include "proto/gre.h"
+#include "proto/icmp.h"
+#include "proto/overhead.h"
+
+/* Cuts the outer packet: GRE header and passenger lie in `whole`. */
+static void send_outer_pieces(struct port *port, const struct passenger *p, const uint8_t *whole,
+			      uint32_t len)
+{
+	struct sender *sender = port->worker->sender;
+	const struct dp_params *params = &port->params;
+	bool v4 = params->remote.family == IP_V4;
+	uint32_t ip_len = ip_outer_length(params->remote.family);
+	uint32_t head_len = ip_len + (v4 ? 0 : IP6_FRAGMENT_HEADER_LENGTH);
+	uint32_t id = port->ip_id++;
+	struct frag_piece piece;
+	struct frag_plan plan;
+
+	if (!frag_start(&plan, head_len, len, params->path_mtu, 0, false)) {
+		counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+		return;
+	}
+	while (frag_next(&plan, &piece)) {
+		struct send_item item = {port, piece.at ? 0 : p->head_len + p->payload.len,
+					 piece.at ? 0 : 1};
+		struct ip_outer ip = {.family = params->remote.family,
+				      .protocol = v4 ? IP_PROTOCOL_GRE : IP_PROTOCOL_FRAGMENT,
+				      .tos = p->outer.tos,
+				      .ttl = p->outer.ttl,
+				      .id = (uint16_t)id,
+				      .payload_len = head_len - ip_len + piece.length,
+				      .src = params->local.bytes,
+				      .dst = params->remote.bytes};
+		uint8_t *head = sender_header(sender);
+
+		ip_outer_encode(head, &ip);
+		if (v4)
+			frag4_header(head, head, ip_len, &piece);
+		else
+			frag6_header(head + ip_len, IP_PROTOCOL_GRE, id, &piece);
+		sender_add(sender, &item, head, head_len,
+			   (struct payload){whole + piece.at, piece.length});
+		if (sender_full(sender))
+			sender_flush(sender);
+	}
+}
+
+/* Puts the passenger together behind its GRE header and sends the outer packet in pieces. */
+static void fragment_outer(struct port *port, const struct passenger *p)
+{
+	uint8_t whole[OUTER_ROOM + 65536 + 64];
+	struct passenger flat = *p;
+	uint8_t *gre;
+
+	flat.head = whole + OUTER_ROOM;
+	flat.head_len = p->head_len + p->payload.len;
+	flat.payload = (struct payload){.len = 0};
+	memcpy(flat.head, p->head, p->head_len);
+	memcpy(flat.head + p->head_len, p->payload.data, p->payload.len);
+	gre = out_put_gre(port, &flat);
+	send_outer_pieces(port, p, gre, (uint32_t)(flat.head - gre) + flat.head_len);
+	/* `whole` ends with this call. */
+	sender_flush(port->worker->sender);
+}
+
+/* Cuts the IPv4 passenger itself; `flat` is the packet in one piece. */
+static void fragment_inner(struct port *port, const struct passenger *p, const uint8_t *flat,
+			   const struct ip_info *ip)
+{
+	struct sender *sender = port->worker->sender;
+	struct frag_piece piece;
+	struct frag_plan plan;
+
+	if (!frag_start(&plan, ip->header_len, ip->total_len - ip->header_len, out_room(port),
+			ip->frag_offset, ip->more_fragments)) {
+		counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+		return;
+	}
+	while (frag_next(&plan, &piece)) {
+		struct passenger part = *p;
+
+		part.head = sender_header(sender);
+		part.head_len = frag4_header(part.head, flat, ip->header_len, &piece);
+		part.payload = (struct payload){flat + ip->header_len + piece.at, piece.length};
+		out_encapsulate(port, &part);
+		if (sender_full(sender))
+			sender_flush(sender);
+	}
+	sender_flush(sender);
+}
+
+/* Tells the source, through the interface. The answer comes from the packet's own destination,
+ * since the kernel takes no packet from outside that carries an address of this host. */
+static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const struct ip_info *ip)
+{
+	uint8_t error[ICMP_ERROR_MAX];
+	struct tun_frame_header header = {.vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE}};
+	uint32_t room = out_room(port);
+	size_t n;
+
+	counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+	if (ip->version == 4)
+		n = icmp4_frag_needed(error, packet, len, ip->dst,
+				      (uint16_t)(room < 65535 ? room : 65535));
+	else
+		n = icmp6_packet_too_big(error, packet, len, ip->dst,
+					 room > IP6_MTU_MIN ? room : IP6_MTU_MIN);
+	if (n == 0 || port->params.ethernet)
+		return;
+	put_be16(&header.pi.proto, ip->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6);
+	struct iovec parts[2] = {{&header, sizeof header}, {error, n}};
+	if (writev(port->fd, parts, 2) < 0)
+		counter_add(&port->counters.drops[DROP_RX_DEVICE], 1);
+}
+
+void out_too_big(struct port *port, const struct passenger *p, uint16_t l3)
+{
+	uint8_t flat[65536 + 64];
+	uint32_t len = p->head_len + p->payload.len;
+	struct ip_info ip;
+	bool is_ip;
+
+	if (port->params.df == OUTER_DF_CLEAR) {
+		fragment_outer(port, p);
+		return;
+	}
+	memcpy(flat, p->head, p->head_len);
+	memcpy(flat + p->head_len, p->payload.data, p->payload.len);
+	is_ip = ip_decode(flat + l3, flat + len, &ip) && l3 == 0;
+	if (is_ip && ip.version == 4 && !ip.df)
+		fragment_inner(port, p, flat, &ip);
+	else if (is_ip && ip.version == 6 && len <= IP6_MTU_MIN)
+		fragment_outer(port, p);
+	else if (is_ip)
+		refuse(port, flat, len, &ip);
+	else
+		counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+}

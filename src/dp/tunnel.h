@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tunnel.h: a tunnel as one worker sees it. */
+#ifndef DP_TUNNEL_H
+#define DP_TUNNEL_H
+
+#include <netinet/in.h>
+#include <uv.h>
+
+#include "dp/dp.h"
+#include "proto/seq.h"
+
+struct worker;
+
+/* One worker's share of a tunnel: its queue of the TUN device, its parameters, its counters. */
+struct port {
+	struct dp_params params;
+	struct worker *worker;
+	struct port *next_key, *next_pair; /* chains of the worker's table */
+	int fd;				   /* this worker's queue; -1: none */
+	bool uso;			   /* the kernel takes UDP super-packets from it */
+	bool polling;
+	uv_poll_t poll;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} to;		      /* the remote, for the send call */
+	uint32_t outer_len;   /* outer IP and GRE headers, octets */
+	uint32_t ip_id;	      /* of the next outer packet; IPv4 takes the low half */
+	uint32_t *seq_next;   /* of the next packet sent; shared, but only one worker sends */
+	struct seq_state seq; /* of packets received; one worker receives them all */
+	struct dp_counters counters;
+};
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * worker.h: a packet thread. It owns one raw socket for each family, one queue of every TUN device,
+ * a table and the counters, so that nothing on the packet path is locked or allocated. The main
+ * thread changes it by jobs, which the worker runs between two batches.
+ */
+#ifndef DP_WORKER_H
+#define DP_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "dp/dp.h"
+#include "dp/table.h"
+
+struct receiver;
+struct sender;
+struct reader;
+struct worker;
+
+/* Runs on the worker's thread; the return value goes back to the main thread. */
+typedef int (*worker_job)(struct worker *worker, void *arg);
+
+struct worker {
+	unsigned index;
+	pthread_t thread;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_poll_t poll4, poll6;
+	int raw4, raw6; /* raw6 is -1 where the kernel has no IPv6 */
+	struct table table;
+	struct receiver *receiver;
+	struct sender *sender;
+	struct reader *reader;
+	uint64_t strays[DROP_REASON_COUNT]; /* of packets that belong to no tunnel */
+	void (*notify)(void *arg, const struct dp_event *event); /* any thread may call it */
+	void *notify_arg;
+
+	pthread_mutex_t lock; /* of the following */
+	pthread_cond_t done;
+	worker_job job;
+	void *job_arg;
+	int job_result;
+	bool stop;
+};
+
+/* `count` workers share the traffic. 0 or -errno. */
+int worker_start(struct worker *worker, unsigned index, unsigned count);
+/* Runs `job` on the worker's thread and returns what it returned. */
+int worker_run(struct worker *worker, worker_job job, void *arg);
+void worker_stop(struct worker *worker);
+
+#endif

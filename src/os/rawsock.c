@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/rawsock.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Holds some milliseconds of small packets; beyond that, waiting costs more than a drop. */
+#define BUFFER_SIZE (4 << 20)
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int configure(int fd, uint8_t family)
+{
+	int err;
+
+	/* The forced size needs CAP_NET_ADMIN; without it the system's limit applies. */
+	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_SIZE))
+		set(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_SIZE);
+	if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_SIZE))
+		set(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_SIZE);
+	if (family == IP_V4) {
+		err = set(fd, IPPROTO_IP, IP_HDRINCL, 1);
+		return err ? err : set(fd, IPPROTO_IP, IP_RECVERR, 1);
+	}
+	err = set(fd, IPPROTO_IPV6, IPV6_HDRINCL, 1);
+	if (!err)
+		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	if (!err)
+		err = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	return err ? err : set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
+
+int raw_open(uint8_t family)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_GRE);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = configure(fd, family);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/*
+ * The share filter in classic BPF. X holds the offset of the GRE header, later of the fields behind
+ * its options. A load outside the packet would drop it unseen, so what is too short goes to share
+ * 0, where the decoder counts it; so do packets with a sequence number, since one receiver has to
+ * see them all.
+ */
+#define FLAG_CHECKSUM 0x8000
+#define FLAG_KEY      0x2000
+#define FLAG_SEQUENCE 0x1000
+
+struct program {
+	struct sock_filter code[96];
+	uint16_t len;
+	uint32_t index, count; /* the share, and how many there are */
+};
+
+static void emit(struct program *p, uint16_t code, uint32_t k)
+{
+	p->code[p->len++] = (struct sock_filter)BPF_STMT(code, k);
+}
+
+/* Jumps `yes` or `no` instructions ahead. */
+static void emit_jump(struct program *p, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
+{
+	p->code[p->len++] = (struct sock_filter)BPF_JUMP(code, k, yes, no);
+}
+
+/* Decides for share 0. */
+static void emit_first_share(struct program *p)
+{
+	emit(p, BPF_RET | BPF_K, p->index == 0 ? UINT32_MAX : 0);
+}
+
+/* Leaves for share 0 when fewer than `octets` stand behind X. */
+static void emit_need(struct program *p, uint32_t octets)
+{
+	emit(p, BPF_LD | BPF_W | BPF_LEN, 0);
+	emit(p, BPF_ALU | BPF_SUB | BPF_X, 0);
+	emit_jump(p, BPF_JMP | BPF_JGE | BPF_K, octets, 1, 0);
+	emit_first_share(p);
+}
+
+/* X += 4 when `flag` is set in the GRE flags, which M[1] keeps. */
+static void emit_option(struct program *p, uint32_t flag)
+{
+	emit(p, BPF_LD | BPF_MEM, 1);
+	emit_jump(p, BPF_JMP | BPF_JSET | BPF_K, flag, 0, 3);
+	emit(p, BPF_MISC | BPF_TXA, 0);
+	emit(p, BPF_ALU | BPF_ADD | BPF_K, 4);
+	emit(p, BPF_MISC | BPF_TAX, 0);
+}
+
+/* Decides by the words at X+first and X+second: mixes them into eight bits, modulo the shares. */
+static void emit_pair(struct program *p, uint32_t first, uint32_t second)
+{
+	emit_need(p, (first > second ? first : second) + 4);
+	emit(p, BPF_LD | BPF_W | BPF_IND, first);
+	emit(p, BPF_ST, 2);
+	emit(p, BPF_LD | BPF_W | BPF_IND, second);
+	emit(p, BPF_LDX | BPF_MEM, 2);
+	emit(p, BPF_ALU | BPF_XOR | BPF_X, 0);
+	for (uint32_t shift = 16; shift >= 8; shift /= 2) {
+		emit(p, BPF_MISC | BPF_TAX, 0);
+		emit(p, BPF_ALU | BPF_RSH | BPF_K, shift);
+		emit(p, BPF_ALU | BPF_XOR | BPF_X, 0);
+	}
+	emit(p, BPF_ALU | BPF_AND | BPF_K, 0xff);
+	emit(p, BPF_ALU | BPF_MOD | BPF_K, p->count);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, p->index, 0, 1);
+	emit(p, BPF_RET | BPF_K, UINT32_MAX);
+	emit(p, BPF_RET | BPF_K, 0);
+}
+
+/* The same for packets whose protocol type, in M[3], is `protocol`. */
+static void emit_pair_of(struct program *p, uint32_t protocol, uint32_t first, uint32_t second)
+{
+	uint16_t jump;
+
+	emit(p, BPF_LD | BPF_MEM, 3);
+	jump = p->len;
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, protocol, 0, 0);
+	emit_pair(p, first, second);
+	p->code[jump].jf = (uint8_t)(p->len - jump - 1);
+}
+
+static void build(struct program *p, uint8_t family)
+{
+	/* An IPv6 socket's filter sees no outer header. */
+	if (family == IP_V4)
+		emit(p, BPF_LDX | BPF_B | BPF_MSH, 0);
+	else
+		emit(p, BPF_LDX | BPF_IMM, 0);
+	emit_need(p, 4);
+	emit(p, BPF_LD | BPF_H | BPF_IND, 2);
+	emit(p, BPF_ST, 3);
+	emit(p, BPF_LD | BPF_H | BPF_IND, 0);
+	emit(p, BPF_ST, 1);
+	emit_jump(p, BPF_JMP | BPF_JSET | BPF_K, FLAG_SEQUENCE, 0, 1);
+	emit_first_share(p);
+	emit_option(p, FLAG_CHECKSUM);
+	emit_option(p, FLAG_KEY);
+	emit_pair_of(p, 0x0800, 4 + 12, 4 + 16); /* source and destination */
+	emit_pair_of(p, 0x86dd, 4 + 20, 4 + 36); /* the last words of both */
+	emit_pair(p, 4 + 2, 4 + 8);		 /* Ethernet addresses, or whatever is there */
+}
+
+int raw_share(int fd, uint8_t family, unsigned index, unsigned count)
+{
+	struct program program = {.index = index, .count = count};
+
+	build(&program, family);
+	struct sock_fprog filter = {.len = program.len, .filter = program.code};
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ? -errno
+											: 0;
+}
+
+int raw_want_device(int fd, uint8_t family, bool on)
+{
+	return family == IP_V4 ? set(fd, IPPROTO_IP, IP_PKTINFO, on) : 0;
+}
+
+static struct ip_addr addr_v6(const struct in6_addr *addr)
+{
+	struct ip_addr out = {.family = IP_V6};
+
+	memcpy(out.bytes, addr, 16);
+	return out;
+}
+
+static void read_meta(const struct cmsghdr *c, struct raw_meta *out)
+{
+	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		const struct in_pktinfo *info = (const void *)CMSG_DATA(c);
+		out->ifindex = (uint32_t)info->ipi_ifindex;
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		const struct in6_pktinfo *info = (const void *)CMSG_DATA(c);
+		out->ifindex = info->ipi6_ifindex;
+		out->dst = addr_v6(&info->ipi6_addr);
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+		int tclass;
+		memcpy(&tclass, CMSG_DATA(c), sizeof tclass);
+		out->tos = (uint8_t)tclass;
+	}
+}
+
+void raw_meta(struct msghdr *message, struct raw_meta *out)
+{
+	*out = (struct raw_meta){.ifindex = 0};
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+		read_meta(c, out);
+}
+
+void raw_send_by(struct msghdr *message, void *control, uint8_t family, uint32_t ifindex)
+{
+	bool v4 = family == IP_V4;
+	size_t size = v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo);
+	struct cmsghdr *c = control;
+
+	memset(control, 0, CMSG_SPACE(size));
+	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(size),
+			      .cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			      .cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO};
+	if (v4)
+		((struct in_pktinfo *)(void *)CMSG_DATA(c))->ipi_ifindex = (int)ifindex;
+	else
+		((struct in6_pktinfo *)(void *)CMSG_DATA(c))->ipi6_ifindex = ifindex;
+	message->msg_control = control;
+	message->msg_controllen = CMSG_SPACE(size);
+}
+
+/* The error queue's destination is the address that the packet was sent to. */
+static struct ip_addr addr_from(const struct sockaddr_storage *address)
+{
+	struct ip_addr out = {.family = IP_NONE};
+
+	if (address->ss_family == AF_INET) {
+		out.family = IP_V4;
+		memcpy(out.bytes, &((const struct sockaddr_in *)address)->sin_addr, 4);
+	} else if (address->ss_family == AF_INET6) {
+		out = addr_v6(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	}
+	return out;
+}
+
+static void read_error(const struct cmsghdr *c, struct raw_error *out)
+{
+	struct sock_extended_err err;
+	struct sockaddr_storage offender = {.ss_family = AF_UNSPEC};
+	bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+	bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+
+	if (!v4 && !v6)
+		return;
+	memcpy(&err, CMSG_DATA(c), sizeof err);
+	memcpy(&offender, CMSG_DATA(c) + sizeof err,
+	       v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+	out->type = err.ee_type;
+	out->code = err.ee_code;
+	out->from_icmp = err.ee_origin != SO_EE_ORIGIN_LOCAL;
+	out->mtu = err.ee_errno == EMSGSIZE ? err.ee_info : 0;
+	out->from = addr_from(&offender);
+}
+
+int raw_next_error(int fd, struct raw_error *out)
+{
+	union {
+		struct cmsghdr align;
+		char space[256];
+	} control;
+	struct sockaddr_storage to = {.ss_family = AF_UNSPEC};
+	struct msghdr message = {.msg_name = &to,
+				 .msg_namelen = sizeof to,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof control};
+
+	if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	*out = (struct raw_error){.dst = addr_from(&to)};
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
+		read_error(c, out);
+	return 1;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rawsock.h: raw sockets for GRE (protocol 47). They send whole packets, outer header included, and
+ * queue the ICMP errors that the underlay returns. An IPv4 socket receives with the outer header;
+ * an IPv6 socket receives what follows the extension headers, and the rest as control messages.
+ */
+#ifndef OS_RAWSOCK_H
+#define OS_RAWSOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "proto/addr.h"
+
+/* Opens a non-blocking socket. Returns it, or -errno (-EAFNOSUPPORT: the kernel has no IPv6). */
+int raw_open(uint8_t family);
+
+/* Lets through the packets of share `index` of `count`, so that `count` sockets divide the traffic:
+ * by the passenger's addresses, so that a flow and its fragments stay in order. Packets with a
+ * sequence number, and those too short to tell, are all in share 0. 0 or -errno. */
+int raw_share(int fd, uint8_t family, unsigned index, unsigned count);
+
+/* Asks for the device of arrival with each packet (IPv6 sockets always have it). */
+int raw_want_device(int fd, uint8_t family, bool on);
+
+/* Room for what raw_control_*() reads. */
+#define RAW_CONTROL_SIZE 96
+
+/* What the kernel tells about a received packet beside its octets. */
+struct raw_meta {
+	uint32_t ifindex;   /* 0 when not asked for */
+	uint8_t tos;	    /* IPv6: traffic class */
+	struct ip_addr dst; /* IPv6: family IP_NONE when missing */
+};
+void raw_meta(struct msghdr *message, struct raw_meta *out);
+
+/* Makes `message` leave by this device. `control` is RAW_CONTROL_SIZE octets that outlive the send.
+ */
+void raw_send_by(struct msghdr *message, void *control, uint8_t family, uint32_t ifindex);
+
+/* One queued ICMP error about a packet of ours. */
+struct raw_error {
+	uint8_t type, code;
+	bool from_icmp;	     /* false: this host's own refusal (EMSGSIZE) */
+	uint32_t mtu;	     /* for "too big"; else 0 */
+	struct ip_addr dst;  /* of the packet */
+	struct ip_addr from; /* who complained; family IP_NONE for this host */
+};
+/* Takes the oldest error. 1 with *out, 0 when there is none, -errno. */
+int raw_next_error(int fd, struct raw_error *out);
+
+#endif

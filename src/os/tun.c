@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Debian 12's headers are older than these (Linux 6.2). */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+static int set_offloads(int fd, bool *uso)
+{
+	unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	*uso = ioctl(fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0;
+	if (*uso)
+		return 0;
+	return ioctl(fd, TUNSETOFFLOAD, tcp) == 0 ? 0 : -errno;
+}
+
+static int configure(int fd, const char *name, bool ethernet, bool *uso)
+{
+	struct ifreq request = {.ifr_flags = (short)((ethernet ? IFF_TAP : IFF_TUN) | IFF_VNET_HDR |
+						     IFF_MULTI_QUEUE)};
+	int header = sizeof(struct virtio_net_hdr);
+	int err;
+
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	if (ioctl(fd, TUNSETIFF, &request) < 0)
+		return -errno;
+	if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
+		return -errno;
+	err = set_offloads(fd, uso);
+	if (err)
+		return err;
+	return ioctl(fd, TUNSETPERSIST, 1) < 0 ? -errno : 0;
+}
+
+int tun_attach(const char *name, bool ethernet, bool *uso)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = configure(fd, name, ethernet, uso);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int tun_queue_enable(int fd, bool enable)
+{
+	struct ifreq request = {.ifr_flags = enable ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+	return ioctl(fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
+}
+
+int tun_set_carrier(int fd, bool on)
+{
+	int carrier = on;
+
+	return ioctl(fd, TUNSETCARRIER, &carrier) < 0 ? -errno : 0;
+}
+
+int tun_forget(int fd)
+{
+	return ioctl(fd, TUNSETPERSIST, 0) < 0 ? -errno : 0;
+}
