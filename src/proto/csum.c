@@ -55,13 +55,29 @@ static uint64_t sum_blocks(const uint8_t **p, size_t *len)
 	return a[0] + a[1];
 }
 
-/* The last `len` < 8 octets as the beginning of a word whose rest is zero. */
+/* The last `len` < 8 octets, as if zeros followed up to an even number. */
 static uint64_t sum_tail(const uint8_t *p, size_t len)
 {
-	uint8_t word[8] = {0};
+	uint64_t sum = 0;
+	uint32_t four;
+	uint16_t two;
 
-	memcpy(word, p, len);
-	return sum_word(load64(word));
+	if (len & 4) {
+		memcpy(&four, p, sizeof four);
+		sum += four;
+		p += 4;
+	}
+	if (len & 2) {
+		memcpy(&two, p, sizeof two);
+		sum += two;
+		p += 2;
+	}
+	if (len & 1) {
+		two = 0;
+		memcpy(&two, p, 1);
+		sum += two;
+	}
+	return sum;
 }
 
 static uint16_t from_native(uint64_t sum)
@@ -83,7 +99,5 @@ uint64_t csum_partial(const void *data, size_t len, uint64_t sum)
 		native = sum_blocks(&p, &len);
 	for (; len >= 8; len -= 8, p += 8)
 		native += sum_word(load64(p));
-	if (len > 0)
-		native += sum_tail(p, len);
-	return sum + from_native(native);
+	return sum + from_native(native + sum_tail(p, len));
 }
