@@ -5,6 +5,7 @@ import os
 import net
 import pytest
 from gretel import BUILD
+from peer import Peer
 from scene import Scene
 from wire import Relay
 
@@ -41,9 +42,18 @@ def make_relay():
     """A scene over the relay: returns both."""
     with contextlib.ExitStack() as stack:
         def make(seed=1, mtu=1500, **settings):
-            scene = stack.enter_context(Scene(wire="relay", mtu=mtu))
+            scene = stack.enter_context(Scene(wire="open", mtu=mtu))
             return scene, Relay(BUILD / "tests/netns/relay", scene.wire, seed, **settings)
         yield make
+
+
+@pytest.fixture
+def make_peer(make_scene):
+    """A scene in which only `side` is a router; the test itself is the other one."""
+    def make(side="A", **options):
+        scene = make_scene(wire="open", **options)
+        return scene, Peer(scene, side)
+    return make
 
 
 @pytest.fixture

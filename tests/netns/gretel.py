@@ -51,7 +51,7 @@ class Site:
         self.file = self.directory / "gretel.conf"
         self.run_directory = self.directory / "run"
         self.build = build
-        self.env = {**os.environ, "PATH": f"{build}/src/cmd:{os.environ['PATH']}", **(env or {})}
+        self.env = {**os.environ, "GRETELD": str(build / "src/cmd/greteld"), **(env or {})}
         self.write(text)
 
     def write(self, text):
@@ -95,6 +95,10 @@ class Site:
     def drops(self, name=NAME):
         """{reason: count} of one tunnel, without zeros."""
         return {reason: n for reason, n in self.tunnel(name)["drops"].items() if n}
+
+    def stray(self):
+        """{reason: count} of packets that belong to no tunnel, without zeros."""
+        return {reason: n for reason, n in self.status()["stray_drops"].items() if n}
 
     def pid(self):
         """The daemon's pid, or None."""

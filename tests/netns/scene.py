@@ -6,7 +6,8 @@
     fd00:10:1::10     ::1  2001:db8:19::1          ::2  fd00:20:1::1     ::10
 
 A host knows its own router as gateway and nothing else; a router knows its LAN and the underlay.
-The wire is a bridge, or the relay (wire.py), which loses and delays.
+The wire is a bridge, or left open for the relay (wire.py), which loses and delays, or for a peer
+that a test plays itself (peer.py).
 """
 import contextlib
 
@@ -53,7 +54,7 @@ class Scene:
             self._address(side)
             offloads_off(self.router[side], "bond0")
         offloads_off(self.wire, "a", "b")
-        if wire == "bridge":
+        if wire == "bridge":  # else "open"
             self.wire.ip(f"link add br0 mtu {mtu} type bridge mcast_snooping 0", "link set dev br0 up",
                          "link set dev a master br0", "link set dev b master br0")
 
