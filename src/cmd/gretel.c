@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gretel.c: the command. It talks to greteld, or runs it; it knows nothing of the kernel. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/client.h"
+#include "ctl/msg.h"
+
+typedef int (*verb_fn)(const struct client *client, int argc, char **argv);
+
+static int verb_check(const struct client *, int, char **);
+static int verb_plan(const struct client *, int, char **);
+static int verb_up(const struct client *, int, char **);
+static int verb_down(const struct client *, int, char **);
+static int verb_reload(const struct client *, int, char **);
+static int verb_status(const struct client *, int, char **);
+static int verb_config(const struct client *, int, char **);
+static int verb_add(const struct client *, int, char **);
+static int verb_change(const struct client *, int, char **);
+static int verb_del(const struct client *, int, char **);
+static int verb_show(const struct client *, int, char **);
+static int verb_version(const struct client *, int, char **);
+static int verb_help(const struct client *, int, char **);
+
+static const struct verb {
+	const char *name;
+	const char *words; /* after the name */
+	const char *help;
+	int min, max; /* how many words */
+	verb_fn run;
+} verbs[] = {
+	{"check", "[FILE]", "read the file, say what is wrong with it, touch nothing", 0, 1,
+	 verb_check},
+	{"plan", "", "show what \"up\" or \"reload\" would change, change nothing", 0, 0,
+	 verb_plan},
+	{"up", "", "make it so, and start greteld where none answers", 0, 0, verb_up},
+	{"down", "", "undo it, and stop greteld", 0, 0, verb_down},
+	{"reload", "", "read the file again and apply the difference", 0, 0, verb_reload},
+	{"status", "[TUNNEL]", "show how the tunnels are", 0, 1, verb_status},
+	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
+	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
+	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
+	{"change", "NAME WORD ...", "change a tunnel that was added", 2, MSG_WORDS_MAX,
+	 verb_change},
+	{"del", "NAME", "delete a tunnel that was added", 1, MSG_WORDS_MAX, verb_del},
+	{"show", "[NAME]", "list the tunnels in the words of \"ip tunnel show\"", 0, 1, verb_show},
+	{"version", "", "print the version", 0, 0, verb_version},
+	{"help", "[VERB]", "explain a verb, or list them", 0, 1, verb_help},
+};
+
+#define VERBS (sizeof verbs / sizeof verbs[0])
+
+static const struct option options[] = {
+	{"file", required_argument, NULL, 'c'}, {"run-dir", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},	{0}};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int ask(const struct client *client, json_t *request, bool until_gone, json_t **reply)
+{
+	int e = client_ask(client, request, until_gone, reply);
+	if (e == 0)
+		return 0;
+	if (e == -ENOENT)
+		return client_fail(client, EXIT_NOT_RUNNING,
+				   "greteld is not running (no answer on %s/%s): start it with "
+				   "\"gretel up\"",
+				   client->run_dir, MSG_SOCKET);
+	return EXIT_FAILED;
+}
+
+/* Without -c the commands that start another greteld read the file that the running one reads.
+ * `path` is the caller's buffer. */
+static struct client with_daemon_config(const struct client *client, char path[PATH_MAX])
+{
+	struct client c = *client;
+	json_t *reply;
+	if (c.config || client_ask(client, json_pack("{s:s}", "verb", "ping"), false, &reply) != 0)
+		return c;
+	const char *config = NULL;
+	json_unpack(reply, "{s:{s?s}}", "data", "config", &config);
+	if (config && snprintf(path, PATH_MAX, "%s", config) < PATH_MAX)
+		c.config = path;
+	json_decref(reply);
+	return c;
+}
+
+/* A path that means the same in every directory; NULL when it is too long. */
+static const char *absolute(const char *path, char buf[PATH_MAX])
+{
+	char here[PATH_MAX];
+	if (path[0] == '/')
+		return path;
+	if (!getcwd(here, sizeof here) || snprintf(buf, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
+		return NULL;
+	return buf;
+}
+
+static int verb_check(const struct client *client, int argc, char **argv)
+{
+	struct client c = *client;
+	char path[PATH_MAX];
+	if (argc > 0)
+		c.config = absolute(argv[0], path);
+	if (argc > 0 && !c.config)
+		return client_fail(client, EXIT_USAGE, "%s: the path is too long", argv[0]);
+	return client_run_daemon(&c, (const char *const[]){"--check", NULL});
+}
+
+static int verb_plan(const struct client *client, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct client c = with_daemon_config(client, path);
+	(void)argc;
+	(void)argv;
+	return client_run_daemon(&c, (const char *const[]){"--plan", NULL});
+}
+
+static int verb_up(const struct client *client, int argc, char **argv)
+{
+	json_t *reply;
+	(void)argc;
+	(void)argv;
+	int e = client_ask(client,
+			   json_pack("{s:s, s:s*}", "verb", "reload", "config", client->config),
+			   false, &reply);
+	if (e == 0)
+		return client_finish(client, reply, false);
+	if (e != -ENOENT)
+		return EXIT_FAILED;
+	return client_run_daemon(client, (const char *const[]){NULL});
+}
+
+static int verb_down(const struct client *client, int argc, char **argv)
+{
+	json_t *reply;
+	(void)argc;
+	(void)argv;
+	int e = client_ask(client, json_pack("{s:s}", "verb", "down"), true, &reply);
+	if (e == 0)
+		return client_finish(client, reply, false);
+	if (e != -ENOENT)
+		return EXIT_FAILED;
+	return client_run_daemon(client, (const char *const[]){"--down", NULL});
+}
+
+static int verb_reload(const struct client *client, int argc, char **argv)
+{
+	json_t *reply;
+	(void)argc;
+	(void)argv;
+	int e = ask(client, json_pack("{s:s, s:s*}", "verb", "reload", "config", client->config),
+		    false, &reply);
+	return e ? e : client_finish(client, reply, false);
+}
+
+static int verb_status(const struct client *client, int argc, char **argv)
+{
+	json_t *reply;
+	const char *tunnel = argc > 0 ? argv[0] : NULL;
+	int e = ask(client, json_pack("{s:s, s:s*}", "verb", "status", "tunnel", tunnel), false,
+		    &reply);
+	if (e)
+		return e;
+	if (!client->json && json_object_get(reply, "data"))
+		client_print_status(json_object_get(reply, "data"), tunnel != NULL);
+	return client_finish(client, reply, true);
+}
+
+static int verb_config(const struct client *client, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct client c = with_daemon_config(client, path);
+	(void)argc;
+	(void)argv;
+	return client_run_daemon(&c, (const char *const[]){"--config", NULL});
+}
+
+static json_t *words_request(const char *verb, int argc, char **argv)
+{
+	json_t *words = json_array();
+	for (int i = 0; i < argc; i++)
+		if (json_array_append_new(words, json_string(argv[i])) != 0)
+			break;
+	if ((int)json_array_size(words) != argc) {
+		json_decref(words);
+		return NULL;
+	}
+	return json_pack("{s:s, s:o}", "verb", verb, "words", words);
+}
+
+/* What cannot be sent is told before anything is. */
+static int check_words(const struct client *client, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		json_t *word = json_string(argv[i]);
+		json_decref(word);
+		if (!word || strlen(argv[i]) > MSG_WORD_MAX)
+			return client_fail(client, EXIT_USAGE,
+					   "word %d is not UTF-8 text of at most %d octets", i + 1,
+					   MSG_WORD_MAX);
+	}
+	return 0;
+}
+
+static int verb_add(const struct client *client, int argc, char **argv)
+{
+	const char *args[MSG_WORDS_MAX + 3] = {"--add", "--"};
+	json_t *reply;
+	int e = check_words(client, argc, argv);
+	if (e)
+		return e;
+	e = client_ask(client, words_request("add", argc, argv), false, &reply);
+	if (e == 0)
+		return client_finish(client, reply, false);
+	if (e != -ENOENT)
+		return EXIT_FAILED;
+	for (int i = 0; i < argc; i++)
+		args[i + 2] = argv[i];
+	return client_run_daemon(client, args);
+}
+
+static int edit(const struct client *client, const char *verb, int argc, char **argv)
+{
+	json_t *reply;
+	int e = check_words(client, argc, argv);
+	if (e == 0)
+		e = ask(client, words_request(verb, argc, argv), false, &reply);
+	return e ? e : client_finish(client, reply, false);
+}
+
+static int verb_change(const struct client *client, int argc, char **argv)
+{
+	return edit(client, "change", argc, argv);
+}
+
+static int verb_del(const struct client *client, int argc, char **argv)
+{
+	return edit(client, "del", argc, argv);
+}
+
+static int verb_show(const struct client *client, int argc, char **argv)
+{
+	json_t *reply;
+	int e = ask(client,
+		    json_pack("{s:s, s:s*}", "verb", "show", "tunnel", argc > 0 ? argv[0] : NULL),
+		    false, &reply);
+	return e ? e : client_finish(client, reply, false);
+}
+
+static int verb_version(const struct client *client, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	if (client->json)
+		return client_finish(client,
+				     json_pack("{s:i, s:{s:s}}", "exit", EXIT_OK, "data", "version",
+					       GRETEL_VERSION),
+				     true);
+	puts("gretel " GRETEL_VERSION);
+	return EXIT_OK;
+}
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: gretel [-c FILE] [-r DIR] [--json] VERB ...\n", out);
+}
+
+static int print_help(void)
+{
+	print_usage(stdout);
+	puts("\nverbs:");
+	for (size_t i = 0; i < VERBS; i++)
+		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
+	puts("\noptions:\n"
+	     "  -c, --file FILE     the configuration (default " MSG_CONFIG_FILE ")\n"
+	     "  -r, --run-dir DIR   where greteld keeps its socket and state (default "
+	     "$" MSG_RUN_DIR_ENV " or " MSG_RUN_DIR ")\n"
+	     "  -j, --json          answer in JSON\n"
+	     "  -h, --help          this text\n"
+	     "  -V, --version       the version\n\nexit codes:");
+#define PRINT_EXIT(id, value, text) printf("  %d  %s\n", value, text);
+	MSG_EXITS(PRINT_EXIT)
+#undef PRINT_EXIT
+	return EXIT_OK;
+}
+
+static int unknown_verb(const struct client *client, const char *name)
+{
+	char known[256] = "";
+	for (size_t i = 0; i < VERBS; i++) {
+		size_t used = strlen(known);
+		snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", verbs[i].name);
+	}
+	return client_fail(client, EXIT_USAGE, "unknown verb \"%.64s\": the verbs are %s", name,
+			   known);
+}
+
+static int verb_help(const struct client *client, int argc, char **argv)
+{
+	if (argc == 0)
+		return print_help();
+	const struct verb *verb = find_verb(argv[0]);
+	if (!verb)
+		return unknown_verb(client, argv[0]);
+	printf("gretel %s%s%s: %s\n", verb->name, verb->words[0] ? " " : "", verb->words,
+	       verb->help);
+	return EXIT_OK;
+}
+
+static int run_verb(const struct client *client, int argc, char **argv)
+{
+	const struct verb *verb = find_verb(argv[0]);
+	if (!verb)
+		return unknown_verb(client, argv[0]);
+	argc--;
+	argv++;
+	if (argc >= verb->min && argc <= verb->max)
+		return verb->run(client, argc, argv);
+	if (argc < verb->min)
+		return client_fail(client, EXIT_USAGE, "\"%s\" needs more words: gretel %s %s",
+				   verb->name, verb->name, verb->words);
+	return client_fail(client, EXIT_USAGE, "\"%.64s\" is too much: gretel %s%s%s",
+			   argv[verb->max], verb->name, verb->words[0] ? " " : "", verb->words);
+}
+
+int main(int argc, char **argv)
+{
+	struct client client = {.run_dir = getenv(MSG_RUN_DIR_ENV)};
+	char config[PATH_MAX], run_dir[PATH_MAX];
+	int option;
+	while ((option = getopt_long(argc, argv, "c:r:jhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			client.config = optarg;
+			break;
+		case 'r':
+			client.run_dir = optarg;
+			break;
+		case 'j':
+			client.json = true;
+			break;
+		case 'h':
+			return print_help();
+		case 'V':
+			return verb_version(&client, 0, NULL);
+		default:
+			print_usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (!client.run_dir || client.run_dir[0] == '\0')
+		client.run_dir = MSG_RUN_DIR;
+	const char *given = client.config;
+	client.run_dir = absolute(client.run_dir, run_dir);
+	client.config = given ? absolute(given, config) : NULL;
+	if (!client.run_dir || (given && !client.config))
+		return client_fail(&client, EXIT_USAGE, "a path is too long");
+	if (optind == argc) {
+		print_usage(stderr);
+		fputs("\"gretel help\" lists the verbs\n", stderr);
+		return EXIT_USAGE;
+	}
+	return run_verb(&client, argc - optind, argv + optind);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/oneshot.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctl/added.h"
+#include "ctl/apply.h"
+#include "ctl/instance.h"
+#include "ctl/msg.h"
+
+int oneshot_check(const char *config, const struct report *report)
+{
+	struct conf *conf;
+	if (conf_load(config, NULL, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	fprintf(report->lines, "%s: correct, %zu tunnel%s\n", config ? config : "no file",
+		conf->tunnel_count, conf->tunnel_count == 1 ? "" : "s");
+	conf_free(conf);
+	return EXIT_OK;
+}
+
+int oneshot_config(const char *config, const char *added, const struct report *report)
+{
+	struct conf *conf;
+	if (conf_load(config, added, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	conf_print(conf, report->lines);
+	conf_free(conf);
+	return EXIT_OK;
+}
+
+/* A kernel to talk to and what was saved in the run directory. */
+static int open_both(const char *run_dir, struct kernel *kernel, struct state *state, FILE *errors)
+{
+	int e = kernel_open(kernel);
+	if (e) {
+		fprintf(errors, "opening the kernel's sockets: %s\n", strerror(-e));
+		return EXIT_FAILED;
+	}
+	e = state_load(run_dir, state);
+	if (e)
+		log_warn("%s/%s: %s: going on without what was saved there", run_dir, MSG_STATE,
+			 strerror(-e));
+	return 0;
+}
+
+static int print_plan(const struct pass *pass, const struct report *report)
+{
+	if (pass_print_refusals(pass, report->errors) > 0)
+		return EXIT_CONFIG;
+	pass_print_steps(pass, report->lines);
+	if (pass->plan.step_count > 0)
+		return EXIT_CHANGES;
+	fputs("nothing to do\n", report->lines);
+	return EXIT_OK;
+}
+
+int oneshot_plan(const char *config, const char *added, const char *run_dir,
+		 const struct report *report)
+{
+	struct conf *conf;
+	struct kernel kernel;
+	struct state state;
+	struct pass pass;
+	if (conf_load(config, added, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	int e = open_both(run_dir, &kernel, &state, report->errors);
+	if (e == 0) {
+		e = EXIT_FAILED;
+		if (pass_make(&kernel, conf, &state, NULL, report->errors, &pass) == 0) {
+			e = print_plan(&pass, report);
+			pass_free(&pass);
+		}
+		state_free(&state);
+		kernel_close(&kernel);
+	}
+	conf_free(conf);
+	return e;
+}
+
+static int undo(struct kernel *kernel, struct state *state, const struct report *report)
+{
+	struct pass pass;
+	struct apply_report done = {0};
+	if (pass_make(kernel, NULL, state, NULL, report->errors, &pass) != 0)
+		return EXIT_FAILED;
+	int e = apply_plan(kernel, &pass.plan, NULL, state, &done);
+	if (e)
+		fprintf(report->errors, "%s\n", done.text);
+	else
+		pass_print_steps(&pass, report->lines);
+	if (e == 0 && pass.plan.step_count == 0)
+		fputs("greteld is not running, and nothing of it was left\n", report->lines);
+	pass_free(&pass);
+	return e ? EXIT_FAILED : EXIT_OK;
+}
+
+/* The files that a killed daemon leaves. The pid file goes with the instance. */
+static int remove_files(const char *run_dir, const char *added, const struct state *state,
+			FILE *errors)
+{
+	char socket[PATH_MAX];
+	int e = state_remove(state);
+	if (e == 0)
+		e = added_write(added, "");
+	if (e)
+		fprintf(errors, "%s: %s\n", run_dir, strerror(-e));
+	if (snprintf(socket, sizeof socket, "%s/%s", run_dir, MSG_SOCKET) < (int)sizeof socket)
+		unlink(socket);
+	return e ? EXIT_FAILED : EXIT_OK;
+}
+
+int oneshot_down(const char *run_dir, const char *added, const struct report *report)
+{
+	struct instance instance;
+	struct kernel kernel;
+	struct state state;
+	if (instance_take(run_dir, report->errors, &instance) != 0)
+		return EXIT_FAILED;
+	int e = open_both(run_dir, &kernel, &state, report->errors);
+	if (e == 0) {
+		e = undo(&kernel, &state, report);
+		if (e == 0)
+			e = remove_files(run_dir, added, &state, report->errors);
+		state_free(&state);
+		kernel_close(&kernel);
+	}
+	instance_release(&instance);
+	return e;
+}

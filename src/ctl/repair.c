@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * repair.c: keeps the kernel as the configuration says.
+ *
+ * Anything that the kernel announces and that may concern us arms one timer; when it fires, the
+ * whole state is read and compared anew. So no announcement has to be understood, only noticed, and
+ * a lost one costs nothing but a look. Timers:
+ *
+ *   look      50 ms after the last announcement, 500 ms after the first one at the latest
+ *   periodic  every 60 s: what is not announced, as path MTUs that expire
+ *
+ * Our own changes are announced too. They are told by the sender's port and arm nothing, but each
+ * look that changed something is followed by another, which ends the chain by finding nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctl/rules.h"
+#include "ctl/session.h"
+#include "os/watch.h"
+
+#define QUIET_MS       50
+#define LATEST_MS      500
+#define PERIODIC_MS    60000
+#define WINDOW_MS      10000
+#define REPAIRS_MAX    15 /* in one window; after that somebody fights us */
+#define FIGHT_HOLD_MS  5000
+#define BACKOFF_MS     1000
+#define BACKOFF_MAX_MS 30000
+#define STEPS_LOGGED   20
+
+static void on_look(uv_timer_t *timer);
+
+static void arm_in(struct repair *r, uint64_t delay)
+{
+	uint64_t now = uv_now(r->session->loop);
+	if (r->hold_until_ms > now + delay)
+		delay = r->hold_until_ms - now;
+	uv_timer_start(&r->look, on_look, delay, 0);
+}
+
+void repair_arm(struct session *session)
+{
+	struct repair *r = &session->repair;
+	if (!r->opened || session->down)
+		return;
+	uint64_t now = uv_now(session->loop);
+	if (r->first_ms == 0)
+		r->first_ms = now;
+	uint64_t latest = r->first_ms + LATEST_MS;
+	uint64_t left = latest > now ? latest - now : 0;
+	arm_in(r, left < QUIET_MS ? left : QUIET_MS);
+}
+
+static void complain(struct repair *r, const char *text)
+{
+	if (r->complaint && text && strcmp(r->complaint, text) == 0)
+		return;
+	free(r->complaint);
+	r->complaint = text ? strdup(text) : NULL;
+	while (text && *text) {
+		size_t len = strcspn(text, "\n");
+		log_error("%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void log_steps(const char *steps)
+{
+	unsigned n = 0;
+	for (; *steps; n++) {
+		size_t len = strcspn(steps, "\n");
+		if (n < STEPS_LOGGED)
+			log_info("repaired: %.*s", (int)len, steps);
+		steps += len + (steps[len] == '\n');
+	}
+	if (n > STEPS_LOGGED)
+		log_info("repaired: and %u more", n - STEPS_LOGGED);
+}
+
+/* Counts repairs; when there are too many, the next ones have to wait. */
+static void count_repair(struct repair *r)
+{
+	uint64_t now = uv_now(r->session->loop);
+	if (now - r->window_ms > WINDOW_MS) {
+		r->window_ms = now;
+		r->repairs = 0;
+	}
+	if (++r->repairs < REPAIRS_MAX)
+		return;
+	if (r->repairs == REPAIRS_MAX)
+		log_warn(
+			"something undoes what was repaired again and again: from now on repairing "
+			"every %d s only",
+			FIGHT_HOLD_MS / 1000);
+	r->hold_until_ms = now + FIGHT_HOLD_MS;
+	r->window_ms = now; /* the window slides for as long as it goes on */
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+	struct repair *r = &s->repair;
+	char *faults = NULL, *steps = NULL;
+	size_t size;
+	r->first_ms = 0;
+	if (!s->conf)
+		return;
+	FILE *errors = open_memstream(&faults, &size);
+	if (!errors) {
+		arm_in(r, BACKOFF_MS);
+		return;
+	}
+	int n = session_look(s, errors, &steps);
+	fclose(errors);
+	if (n < 0) {
+		complain(r, faults);
+		r->backoff_ms = r->backoff_ms ? 2 * r->backoff_ms : BACKOFF_MS;
+		if (r->backoff_ms > BACKOFF_MAX_MS)
+			r->backoff_ms = BACKOFF_MAX_MS;
+		arm_in(r, r->backoff_ms);
+	} else {
+		complain(r, NULL);
+		r->backoff_ms = 0;
+	}
+	if (n > 0) {
+		log_steps(steps);
+		count_repair(r);
+		arm_in(r, QUIET_MS);
+	}
+	free(steps);
+	free(faults);
+}
+
+static bool is_own(const struct session *s, const struct watch_event *event)
+{
+	return event->port != 0 &&
+	       (event->port == s->kernel.route.port || event->port == (uint32_t)getpid());
+}
+
+static bool leads_to_peer(const struct conf *conf, const struct ip_prefix *prefix)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (prefix_contains(prefix, &conf->tunnels[i].remote))
+			return true;
+	return false;
+}
+
+/* Says who removed a thing of ours, where the kernel tells. */
+static void log_removal(const struct session *s, const struct watch_event *event)
+{
+	char what[PREFIX_TEXT_SIZE + 32], prefix[PREFIX_TEXT_SIZE];
+	if (!event->deleted || event->port == 0)
+		return;
+	if (event->what == WATCH_LINK && conf_find_tunnel(s->conf, event->name))
+		snprintf(what, sizeof what, "interface %s", event->name);
+	else if (event->what == WATCH_ADDRESS && event->protocol == OS_PROTOCOL)
+		snprintf(what, sizeof what, "address %s", prefix_format(&event->prefix, prefix));
+	else if (event->what == WATCH_ROUTE && event->protocol == OS_PROTOCOL)
+		snprintf(what, sizeof what, "route %s", prefix_format(&event->prefix, prefix));
+	else if (event->what == WATCH_RULES)
+		snprintf(what, sizeof what, "nft table %s", RULES_TABLE);
+	else
+		return;
+	if (event->process[0])
+		log_warn("%s was removed by %s (pid %u)", what, event->process, event->port);
+	else
+		log_warn("%s was removed by a process that has ended (pid %u)", what, event->port);
+}
+
+static void on_event(void *arg, const struct watch_event *event)
+{
+	struct session *s = arg;
+	if (!s->conf || is_own(s, event))
+		return;
+	/* A route that is neither ours nor leads to a peer: a routing daemon may bring many. */
+	if (event->what == WATCH_ROUTE && event->protocol != OS_PROTOCOL &&
+	    !leads_to_peer(s->conf, &event->prefix))
+		return;
+	log_removal(s, event);
+	repair_arm(s);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct session *s = poll->data;
+	struct watch *watch = poll == &s->repair.links_poll ? s->repair.links : s->repair.rules;
+	(void)events;
+	int e = status < 0 ? status : watch_read(watch, on_event, s);
+	if (e == 0)
+		return;
+	/* What was missed is seen by the look; a socket that stays broken by the periodic one. */
+	log_warn("listening to the kernel: %s", strerror(-e));
+	if (status < 0)
+		uv_poll_stop(poll);
+	repair_arm(s);
+}
+
+static void on_periodic(uv_timer_t *timer)
+{
+	repair_arm(timer->data);
+}
+
+static int listen_to(struct session *s, struct watch *watch, uv_poll_t *poll)
+{
+	int e = uv_poll_init(s->loop, poll, watch_fd(watch));
+	if (e)
+		return e;
+	poll->data = s;
+	return uv_poll_start(poll, UV_READABLE, on_readable);
+}
+
+int repair_open(struct session *s, FILE *errors)
+{
+	struct repair *r = &s->repair;
+	int e = watch_open(&r->links);
+	if (e == 0)
+		e = listen_to(s, r->links, &r->links_poll);
+	if (e == 0 && s->kernel.nft_error == 0) {
+		e = watch_open_rules(RULES_TABLE_NAME, &r->rules);
+		if (e == 0)
+			e = listen_to(s, r->rules, &r->rules_poll);
+		if (e == -EPROTONOSUPPORT)
+			e = 0;
+	}
+	if (e) {
+		fprintf(errors, "listening to the kernel: %s\n", strerror(-e));
+		return e;
+	}
+	uv_timer_init(s->loop, &r->look);
+	uv_timer_init(s->loop, &r->periodic);
+	r->look.data = r->periodic.data = s;
+	r->opened = true;
+	uv_timer_start(&r->periodic, on_periodic, PERIODIC_MS, PERIODIC_MS);
+	return 0;
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+	if (handle->data && !uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void repair_close(struct session *s)
+{
+	struct repair *r = &s->repair;
+	r->opened = false;
+	close_handle((uv_handle_t *)&r->links_poll);
+	close_handle((uv_handle_t *)&r->rules_poll);
+	close_handle((uv_handle_t *)&r->look);
+	close_handle((uv_handle_t *)&r->periodic);
+	if (r->links)
+		watch_close(r->links);
+	if (r->rules)
+		watch_close(r->rules);
+	r->links = r->rules = NULL;
+	free(r->complaint);
+	r->complaint = NULL;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "ctl/msg.h"
+
+#define ADDED_SIZE_MAX (16u << 20)
+
+int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct session **out)
+{
+	struct session *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	s->loop = loop;
+	s->started_ms = uv_now(loop);
+	s->repair.session = s;
+	int e = 0;
+	if (snprintf(s->run_dir, sizeof s->run_dir, "%s", run_dir) >= (int)sizeof s->run_dir ||
+	    snprintf(s->added, sizeof s->added, "%s/%s", run_dir, MSG_ADDED) >=
+		    (int)sizeof s->added)
+		e = -ENAMETOOLONG;
+	if (e == 0)
+		e = kernel_open(&s->kernel);
+	if (e) {
+		fprintf(errors, "opening the kernel's sockets: %s\n", strerror(-e));
+		free(s);
+		return e;
+	}
+	s->kernel_opened = true;
+	e = state_load(run_dir, &s->state);
+	if (e)
+		log_warn("%s/%s: %s: going on without what was saved there", run_dir, MSG_STATE,
+			 strerror(-e));
+	*out = s;
+	return 0;
+}
+
+static void stop_lane(struct session *s)
+{
+	if (s->lane)
+		lane_close(s->lane);
+	if (s->dp)
+		dp_stop(s->dp);
+	s->lane = NULL;
+	s->dp = NULL;
+}
+
+void session_stop(struct session *s)
+{
+	repair_close(s);
+	stop_lane(s);
+}
+
+void session_free(struct session *s)
+{
+	conf_free(s->conf);
+	state_free(&s->state);
+	if (s->kernel_opened)
+		kernel_close(&s->kernel);
+	free(s->tunnels);
+	free(s->config);
+	free(s);
+}
+
+static void on_dp_event(void *arg, const struct dp_event *event)
+{
+	if (event->kind == DP_EVENT_TUN_GONE)
+		log_warn("interface %s was deleted", event->name);
+	repair_arm(arg);
+}
+
+/* The packet threads start with the first configuration, which says how many. */
+static int start_lane(struct session *s, unsigned workers, FILE *errors)
+{
+	if (s->lane) {
+		if (workers && workers != dp_workers(s->dp))
+			log_info("workers: %u go on running; %u takes effect at the next start",
+				 dp_workers(s->dp), workers);
+		return 0;
+	}
+	int e = dp_start(s->loop, workers, on_dp_event, s, &s->dp);
+	if (e) {
+		fprintf(errors, "starting the packet threads: %s%s\n", strerror(-e),
+			e == -EPERM ? ": run it as root (CAP_NET_ADMIN and CAP_NET_RAW)" : "");
+		return e;
+	}
+	e = lane_open(s->dp, &s->lane);
+	if (e) {
+		fprintf(errors, "starting the packet threads: %s\n", strerror(-e));
+		stop_lane(s);
+	}
+	return e;
+}
+
+/* What was seen of one tunnel, after the plan was applied. */
+static struct session_tunnel tunnel_state(struct session *s, const struct conf_tunnel *tunnel,
+					  const struct actual_way *way)
+{
+	struct session_tunnel t = {.state = SESSION_WAITING};
+	char text[ADDR_TEXT_SIZE];
+	const struct lane_ops *lane = lane_ops(s->lane);
+	if (way->local_missing) {
+		snprintf(t.reason, sizeof t.reason, "local address %s is not on this host",
+			 addr_format(&tunnel->local, text));
+	} else if (way->error) {
+		snprintf(t.reason, sizeof t.reason, "no route to %s: %s",
+			 addr_format(&tunnel->remote, text), strerror(-way->error));
+	} else if (!lane->params(lane->arg, tunnel->name)) {
+		t.state = SESSION_FAILED;
+		snprintf(t.reason, sizeof t.reason, "no lane carries it");
+	} else {
+		t.state = SESSION_UP;
+	}
+	return t;
+}
+
+/* Remembers how each tunnel of `conf` fares, and logs what changed. */
+static int note_tunnels(struct session *s, const struct conf *conf, const struct pass *pass)
+{
+	struct session_tunnel *now = calloc(conf->tunnel_count + 1, sizeof *now);
+	if (!now)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		now[i] = tunnel_state(s, &conf->tunnels[i], &pass->actual.ways[i]);
+		const struct session_tunnel *old = s->conf == conf ? &s->tunnels[i] : NULL;
+		if (!old || (old->state == now[i].state && strcmp(old->reason, now[i].reason) == 0))
+			continue;
+		if (now[i].state == SESSION_UP)
+			log_info("tunnel %s is up", conf->tunnels[i].name);
+		else
+			log_warn("tunnel %s waits: %s", conf->tunnels[i].name, now[i].reason);
+	}
+	free(s->tunnels);
+	s->tunnels = now;
+	return 0;
+}
+
+/* The tunnel in whose section FILE:LINE, the beginning of a refusal, lies; NULL: in none. */
+static struct session_tunnel *refused_tunnel(struct session *s, const char *refusal)
+{
+	const struct conf_tunnel *best = NULL;
+	for (size_t i = 0; i < s->conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &s->conf->tunnels[i];
+		size_t len = strlen(t->at.file);
+		if (strncmp(refusal, t->at.file, len) != 0 || refusal[len] != ':' ||
+		    atoi(refusal + len + 1) < t->at.line)
+			continue;
+		if (!best || best->at.line < t->at.line)
+			best = t;
+	}
+	return best ? &s->tunnels[best - s->conf->tunnels] : NULL;
+}
+
+/* The plan was refused, which can happen to a running site when a route moves: says so in the
+ * state of the tunnels that are meant. */
+static void note_refusals(struct session *s, const struct pass *pass)
+{
+	for (size_t i = 0; i < s->conf->tunnel_count; i++)
+		s->tunnels[i] = tunnel_state(s, &s->conf->tunnels[i], &pass->actual.ways[i]);
+	for (size_t k = 0; k < pass->plan.refusal_count; k++) {
+		struct session_tunnel *t = refused_tunnel(s, pass->plan.refusals[k]);
+		if (!t)
+			continue;
+		t->state = SESSION_FAILED;
+		snprintf(t->reason, sizeof t->reason, "%s", pass->plan.refusals[k]);
+	}
+}
+
+static int apply(struct session *s, const struct pass *pass, FILE *errors)
+{
+	struct apply_report done = {0};
+	int e = apply_plan(&s->kernel, &pass->plan, lane_ops(s->lane), &s->state, &done);
+	if (e == 0)
+		return 0;
+	fprintf(errors, "%s\n", done.text[0] ? done.text : strerror(-e));
+	if (done.undone)
+		fprintf(errors, "%zu steps before it were taken back\n", done.undone);
+	return e;
+}
+
+/* Makes the kernel agree with `conf`. Returns an enum msg_exit. */
+static int make_so(struct session *s, const struct conf *conf, const struct report *report)
+{
+	struct pass pass;
+	if (pass_make(&s->kernel, conf, &s->state, lane_ops(s->lane), report->errors, &pass) != 0)
+		return EXIT_FAILED;
+	int e = 0;
+	if (pass_print_refusals(&pass, report->errors) > 0)
+		e = EXIT_CONFIG;
+	else if (apply(s, &pass, report->errors) != 0)
+		e = EXIT_FAILED;
+	else if (conf && note_tunnels(s, conf, &pass) != 0)
+		e = EXIT_FAILED;
+	if (e == 0)
+		pass_print_steps(&pass, report->lines);
+	if (e == 0 && pass.plan.step_count == 0)
+		fputs("nothing to do\n", report->lines);
+	pass_free(&pass);
+	return e;
+}
+
+/* Whether every tunnel is in place; says which is not. */
+static int print_waiting(const struct session *s, FILE *errors)
+{
+	int e = 0;
+	for (size_t i = 0; i < s->conf->tunnel_count; i++) {
+		if (s->tunnels[i].state == SESSION_UP)
+			continue;
+		fprintf(errors, "tunnel %s is not up: %s\n", s->conf->tunnels[i].name,
+			s->tunnels[i].reason);
+		e = EXIT_FAILED;
+	}
+	return e;
+}
+
+int session_reload(struct session *s, const char *config, const struct report *report,
+		   bool *accepted)
+{
+	struct conf *conf = NULL;
+	if (accepted)
+		*accepted = false;
+	if (conf_load(config, s->added, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	char *path = config ? strdup(config) : NULL;
+	int e = config && !path ? EXIT_FAILED : 0;
+	if (e == 0 && start_lane(s, conf->workers, report->errors) != 0)
+		e = EXIT_FAILED;
+	if (e == 0)
+		e = make_so(s, conf, report);
+	if (e) {
+		conf_free(conf);
+		free(path);
+		return e;
+	}
+	conf_free(s->conf);
+	free(s->config);
+	s->conf = conf;
+	s->config = path;
+	s->reloads++;
+	if (accepted)
+		*accepted = true;
+	repair_arm(s);
+	return print_waiting(s, report->errors);
+}
+
+int session_edit(struct session *s, enum added_verb verb, const char *const *words, size_t count,
+		 const struct report *report)
+{
+	char *text = NULL, *old = NULL;
+	int e = added_edit(s->added, verb, words, count, s->conf, report->errors, &text);
+	if (e)
+		return e;
+	e = file_read(s->added, ADDED_SIZE_MAX, &old);
+	if (e == -ENOENT)
+		e = 0;
+	if (e == 0)
+		e = added_write(s->added, text);
+	if (e) {
+		fprintf(report->errors, "%s: %s\n", s->added, strerror(-e));
+		free(text);
+		free(old);
+		return EXIT_FAILED;
+	}
+	bool accepted;
+	char *config = s->config ? strdup(s->config) : NULL;
+	e = session_reload(s, config, report, &accepted);
+	int back = accepted ? 0 : added_write(s->added, old ? old : "");
+	if (back)
+		fprintf(report->errors, "%s: %s\n", s->added, strerror(-back));
+	free(config);
+	free(text);
+	free(old);
+	return e;
+}
+
+int session_down(struct session *s, const struct report *report)
+{
+	struct pass pass;
+	const struct lane_ops *lane = s->lane ? lane_ops(s->lane) : NULL;
+	if (pass_make(&s->kernel, NULL, &s->state, lane, report->errors, &pass) != 0)
+		return EXIT_FAILED;
+	struct apply_report done = {0};
+	int e = apply_plan(&s->kernel, &pass.plan, lane, &s->state, &done);
+	if (e)
+		fprintf(report->errors, "%s\n", done.text);
+	else
+		pass_print_steps(&pass, report->lines);
+	pass_free(&pass);
+	if (e)
+		return EXIT_FAILED;
+	repair_close(s);
+	e = state_remove(&s->state);
+	if (e == 0)
+		e = added_write(s->added, "");
+	if (e)
+		fprintf(report->errors, "%s: %s\n", s->run_dir, strerror(-e));
+	conf_free(s->conf);
+	s->conf = NULL;
+	s->down = true;
+	return e ? EXIT_FAILED : EXIT_OK;
+}
+
+static int print_step_texts(const struct pass *pass, char **steps)
+{
+	size_t size;
+	FILE *out = open_memstream(steps, &size);
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < pass->plan.step_count; i++)
+		fprintf(out, "%s\n", pass->plan.steps[i].text);
+	fclose(out);
+	return *steps ? 0 : -ENOMEM;
+}
+
+int session_look(struct session *s, FILE *errors, char **steps)
+{
+	struct pass pass;
+	*steps = NULL;
+	if (pass_make(&s->kernel, s->conf, &s->state, lane_ops(s->lane), errors, &pass) != 0)
+		return -1;
+	int n = (int)pass.plan.step_count;
+	if (pass_print_refusals(&pass, errors) > 0) {
+		note_refusals(s, &pass);
+		n = -1;
+	} else if ((n > 0 && apply(s, &pass, errors) != 0) ||
+		   note_tunnels(s, s->conf, &pass) != 0 ||
+		   (n > 0 && print_step_texts(&pass, steps) != 0)) {
+		n = -1;
+	}
+	pass_free(&pass);
+	return n;
+}

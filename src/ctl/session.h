@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * session.h: the running site. It holds the configuration and the packet paths, makes the kernel
+ * agree with the configuration, and keeps it so. All on the main thread.
+ *
+ *   session.c  load, plan, apply; the verbs that change something
+ *   repair.c   listens to the kernel and looks again when something moved
+ *   status.c   tells
+ */
+#ifndef CTL_SESSION_H
+#define CTL_SESSION_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "ctl/added.h"
+#include "ctl/apply.h"
+#include "ctl/conf.h"
+#include "ctl/lane.h"
+#include "ctl/pass.h"
+#include "ctl/state.h"
+
+enum session_state { SESSION_UP, SESSION_WAITING, SESSION_FAILED };
+
+/* How a tunnel of the configuration fared at the last look. */
+struct session_tunnel {
+	enum session_state state;
+	char reason[192]; /* "" when up */
+};
+
+/* The listening side, for repair.c alone. */
+struct repair {
+	struct session *session;
+	struct watch *links, *rules; /* rules: NULL where the kernel has no nftables */
+	uv_poll_t links_poll, rules_poll;
+	uv_timer_t look, periodic;
+	bool opened;
+	uint64_t first_ms;	/* of the events that no look has answered yet; 0: none */
+	uint64_t hold_until_ms; /* no look before: backing off, or somebody fights us */
+	uint64_t backoff_ms;	/* the last one, after failures; 0: none */
+	uint64_t window_ms;	/* start of the window in which `repairs` were counted */
+	unsigned repairs;
+	char *complaint; /* the last failure that was logged, so that it is logged once */
+};
+
+struct session {
+	uv_loop_t *loop;
+	char run_dir[PATH_MAX];
+	char added[PATH_MAX]; /* the file of `gretel add` */
+	char *config;	      /* the main file; NULL: none, only added tunnels */
+	uint64_t started_ms;
+	unsigned reloads;
+
+	struct kernel kernel;
+	bool kernel_opened;
+	struct state state;
+	struct dp *dp;
+	struct lane *lane;
+	struct conf *conf;		/* NULL: nothing is in place */
+	struct session_tunnel *tunnels; /* in the conf's order */
+	struct repair repair;
+	bool down; /* session_down() has been done: the daemon is to end */
+};
+
+/* Opens what is needed to talk to the kernel. Returns 0, or -errno and a line on `errors`. */
+int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct session **out);
+/* Stops listening and the packet threads; what the kernel holds stays as it is. The loop has to
+ * turn once more before session_free(). */
+void session_stop(struct session *session);
+void session_free(struct session *session);
+
+/*
+ * Reads `config` (NULL: none, only added tunnels) and makes it so; on any failure what was in place
+ * before stays, or is put back. Returns an enum msg_exit: EXIT_FAILED also when all was applied but
+ * a tunnel has to wait; session->conf is then the new one. *accepted (may be NULL) tells the two
+ * apart.
+ */
+int session_reload(struct session *session, const char *config, const struct report *report,
+		   bool *accepted);
+/* The words of `gretel add`, `change` and `del`. Returns an enum msg_exit. */
+int session_edit(struct session *session, enum added_verb verb, const char *const *words,
+		 size_t count, const struct report *report);
+/* Takes everything back that greteld ever made. On failure all stays. Returns an enum msg_exit. */
+int session_down(struct session *session, const struct report *report);
+/* Looks at the kernel and repairs. Returns the number of steps made, or -1 and lines on `errors`.
+ * *steps, the caller's to free, are their texts, one a line. */
+int session_look(struct session *session, FILE *errors, char **steps);
+
+/* repair.c. 0, or -errno and a line on `errors`. */
+int repair_open(struct session *session, FILE *errors);
+void repair_close(struct session *session);
+/* Look again soon. */
+void repair_arm(struct session *session);
+
+/* status.c. The whole answer of `gretel status`, or of one tunnel; NULL when there is none of that
+ * name. */
+json_t *status_json(const struct session *session, const char *name);
+
+/* verbs.c: the reply to a request of the control socket; `arg` is the session. */
+json_t *verbs_answer(void *arg, const json_t *request);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/session.h"
+#include "proto/drop.h"
+
+static const char *const state_names[] = {
+	[SESSION_UP] = "up", [SESSION_WAITING] = "waiting", [SESSION_FAILED] = "failed"};
+
+static json_t *drops_json(const uint64_t drops[DROP_REASON_COUNT])
+{
+	json_t *object = json_object();
+	for (int i = DROP_NONE + 1; i < DROP_REASON_COUNT; i++)
+		json_object_set_new(object, drop_name((enum drop_reason)i),
+				    json_integer((json_int_t)drops[i]));
+	return object;
+}
+
+static json_t *key_json(const struct conf_key *key)
+{
+	return key->present ? json_integer(key->value) : json_null();
+}
+
+/* Milliseconds since a moment of CLOCK_MONOTONIC; null for never. */
+static json_t *age_json(uint64_t ns)
+{
+	struct timespec now;
+	if (ns == 0)
+		return json_null();
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return json_integer(now_ns > ns ? (json_int_t)((now_ns - ns) / 1000000u) : 0);
+}
+
+static json_t *traffic_json(uint64_t packets, uint64_t bytes)
+{
+	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
+}
+
+/* What follows from the parameters that the lane has; absent while no lane has the tunnel. */
+static void add_params(json_t *object, const struct dp_params *p)
+{
+	json_object_set_new(object, "mtu", json_integer(p->mtu));
+	json_object_set_new(object, "path_mtu", json_integer(p->path_mtu));
+	json_object_set_new(object, "mss4", json_integer(p->mss4));
+	json_object_set_new(object, "mss6", json_integer(p->mss6));
+}
+
+static json_t *tunnel_json(const struct session *s, size_t index)
+{
+	const struct conf_tunnel *t = &s->conf->tunnels[index];
+	const struct session_tunnel *now = &s->tunnels[index];
+	const struct lane_ops *lane = lane_ops(s->lane);
+	const struct dp_params *params = lane->params(lane->arg, t->name);
+	struct dp_counters c = {0};
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
+			  state_names[now->state], "reason", now->reason, "lane", "user",
+			  "lane_reason", "this version has only the user lane", "mode",
+			  t->mode == MODE_GRETAP ? "gretap" : "gre", "local",
+			  addr_format(&t->local, local), "remote", addr_format(&t->remote, remote));
+	json_object_set_new(object, "ikey", key_json(&t->ikey));
+	json_object_set_new(object, "okey", key_json(&t->okey));
+	if (params)
+		add_params(object, params);
+	/* Without counters in the lane all are zero: nothing has passed. */
+	if (dp_tunnel_counters(s->dp, t->name, &c) != 0)
+		c = (struct dp_counters){0};
+	json_object_set_new(object, "rx", traffic_json(c.rx_packets, c.rx_bytes));
+	json_object_set_new(object, "tx", traffic_json(c.tx_packets, c.tx_bytes));
+	json_object_set_new(object, "rx_restarts", json_integer((json_int_t)c.rx_restarts));
+	json_object_set_new(object, "last_rx_ms", age_json(c.last_rx_ns));
+	json_object_set_new(object, "drops", drops_json(c.drops));
+	return object;
+}
+
+static json_t *files_json(const struct conf *conf)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < conf->file_count; i++)
+		json_array_append_new(array, json_string(conf->files[i]));
+	return array;
+}
+
+json_t *status_json(const struct session *s, const char *name)
+{
+	if (!s->conf || (name && !conf_find_tunnel(s->conf, name)))
+		return NULL;
+	uint64_t stray[DROP_REASON_COUNT] = {0};
+	json_t *tunnels = json_array();
+	for (size_t i = 0; i < s->conf->tunnel_count; i++)
+		if (!name || strcmp(name, s->conf->tunnels[i].name) == 0)
+			json_array_append_new(tunnels, tunnel_json(s, i));
+	dp_stray_counters(s->dp, stray);
+	uint64_t age = uv_now(s->loop) - s->started_ms;
+	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o}", "version",
+			 GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms", (json_int_t)age,
+			 "run_dir", s->run_dir, "config", s->config, "files", files_json(s->conf),
+			 "workers", (int)dp_workers(s->dp), "reloads", (int)s->reloads, "tunnels",
+			 tunnels, "stray_drops", drops_json(stray));
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* verbs.c: what the requests of the control socket mean; one function for each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ctl/iptunnel.h"
+#include "ctl/msg.h"
+#include "ctl/notify.h"
+#include "ctl/session.h"
+
+/* A report into memory, for a reply. */
+struct collected {
+	struct report report;
+	char *lines, *errors;
+	size_t lines_size, errors_size;
+};
+
+static int collect_begin(struct collected *c)
+{
+	*c = (struct collected){0};
+	c->report.lines = open_memstream(&c->lines, &c->lines_size);
+	c->report.errors = open_memstream(&c->errors, &c->errors_size);
+	if (c->report.lines && c->report.errors)
+		return 0;
+	if (c->report.lines)
+		fclose(c->report.lines);
+	if (c->report.errors)
+		fclose(c->report.errors);
+	free(c->lines);
+	free(c->errors);
+	return -1;
+}
+
+/* Text of the configuration or of the kernel may be in any encoding; JSON takes UTF-8 only. */
+static json_t *text_json(const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+	if (string)
+		return string;
+	char *ascii = strndup(text, len);
+	for (char *p = ascii; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	string = ascii ? json_string(ascii) : NULL;
+	free(ascii);
+	return string;
+}
+
+static json_t *lines_json(const char *text)
+{
+	json_t *array = json_array();
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		json_array_append_new(array, text_json(text, len));
+		text += len + (text[len] == '\n');
+	}
+	return array;
+}
+
+static json_t *reply_error(int exit_code, const char *text)
+{
+	return json_pack("{s:i, s:o}", "exit", exit_code, "error", text_json(text, strlen(text)));
+}
+
+/* Ends the report; without its last newline the error is the text that the client prints. */
+static json_t *collect_end(struct collected *c, int exit_code)
+{
+	fclose(c->report.lines);
+	fclose(c->report.errors);
+	size_t len = c->errors ? strlen(c->errors) : 0;
+	if (len > 0 && c->errors[len - 1] == '\n')
+		len--;
+	json_t *reply = json_pack("{s:i, s:o}", "exit", exit_code, "lines",
+				  lines_json(c->lines ? c->lines : ""));
+	if (len > 0)
+		json_object_set_new(reply, "error", text_json(c->errors, len));
+	free(c->lines);
+	free(c->errors);
+	return reply;
+}
+
+static json_t *verb_ping(struct session *s, const json_t *request)
+{
+	(void)s;
+	(void)request;
+	return json_pack("{s:i}", "exit", EXIT_OK);
+}
+
+static json_t *verb_version(struct session *s, const json_t *request)
+{
+	(void)s;
+	(void)request;
+	return json_pack("{s:i, s:{s:s}}", "exit", EXIT_OK, "data", "version", GRETEL_VERSION);
+}
+
+static json_t *no_such_tunnel(const char *name)
+{
+	char text[128];
+	snprintf(text, sizeof text, "there is no tunnel %.64s: \"gretel show\" lists them", name);
+	return reply_error(EXIT_FAILED, text);
+}
+
+static json_t *verb_status(struct session *s, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "tunnel"));
+	json_t *data = status_json(s, name);
+	if (!data)
+		return no_such_tunnel(name ? name : "");
+	return json_pack("{s:i, s:o}", "exit", EXIT_OK, "data", data);
+}
+
+/* Without "config" the daemon stays with the file that it has. */
+static json_t *verb_reload(struct session *s, const json_t *request)
+{
+	struct collected c;
+	const char *path = json_string_value(json_object_get(request, "config"));
+	if (path && path[0] != '/')
+		return reply_error(EXIT_USAGE, "\"config\" must be an absolute path");
+	char *config = path ? strdup(path) : s->config ? strdup(s->config) : NULL;
+	if (((path || s->config) && !config) || collect_begin(&c) != 0) {
+		free(config);
+		return reply_error(EXIT_FAILED, "out of memory");
+	}
+	notify_reloading();
+	int e = session_reload(s, config, &c.report, NULL);
+	notify_ready();
+	log_info("reload: %s", e == 0 ? "done" : "see the answer that the command got");
+	free(config);
+	return collect_end(&c, e);
+}
+
+static json_t *verb_down(struct session *s, const json_t *request)
+{
+	struct collected c;
+	(void)request;
+	if (collect_begin(&c) != 0)
+		return reply_error(EXIT_FAILED, "out of memory");
+	int e = session_down(s, &c.report);
+	if (s->down) {
+		log_info("going down as \"gretel down\" asked");
+		uv_stop(s->loop);
+	}
+	return collect_end(&c, e);
+}
+
+static json_t *verb_config(struct session *s, const json_t *request)
+{
+	struct collected c;
+	(void)request;
+	if (collect_begin(&c) != 0)
+		return reply_error(EXIT_FAILED, "out of memory");
+	conf_print(s->conf, c.report.lines);
+	return collect_end(&c, EXIT_OK);
+}
+
+static json_t *verb_show(struct session *s, const json_t *request)
+{
+	struct collected c;
+	const char *name = json_string_value(json_object_get(request, "tunnel"));
+	if (name && !conf_find_tunnel(s->conf, name))
+		return no_such_tunnel(name);
+	if (collect_begin(&c) != 0)
+		return reply_error(EXIT_FAILED, "out of memory");
+	for (size_t i = 0; i < s->conf->tunnel_count; i++)
+		if (!name || strcmp(name, s->conf->tunnels[i].name) == 0)
+			iptunnel_print(&s->conf->tunnels[i], c.report.lines);
+	return collect_end(&c, EXIT_OK);
+}
+
+static json_t *edit(struct session *s, const json_t *request, enum added_verb verb)
+{
+	const json_t *array = json_object_get(request, "words");
+	const char *words[MSG_WORDS_MAX];
+	size_t count = json_array_size(array);
+	struct collected c;
+	if (!json_is_array(array) || count > MSG_WORDS_MAX)
+		return reply_error(EXIT_USAGE, "\"words\" must be an array of at most 64 strings");
+	for (size_t i = 0; i < count; i++) {
+		words[i] = json_string_value(json_array_get(array, i));
+		if (!words[i] || strlen(words[i]) > MSG_WORD_MAX)
+			return reply_error(EXIT_USAGE,
+					   "each word must be a string of at most 255 octets");
+	}
+	if (collect_begin(&c) != 0)
+		return reply_error(EXIT_FAILED, "out of memory");
+	return collect_end(&c, session_edit(s, verb, words, count, &c.report));
+}
+
+static json_t *verb_add(struct session *s, const json_t *request)
+{
+	return edit(s, request, ADDED_ADD);
+}
+
+static json_t *verb_change(struct session *s, const json_t *request)
+{
+	return edit(s, request, ADDED_CHANGE);
+}
+
+static json_t *verb_del(struct session *s, const json_t *request)
+{
+	return edit(s, request, ADDED_DEL);
+}
+
+static const struct verb {
+	const char *name;
+	json_t *(*answer)(struct session *session, const json_t *request);
+} verbs[] = {
+	{"add", verb_add},	   {"change", verb_change}, {"config", verb_config},
+	{"del", verb_del},	   {"down", verb_down},	    {"ping", verb_ping},
+	{"reload", verb_reload},   {"show", verb_show},	    {"status", verb_status},
+	{"version", verb_version},
+};
+
+json_t *verbs_answer(void *arg, const json_t *request)
+{
+	struct session *s = arg;
+	const char *name = json_string_value(json_object_get(request, "verb"));
+	if (!name)
+		return reply_error(EXIT_USAGE, "the request has no \"verb\" that is a string");
+	if (s->down || !s->conf)
+		return reply_error(EXIT_NOT_RUNNING, "greteld is going down");
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return verbs[i].answer(s, request);
+	char text[160];
+	snprintf(text, sizeof text,
+		 "unknown verb \"%.32s\": the verbs are add, change, config, del, down, ping, "
+		 "reload, show, status, version",
+		 name);
+	return reply_error(EXIT_USAGE, text);
+}

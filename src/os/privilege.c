@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/privilege.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+int privilege_raise_files(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
+int privilege_drop(void)
+{
+	static const unsigned kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_DAC_OVERRIDE};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (capng_get_caps_process() < 0)
+		return -EPERM;
+	unsigned had = 0;
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+		if (capng_have_capability(CAPNG_PERMITTED, kept[i]))
+			had |= 1u << i;
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+		if (had & 1u << i)
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
