@@ -123,7 +123,7 @@ def style(step):
 
 
 def system(step):
-    pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/interop")
+    pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/interop", "tests/conf")
 
 
 def sources():
@@ -143,7 +143,7 @@ def cppcheck(step):
 
 def fuzz_one(step, target, seconds):
     """New inputs go to the build directory; the kept corpus is only read."""
-    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target
+    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target.removeprefix("fuzz_")
     found.mkdir(parents=True, exist_ok=True)
     own = Step(f"fuzz-{target}")
     return own, kept.is_dir() and own.run(

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""greteld --check says of each bad file what its .err says, and exits with 3; it says nothing of a
+good file or an example; greteld --config prints a good file as its .ok."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GRETELD = pathlib.Path(os.environ.get("GRETEL_BUILD", ROOT / "build")).resolve() / "src/cmd/greteld"
+BAD = sorted((ROOT / "tests/conf/bad").glob("*.conf"))
+GOOD = sorted((ROOT / "tests/conf/good").glob("*.conf"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.conf"))
+
+
+def greteld(path, run_dir, mode):
+    """Run beside the file, because messages name it as it was given."""
+    return subprocess.run([GRETELD, "-c", path.name, "-r", run_dir, mode], cwd=path.parent,
+                          capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad(path, tmp_path):
+    done = greteld(path, tmp_path, "--check")
+    assert done.stderr == path.with_suffix(".err").read_text()
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("path", GOOD + EXAMPLES, ids=lambda path: path.stem)
+def test_accepted(path, tmp_path):
+    done = greteld(path, tmp_path, "--check")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_printed(path, tmp_path):
+    done = greteld(path, tmp_path, "--config")
+    assert done.stdout == path.with_suffix(".ok").read_text()
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_unreadable(tmp_path):
+    done = greteld(tmp_path / "none.conf", tmp_path, "--check")
+    assert done.stderr.startswith("none.conf: the file cannot be read (No such file or directory)")
+    assert done.returncode == 3
+
+
+def test_there_are_enough():
+    assert len(BAD) >= 60 and len(GOOD) >= 10 and len(EXAMPLES) >= 6
