@@ -48,29 +48,35 @@ static int read_all(FILE *in, char **out, size_t *len)
 	return total > FILE_SIZE_MAX ? -EFBIG : 0;
 }
 
+/* The octets of a file; the caller frees *out in any case. Returns 0 or -errno. */
+static int slurp(const char *name, char **out, size_t *len)
+{
+	FILE *in = fopen(name, "re");
+	int error;
+
+	*out = NULL;
+	if (!in)
+		return -errno;
+	error = read_all(in, out, len);
+	fclose(in);
+	return error;
+}
+
 /* Reads a file into the conf; one that does not exist is a fault unless `optional`. */
 static void read_file(struct conf_reader *reader, const char *name, bool optional)
 {
-	FILE *in = fopen(name, "re");
-	int error = in ? 0 : -errno;
-	const char *file;
-	char *text = NULL;
+	char *text;
 	size_t len = 0;
+	int error = slurp(name, &text, &len);
+	const char *file = optional && error == -ENOENT ? NULL : add_file(reader, name);
 
-	if (optional && error == -ENOENT)
-		return;
-	file = add_file(reader, name);
-	if (!error)
-		error = read_all(in, &text, &len);
-	if (error && file)
+	if (file && error)
 		conf_fault(reader->faults, (struct conf_place){.file = file},
 			   "the file cannot be read (%s): name another, or make it readable",
 			   strerror(-error));
 	else if (file)
 		conf_read_text(reader, file, text, len);
 	free(text);
-	if (in)
-		fclose(in);
 }
 
 static int is_drop_in(const struct dirent *entry)

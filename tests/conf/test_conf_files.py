@@ -15,15 +15,20 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.conf"))
 
 
 def greteld(path, run_dir, mode):
-    """Run beside the file, because messages name it as it was given."""
-    return subprocess.run([GRETELD, "-c", path.name, "-r", run_dir, mode], cwd=path.parent,
+    return subprocess.run([GRETELD, "-c", path, "-r", run_dir, mode],
                           capture_output=True, text=True, timeout=20)
+
+
+def faults_of(path):
+    """An .err file names the .conf without its folder."""
+    text = path.with_suffix(".err").read_text()
+    return text.replace(f"{path.name}:", f"{path}:")
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_bad(path, tmp_path):
     done = greteld(path, tmp_path, "--check")
-    assert done.stderr == path.with_suffix(".err").read_text()
+    assert done.stderr == faults_of(path)
     assert done.returncode == 3
 
 
@@ -41,8 +46,9 @@ def test_printed(path, tmp_path):
 
 
 def test_unreadable(tmp_path):
-    done = greteld(tmp_path / "none.conf", tmp_path, "--check")
-    assert done.stderr.startswith("none.conf: the file cannot be read (No such file or directory)")
+    path = tmp_path / "none.conf"
+    done = greteld(path, tmp_path, "--check")
+    assert done.stderr.startswith(f"{path}: the file cannot be read (No such file or directory): ")
     assert done.returncode == 3
 
 
