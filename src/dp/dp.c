@@ -331,6 +331,7 @@ static int job_want_device(struct worker *worker, void *arg)
 {
 	const bool *on = arg;
 
+	worker->want_device = *on;
 	return raw_want_device(worker->raw4, IP_V4, *on);
 }
 

@@ -25,6 +25,7 @@
 struct receiver {
 	struct mmsghdr messages[BATCH_MAX];
 	struct iovec slots[BATCH_MAX];
+	struct sockaddr_in6 from[BATCH_MAX];
 	uint8_t control[BATCH_MAX][RAW_CONTROL_SIZE];
 	struct coalescer coalescer;
 	uint8_t octets[BATCH_MAX][SLOT_SIZE];
@@ -246,20 +247,31 @@ static void receive_message(struct worker *worker, uint8_t family, struct mmsghd
 		counter_add(port ? &port->counters.drops[reason] : &worker->strays[reason], 1);
 }
 
+/* What an IPv4 header does not say is asked for only where it is needed: it costs 60 ns a packet.
+ */
+static void prepare_messages(struct worker *worker, uint8_t family)
+{
+	struct receiver *r = worker->receiver;
+	bool v6 = family == IP_V6;
+	bool control = v6 || worker->want_device;
+
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		r->messages[i].msg_hdr =
+			(struct msghdr){.msg_name = v6 ? &r->from[i] : NULL,
+					.msg_namelen = v6 ? sizeof r->from[i] : 0,
+					.msg_iov = &r->slots[i],
+					.msg_iovlen = 1,
+					.msg_control = control ? r->control[i] : NULL,
+					.msg_controllen = control ? RAW_CONTROL_SIZE : 0};
+}
+
 static int receive_batch(struct worker *worker, uint8_t family)
 {
 	struct receiver *r = worker->receiver;
-	struct sockaddr_in6 from[BATCH_MAX];
 	int fd = family == IP_V4 ? worker->raw4 : worker->raw6;
 	int n;
 
-	for (unsigned i = 0; i < BATCH_MAX; i++)
-		r->messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
-							 .msg_namelen = sizeof from[i],
-							 .msg_iov = &r->slots[i],
-							 .msg_iovlen = 1,
-							 .msg_control = r->control[i],
-							 .msg_controllen = RAW_CONTROL_SIZE};
+	prepare_messages(worker, family);
 	n = recvmmsg(fd, r->messages, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (n > 0) {
 		uint64_t now = uv_hrtime();

@@ -29,7 +29,8 @@ struct worker {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_poll_t poll4, poll6;
-	int raw4, raw6; /* raw6 is -1 where the kernel has no IPv6 */
+	bool want_device; /* some tunnel is bound to an underlay device */
+	int raw4, raw6;	  /* raw6 is -1 where the kernel has no IPv6 */
 	struct table table;
 	struct receiver *receiver;
 	struct sender *sender;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which tunnel a packet belongs to, and the reason when it belongs to none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "dp/table.h"
+#include "dp/tunnel.h"
+
+#define NO_KEY (-1)
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr out;
+
+	assert_true(addr_parse(text, &out));
+	return out;
+}
+
+static void fill(struct port *port, const char *local, const char *remote, int64_t key,
+		 uint32_t ifindex)
+{
+	*port = (struct port){.params = {.local = addr(local),
+					 .remote = addr(remote),
+					 .has_ikey = key != NO_KEY,
+					 .ikey = key == NO_KEY ? 0 : (uint32_t)key,
+					 .bind_ifindex = ifindex}};
+}
+
+static struct table_key key_of(const char *local, const char *remote, int64_t key)
+{
+	return (struct table_key){.local = addr(local),
+				  .remote = addr(remote),
+				  .has_key = key != NO_KEY,
+				  .key = key == NO_KEY ? 0 : (uint32_t)key};
+}
+
+static const struct {
+	const char *local, *remote;
+	int64_t key;
+	uint32_t ifindex;
+} tunnels[] = {
+	/* 0 */ {"192.0.2.1", "192.0.2.2", NO_KEY, 0},
+	/* 1 */ {"192.0.2.1", "192.0.2.3", 0, 0},
+	/* 2 */ {"192.0.2.1", "192.0.2.4", 7, 0},
+	/* 3 */ {"192.0.2.1", "192.0.2.4", 8, 0},
+	/* 4 */ {"2001:db8::1", "2001:db8::2", 0xffffffff, 0},
+	/* 5 */ {"192.0.2.1", "192.0.2.5", 1, 3},
+	/* 6 */ {"192.0.2.1", "192.0.2.5", 1, 4},
+	/* 7 */ {"192.0.2.1", "192.0.2.5", 1, 0},
+};
+
+#define NONE (-1)
+
+static const struct {
+	const char *local, *remote;
+	int64_t key;
+	uint32_t ifindex;
+	int found;
+	enum drop_reason why;
+	int blame;
+} finds[] = {
+	/*  0 */ {"192.0.2.1", "192.0.2.2", NO_KEY, 0, 0, DROP_NONE, NONE},
+	/*  1 */ {"192.0.2.1", "192.0.2.2", 5, 0, NONE, DROP_RX_KEY_UNEXPECTED, 0},
+	/*  2 */ {"192.0.2.1", "192.0.2.2", 0, 0, NONE, DROP_RX_KEY_UNEXPECTED, 0},
+	/*  3 */ {"192.0.2.1", "192.0.2.3", 0, 0, 1, DROP_NONE, NONE},
+	/*  4 */ {"192.0.2.1", "192.0.2.3", NO_KEY, 0, NONE, DROP_RX_KEY_MISSING, 1},
+	/*  5 */ {"192.0.2.1", "192.0.2.3", 1, 0, NONE, DROP_RX_KEY_WRONG, 1},
+	/*  6 */ {"192.0.2.1", "192.0.2.4", 8, 0, 3, DROP_NONE, NONE},
+	/*  7 */ {"192.0.2.1", "192.0.2.4", 9, 0, NONE, DROP_RX_KEY_WRONG, NONE},
+	/*  8 */ {"192.0.2.1", "192.0.2.4", NO_KEY, 0, NONE, DROP_RX_KEY_MISSING, NONE},
+	/*  9 */ {"192.0.2.1", "192.0.2.9", NO_KEY, 0, NONE, DROP_RX_SOURCE, NONE},
+	/* 10 */ {"192.0.2.9", "192.0.2.2", NO_KEY, 0, NONE, DROP_RX_SOURCE, NONE},
+	/* 11 */ {"192.0.2.2", "192.0.2.1", NO_KEY, 0, NONE, DROP_RX_SOURCE, NONE},
+	/* 12 */ {"2001:db8::1", "2001:db8::2", 0xffffffff, 0, 4, DROP_NONE, NONE},
+	/* 13 */ {"2001:db8::1", "2001:db8::3", 0xffffffff, 0, NONE, DROP_RX_SOURCE, NONE},
+	/* 14 */ {"192.0.2.1", "192.0.2.5", 1, 3, 5, DROP_NONE, NONE},
+	/* 15 */ {"192.0.2.1", "192.0.2.5", 1, 4, 6, DROP_NONE, NONE},
+	/* 16 */ {"192.0.2.1", "192.0.2.5", 1, 5, 7, DROP_NONE, NONE},
+};
+
+static void packets_find_their_tunnel(void **state)
+{
+	struct port ports[sizeof tunnels / sizeof *tunnels];
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	for (unsigned i = 0; i < sizeof tunnels / sizeof *tunnels; i++) {
+		fill(&ports[i], tunnels[i].local, tunnels[i].remote, tunnels[i].key,
+		     tunnels[i].ifindex);
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	}
+	for (unsigned i = 0; i < sizeof finds / sizeof *finds; i++) {
+		struct table_key key = key_of(finds[i].local, finds[i].remote, finds[i].key);
+		enum drop_reason why = DROP_NONE;
+		struct port *blame = NULL;
+		struct port *found = table_find(&table, &key, finds[i].ifindex, &why, &blame);
+
+		assert_ptr_equal(found, finds[i].found == NONE ? NULL : &ports[finds[i].found]);
+		assert_int_equal(why, finds[i].why);
+		assert_ptr_equal(blame, finds[i].blame == NONE ? NULL : &ports[finds[i].blame]);
+	}
+	table_free(&table);
+}
+
+/* Growing, removing and putting back lose nobody. */
+static void ten_thousand_keys(void **state)
+{
+	enum { COUNT = 10000 };
+	struct port *ports = calloc(COUNT, sizeof *ports);
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	for (int i = 0; i < COUNT; i++) {
+		fill(&ports[i], "192.0.2.1", i % 2 ? "192.0.2.2" : "2001:db8::2", i, 0);
+		if (i % 2 == 0)
+			ports[i].params.local = addr("2001:db8::1");
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	}
+	for (int i = 0; i < COUNT; i += 3)
+		table_remove(&table, &ports[i]);
+	for (int i = 0; i < COUNT; i += 6)
+		table_link(&table, &ports[i]);
+	for (int i = 0; i < COUNT; i++) {
+		struct table_key key = {.local = ports[i].params.local,
+					.remote = ports[i].params.remote,
+					.key = (uint32_t)i,
+					.has_key = true};
+		enum drop_reason why = DROP_NONE;
+		struct port *blame;
+		struct port *found = table_find(&table, &key, 0, &why, &blame);
+		assert_ptr_equal(found, i % 3 == 0 && i % 6 != 0 ? NULL : &ports[i]);
+	}
+	table_free(&table);
+	free(ports);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_find_their_tunnel),
+		cmocka_unit_test(ten_thousand_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
