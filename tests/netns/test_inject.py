@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Packets made by scapy are accepted or refused as they should be, and its decoder reads ours."""
 import itertools
+import socket
 
 import pytest
 from flow import udp
-from gretel import Site, site_text
+from gretel import NAME, Site, site_text
 from net import wait_for
 from peer import MAC, gre
 from scapy.all import GRE, ICMP, IP, UDP, Ether, IPOption_NOP, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, Raw
@@ -57,7 +58,7 @@ def test_every_flag_set_both_families(make_peer, tmp_path, side, outer):
 REFUSED = {
     "rx-key-missing": gre(), "rx-key-wrong": gre(key=KEY + 1), "rx-checksum": gre(key=KEY, csum=True, chksum=1),
     "rx-version": gre(key=KEY, version=1), "rx-routing": gre(key=KEY, routing_present=1),
-    "rx-reserved": gre(key=KEY, strict_route_source=1), "rx-protocol": gre(key=KEY, proto=0x1234),
+    "rx-reserved": gre(key=KEY, strict_route_source=1), "rx-protocol": gre(key=KEY, proto=0x6558),
 }
 
 
@@ -117,7 +118,7 @@ def test_old_sequence_numbers(make_peer, tmp_path):
     scene, peer = make_peer(A)
     site = up(scene, A, tmp_path, sequence="receive", notrack="yes")
     good = (0xFFFFFFF0, 0xFFFFFFF1, 0xFFFFFFFF, 0, 7)
-    old = (7, 6, 0, 0xFFFFFFF1)
+    old = (7, 6, 0, 0xFFFFFFF1)  # no run that a restarted peer would make
     for number in good:
         peer.send(peer.outer() / gre(seq=number) / echo(4, A))
         peer.receive(lambda p: GRE in p and is_reply(p[GRE], 4))
@@ -179,8 +180,27 @@ def test_host_receives_just_the_datagram(make_peer, tmp_path, undo):
         assert sock.recv(100) == b"odd"
 
 
-def test_mpls_is_no_passenger_for_an_ip_tunnel(make_peer, tmp_path):
+def packet_socket(namespace, protocol, undo):
+    """Sees and sends packets of one EtherType on the tunnel's interface."""
+    with namespace.entered():
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
+        sock.bind((NAME, protocol))
+    sock.settimeout(5)
+    undo.callback(sock.close)
+    return sock
+
+
+@pytest.mark.parametrize("protocol", (0x8847, 0x1234))
+def test_other_passengers(make_peer, tmp_path, undo, protocol):
+    """MPLS, and an EtherType that nobody knows, pass both ways as they are."""
     scene, peer = make_peer(A)
     site = up(scene, A, tmp_path)
-    peer.send_raw(4, b"\x00\x00\x88\x47" + b"\x00\x06\x41\x40" + bytes(IP() / ICMP()))
-    wait_for(lambda: sum(counted(site).values()) == 1, 5, lambda: counted(site))
+    sock = packet_socket(scene.router[A], protocol, undo)
+    octets = b"\x00\x06\x41\x40" + bytes(IP() / ICMP())
+    peer.send_raw(4, b"\x00\x00" + protocol.to_bytes(2, "big") + octets)
+    data, address = sock.recvfrom(2000)
+    assert (data, address[1]) == (octets, protocol)
+    sock.sendto(octets[::-1], (NAME, protocol))
+    sent = peer.receive(lambda p: GRE in p and p[GRE].proto == protocol)[GRE]
+    assert bytes(sent)[4:] == octets[::-1]
+    assert not site.drops()
