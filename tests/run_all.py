@@ -143,7 +143,7 @@ def cppcheck(step):
 
 def fuzz_one(step, target, seconds):
     """New inputs go to the build directory; the kept corpus is only read."""
-    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target.removeprefix("fuzz_")
+    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target[len("fuzz_"):].removeprefix("fuzz_")
     found.mkdir(parents=True, exist_ok=True)
     own = Step(f"fuzz-{target}")
     return own, kept.is_dir() and own.run(

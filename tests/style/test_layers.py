@@ -27,7 +27,6 @@ FILES = {"cmd/gretel.c": CLIENT, "cmd/client.c": CLIENT, "cmd/client.h": CLIENT,
 HEADERS = {
     "libmnl/": {"os"},
     "nftables/libnftables.h": {"os"},
-    "linux/rtnetlink.h": {"os"},
     "linux/netlink.h": {"os"},
     "linux/if_tun.h": {"os"},
     "ini.h": {"ctl"},

@@ -27,19 +27,34 @@ def lines(name):
     return (ROOT / name).read_text().splitlines()
 
 
+def without_tables(name):
+    """(line number, line) without those of initializers inside functions."""
+    inside = False
+    for number, line in enumerate(lines(name), 1):
+        if inside:
+            inside = not re.match(r"\t+};$", line)
+        else:
+            inside = line.startswith("\t") and line.endswith("= {")
+            yield number, line
+
+
 def c_functions(name):
-    """(first line, length) of each function: from its signature to the brace that closes it.
-    clang-format puts both braces of a function, and only of a function, at the line's start."""
-    text, begin = lines(name), None
-    for number, line in enumerate(text, 1):
+    """(first line, length) of each function: from its signature to the brace that closes it, tables
+    inside it not counted. clang-format puts both braces of a function, and only of a function, at
+    the line's start."""
+    text, begin = list(without_tables(name)), None
+    for at, (_, line) in enumerate(text):
         if line == "{":
-            begin = number
-            while begin > 1 and text[begin - 2] and not text[begin - 2].startswith(("}", "#", " */")) \
-                    and not text[begin - 2].endswith(("*/", ";")):
+            begin = at
+            while begin and text[begin - 1][1] and not ends_before_signature(text[begin - 1][1]):
                 begin -= 1
-        elif line == "}" and begin:
-            yield begin, number - begin + 1
+        elif line == "}" and begin is not None:
+            yield text[begin][0], at - begin + 1
             begin = None
+
+
+def ends_before_signature(line):
+    return line.startswith(("}", "#", " */")) or line.endswith(("*/", ";"))
 
 
 def python_functions(name):
