@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/iptunnel.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +31,14 @@ static int wrong(struct reader *r, const char *hint)
 	return fail(r->error, "\"%.16s %.64s\" is wrong: %s", r->word, r->value, hint);
 }
 
-/* Decimal, 0x or 0 prefixed number of at most `max`. */
-static bool parse_number(const char *text, int base, unsigned long max, unsigned long *out)
+/* Up to two hexadecimal digits, with or without 0x. */
+static bool parse_hex(const char *text, uint8_t *out)
 {
-	if (!isxdigit((unsigned char)text[0]))
+	const char *digits = text[0] == '0' && text[1] == 'x' ? text + 2 : text;
+	size_t len = strspn(digits, "0123456789abcdefABCDEF");
+	if (len == 0 || len > 2 || digits[len] != '\0')
 		return false;
-	char *end;
-	errno = 0;
-	unsigned long n = strtoul(text, &end, base);
-	if (errno != 0 || *end != '\0' || n > max)
-		return false;
-	*out = n;
+	*out = (uint8_t)strtoul(digits, NULL, 16);
 	return true;
 }
 
@@ -124,8 +119,8 @@ static int on_dev(struct reader *r)
 
 static int on_ttl(struct reader *r)
 {
-	unsigned long n = 0;
-	if (strcmp(r->value, "inherit") != 0 && !parse_number(r->value, 0, 255, &n))
+	uint32_t n = 0;
+	if (strcmp(r->value, "inherit") != 0 && !value_u32(r->value, 0, 255, &n))
 		return wrong(r, "write 1 to 255, or inherit");
 	r->out->has_ttl = true;
 	r->out->ttl_inherit = n == 0;
@@ -156,14 +151,11 @@ static int on_tos(struct reader *r)
 {
 	const char *hint = "write inherit, two hexadecimal digits with the lower two bits zero "
 			   "(like 0x10), or a name like CS6, AF21, EF";
-	unsigned long n = 0;
 	uint8_t tos = 0;
 	/* Hexadecimal with or without 0x, and 1 for inherit: so does iproute2. */
-	if (parse_number(r->value, 16, 255, &n))
-		tos = (uint8_t)n;
-	else if (strcmp(r->value, "inherit") == 0)
+	if (strcmp(r->value, "inherit") == 0)
 		tos = 1;
-	else if (!parse_dscp_name(r->value, &tos))
+	else if (!parse_dscp_name(r->value, &tos) && !parse_hex(r->value, &tos))
 		return wrong(r, hint);
 	if (tos != 1 && (tos & 3) != 0)
 		return wrong(r, hint);
@@ -175,22 +167,21 @@ static int on_tos(struct reader *r)
 
 static int on_mtu(struct reader *r)
 {
-	unsigned long n;
-	if (!parse_number(r->value, 0, 65535, &n) || n < 68)
+	uint32_t n;
+	if (!value_u32(r->value, 68, 65535, &n))
 		return wrong(r, "write 68 to 65535 octets, or leave it out and let it be computed");
 	r->out->has_mtu = true;
-	r->out->mtu = (uint32_t)n;
+	r->out->mtu = n;
 	return 0;
 }
 
 /* A key is a number, or the same 32 bits as a dotted quad. */
 static int take_key(struct reader *r, uint32_t *out)
 {
-	unsigned long n;
 	struct ip_addr quad;
-	if (parse_number(r->value, 0, UINT32_MAX, &n))
-		*out = (uint32_t)n;
-	else if (addr_parse(r->value, &quad) && quad.family == IP_V4)
+	if (value_u32(r->value, 0, UINT32_MAX, out))
+		return 0;
+	if (addr_parse(r->value, &quad) && quad.family == IP_V4)
 		*out = (uint32_t)quad.bytes[0] << 24 | (uint32_t)quad.bytes[1] << 16 |
 		       (uint32_t)quad.bytes[2] << 8 | quad.bytes[3];
 	else
