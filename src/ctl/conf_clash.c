@@ -1,172 +1,300 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can be refused by looking at two items that do not go together. The later one is told. */
+/*
+ * What can be refused by looking at two items that do not go together. Items of a kind are sorted,
+ * so that those that clash stand side by side however many there are; the later one is told.
+ */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/conf_parse.h"
 
-static bool same_key(const struct conf_key *a, const struct conf_key *b)
+struct entry {
+	const struct conf_tunnel *tunnel; /* that has the item; NULL in [forward] */
+	const void *item;
+	size_t order; /* in the file */
+};
+
+/* 0 when the two clash; else any order. */
+typedef int compare_fn(const struct entry *a, const struct entry *b);
+typedef void tell_fn(struct conf_faults *faults, const struct entry *first, const struct entry *b);
+
+struct kind {
+	compare_fn *compare;
+	tell_fn *tell;
+};
+
+static int by_value_and_order(const void *a, const void *b, void *kind)
 {
-	return a->present == b->present && (!a->present || a->value == b->value);
+	const struct entry *x = a, *y = b;
+	int order = ((const struct kind *)kind)->compare(x, y);
+
+	return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
-/* A packet from the peer could belong to both. */
-static bool same_packets(const struct conf_tunnel *a, const struct conf_tunnel *b)
-{
-	return a->local.family != IP_NONE && a->remote.family != IP_NONE &&
-	       addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) &&
-	       same_key(&a->ikey, &b->ikey) && strcmp(a->bind, b->bind) == 0;
-}
-
-static void check_tunnels(const struct conf_tunnel *a, const struct conf_tunnel *b,
-			  struct conf_faults *faults)
-{
-	if (a->name[0] && strcmp(a->name, b->name) == 0)
-		conf_fault(faults, b->at,
-			   "tunnel %s is already at %s:%d: choose another name, or delete one",
-			   b->name, a->at.file, a->at.line);
-	if (same_packets(a, b))
-		conf_fault(faults, b->at,
-			   "received packets cannot be told from those of tunnel %s at %s:%d: "
-			   "give each its own key",
-			   a->name, a->at.file, a->at.line);
-	if (a->bridge[0] && strcmp(a->bridge, b->name) == 0)
-		conf_fault(faults, (struct conf_place){a->at.file, a->lines[TUNNEL_BRIDGE]},
-			   "bridge %s is a tunnel, at %s:%d: write the name of a bridge", a->bridge,
-			   b->at.file, b->at.line);
-	if (b->bridge[0] && strcmp(b->bridge, a->name) == 0)
-		conf_fault(faults, (struct conf_place){b->at.file, b->lines[TUNNEL_BRIDGE]},
-			   "bridge %s is a tunnel, at %s:%d: write the name of a bridge", b->bridge,
-			   a->at.file, a->at.line);
-}
-
-/* One host address may stand on many tunnels, with another peer or none. */
-static bool same_address(const struct conf_address *a, const struct conf_address *b, bool one)
-{
-	bool host = a->local.len == addr_size(a->local.addr.family) * 8;
-
-	if (!prefix_equal(&a->local, &b->local))
-		return false;
-	if (a->peer.family == IP_NONE && b->peer.family == IP_NONE)
-		return one || !host;
-	return addr_equal(&a->peer, &b->peer);
-}
-
-static void check_addresses(const struct conf_tunnel *a, const struct conf_tunnel *b,
-			    struct conf_faults *faults)
-{
-	for (size_t j = 0; j < b->address_count; j++) {
-		for (size_t i = 0; i < (a == b ? j : a->address_count); i++) {
-			const struct conf_address *first = &a->addresses[i];
-
-			if (!same_address(first, &b->addresses[j], a == b))
-				continue;
-			conf_fault(faults, b->addresses[j].at,
-				   "the address is already at %s:%d: write it once", first->at.file,
-				   first->at.line);
-			break;
-		}
-	}
-}
-
-static bool same_route(const struct conf_route *a, const struct conf_route *b)
-{
-	return prefix_equal(&a->to, &b->to) && a->table == b->table && a->metric == b->metric;
-}
-
-static void check_routes(const struct conf_tunnel *a, const struct conf_tunnel *b,
+/* Sorts the entries and tells every one that clashes with an earlier one. */
+static void tell_clashes(struct entry *entries, size_t count, struct kind kind,
 			 struct conf_faults *faults)
 {
-	for (size_t j = 0; j < b->route_count; j++) {
-		for (size_t i = 0; i < (a == b ? j : a->route_count); i++) {
-			const struct conf_route *first = &a->routes[i];
+	size_t first = 0;
 
-			if (!same_route(first, &b->routes[j]))
-				continue;
-			conf_fault(faults, b->routes[j].at,
-				   "the route is already at %s:%d: write it once, or give it "
-				   "another metric",
-				   first->at.file, first->at.line);
-			break;
-		}
+	qsort_r(entries, count, sizeof *entries, by_value_and_order, &kind);
+	for (size_t i = 1; i < count; i++) {
+		if (kind.compare(&entries[first], &entries[i]) == 0)
+			kind.tell(faults, &entries[first], &entries[i]);
+		else
+			first = i;
 	}
 }
 
-static void twice(struct conf_faults *faults, const char *key, struct conf_place at,
-		  struct conf_place first)
+static int compare_addr(const struct ip_addr *a, const struct ip_addr *b)
 {
-	conf_fault(faults, at, "the %s is already at %s:%d: write it once", key, first.file,
-		   first.line);
+	return a->family != b->family ? a->family - b->family
+				      : memcmp(a->bytes, b->bytes, sizeof a->bytes);
 }
 
-static void check_allows(const struct conf_forward *f, struct conf_faults *faults)
+static int compare_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
 {
-	for (size_t j = 1; j < f->allow_count; j++) {
-		for (size_t i = 0; i < j; i++) {
-			const struct conf_allow *a = &f->allows[i], *b = &f->allows[j];
+	return a->len != b->len ? a->len - b->len : compare_addr(&a->addr, &b->addr);
+}
 
-			if (!prefix_equal(&a->from, &b->from) || !prefix_equal(&a->to, &b->to) ||
-			    a->both != b->both)
-				continue;
-			twice(faults, "allow", b->at, a->at);
-			break;
-		}
-	}
+static int compare_u32(uint32_t a, uint32_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_name(const struct entry *a, const struct entry *b)
+{
+	return strcmp(a->tunnel->name, b->tunnel->name);
+}
+
+static void tell_name(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	/* a name that was refused is empty */
+	if (b->tunnel->name[0])
+		conf_fault(faults, b->tunnel->at,
+			   "tunnel %s is already at %s:%d: choose another name, or delete one",
+			   b->tunnel->name, a->tunnel->at.file, a->tunnel->at.line);
+}
+
+/* Equal when a packet from the peer could belong to both. */
+static int compare_packets(const struct entry *a, const struct entry *b)
+{
+	const struct conf_tunnel *t = a->tunnel, *u = b->tunnel;
+	int order = compare_addr(&t->local, &u->local);
+
+	if (!order)
+		order = compare_addr(&t->remote, &u->remote);
+	if (!order)
+		order = t->ikey.present - u->ikey.present;
+	if (!order)
+		order = compare_u32(t->ikey.value, u->ikey.value);
+	return order ? order : strcmp(t->bind, u->bind);
+}
+
+static void tell_packets(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_tunnel *t = b->tunnel;
+	bool key_given = t->lines[TUNNEL_KEY] || t->lines[TUNNEL_IKEY];
+
+	/* what was refused or is missing may well have been another */
+	if (t->local.family == IP_NONE || t->remote.family == IP_NONE ||
+	    (key_given && !t->ikey.present))
+		return;
+	conf_fault(faults, t->at,
+		   "received packets cannot be told from those of tunnel %s at %s:%d: "
+		   "give each its own key",
+		   a->tunnel->name, a->tunnel->at.file, a->tunnel->at.line);
+}
+
+/* One host address without a peer may stand on many tunnels. */
+static int compare_address(const struct entry *a, const struct entry *b)
+{
+	const struct conf_address *x = a->item, *y = b->item;
+	bool host = x->local.len == addr_size(x->local.addr.family) * 8;
+	int order = compare_prefix(&x->local, &y->local);
+
+	if (!order)
+		order = compare_addr(&x->peer, &y->peer);
+	if (!order && host && x->peer.family == IP_NONE)
+		order = (a->tunnel > b->tunnel) - (a->tunnel < b->tunnel);
+	return order;
+}
+
+static void tell_address(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_address *first = a->item, *again = b->item;
+
+	conf_fault(faults, again->at, "the address is already at %s:%d: write it once",
+		   first->at.file, first->at.line);
+}
+
+static int compare_route(const struct entry *a, const struct entry *b)
+{
+	const struct conf_route *x = a->item, *y = b->item;
+	int order = compare_prefix(&x->to, &y->to);
+
+	if (!order)
+		order = compare_u32(x->table, y->table);
+	return order ? order : compare_u32(x->metric, y->metric);
+}
+
+static void tell_route(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_route *first = a->item, *again = b->item;
+
+	conf_fault(faults, again->at,
+		   "the route is already at %s:%d: write it once, or give it another metric",
+		   first->at.file, first->at.line);
+}
+
+static int compare_allow(const struct entry *a, const struct entry *b)
+{
+	const struct conf_allow *x = a->item, *y = b->item;
+	int order = compare_prefix(&x->from, &y->from);
+
+	if (!order)
+		order = compare_prefix(&x->to, &y->to);
+	return order ? order : x->both - y->both;
+}
+
+static void tell_allow(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_allow *first = a->item, *again = b->item;
+
+	conf_fault(faults, again->at, "the allow is already at %s:%d: write it once",
+		   first->at.file, first->at.line);
 }
 
 /* The first of two rules for the same packets would win and the second never be met. */
-static void check_snats(const struct conf_forward *f, struct conf_faults *faults)
+static int compare_snat(const struct entry *a, const struct entry *b)
 {
-	for (size_t j = 1; j < f->snat_count; j++) {
-		for (size_t i = 0; i < j; i++) {
-			const struct conf_snat *a = &f->snats[i], *b = &f->snats[j];
+	const struct conf_snat *x = a->item, *y = b->item;
+	int order = compare_prefix(&x->from, &y->from);
 
-			if (!prefix_equal(&a->from, &b->from) || strcmp(a->out, b->out) != 0)
-				continue;
-			conf_fault(faults, b->at,
-				   "packets of this source out %s have their address from %s:%d: "
-				   "delete one",
-				   b->out, a->at.file, a->at.line);
-			break;
-		}
-	}
+	return order ? order : strcmp(x->out, y->out);
 }
 
+static void tell_snat(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_snat *first = a->item, *again = b->item;
+
+	conf_fault(faults, again->at,
+		   "packets of this source out %s have their address from %s:%d: delete one",
+		   again->out, first->at.file, first->at.line);
+}
+
+static void check_tunnels(const struct conf *conf, struct entry *entries,
+			  struct conf_faults *faults)
+{
+	size_t count = conf->tunnel_count;
+
+	for (size_t i = 0; i < count; i++)
+		entries[i] = (struct entry){.tunnel = &conf->tunnels[i], .order = i};
+	tell_clashes(entries, count, (struct kind){compare_name, tell_name}, faults);
+	tell_clashes(entries, count, (struct kind){compare_packets, tell_packets}, faults);
+}
+
+static void check_addresses(const struct conf *conf, struct entry *entries,
+			    struct conf_faults *faults)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i];
+
+		for (size_t j = 0; j < t->address_count; j++, count++)
+			entries[count] = (struct entry){t, &t->addresses[j], count};
+	}
+	tell_clashes(entries, count, (struct kind){compare_address, tell_address}, faults);
+}
+
+static void check_routes(const struct conf *conf, struct entry *entries, struct conf_faults *faults)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i];
+
+		for (size_t j = 0; j < t->route_count; j++, count++)
+			entries[count] = (struct entry){t, &t->routes[j], count};
+	}
+	tell_clashes(entries, count, (struct kind){compare_route, tell_route}, faults);
+}
+
+static void check_forward(const struct conf_forward *forward, struct entry *entries,
+			  struct conf_faults *faults)
+{
+	for (size_t i = 0; i < forward->allow_count; i++)
+		entries[i] = (struct entry){NULL, &forward->allows[i], i};
+	tell_clashes(entries, forward->allow_count, (struct kind){compare_allow, tell_allow},
+		     faults);
+	for (size_t i = 0; i < forward->snat_count; i++)
+		entries[i] = (struct entry){NULL, &forward->snats[i], i};
+	tell_clashes(entries, forward->snat_count, (struct kind){compare_snat, tell_snat}, faults);
+}
+
+static bool same_ports(const struct conf_publish *a, const struct conf_publish *b)
+{
+	return a->protocol == b->protocol && a->to.family == b->to.family &&
+	       strcmp(a->in, b->in) == 0 && a->port <= b->port_end && b->port <= a->port_end;
+}
+
+/* Ranges that overlap are not equal, so these are not sorted; each port is published once, so
+ * there are never very many. */
 static void check_publishes(const struct conf_forward *f, struct conf_faults *faults)
 {
 	for (size_t j = 1; j < f->publish_count; j++) {
-		for (size_t i = 0; i < j; i++) {
-			const struct conf_publish *a = &f->publishes[i], *b = &f->publishes[j];
+		const struct conf_publish *a = f->publishes, *b = &f->publishes[j];
 
-			if (a->protocol != b->protocol || a->to.family != b->to.family ||
-			    strcmp(a->in, b->in) != 0 || a->port > b->port_end ||
-			    b->port > a->port_end)
-				continue;
-			conf_fault(faults, b->at,
-				   "%s port %u in %s is already led elsewhere at %s:%d: choose "
-				   "another port, or delete one",
-				   b->protocol == 6 ? "tcp" : "udp",
-				   a->port > b->port ? a->port : b->port, b->in, a->at.file,
-				   a->at.line);
-			break;
-		}
+		while (a != b && !same_ports(a, b))
+			a++;
+		if (a == b)
+			continue;
+		conf_fault(faults, b->at,
+			   "%s port %u in %s is already led elsewhere at %s:%d: choose another "
+			   "port, or delete one",
+			   b->protocol == 6 ? "tcp" : "udp", a->port > b->port ? a->port : b->port,
+			   b->in, a->at.file, a->at.line);
 	}
+}
+
+static void check_bridges(const struct conf *conf, struct conf_faults *faults)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i], *other;
+
+		other = t->bridge[0] ? conf_find_tunnel(conf, t->bridge) : NULL;
+		if (other && strcmp(t->name, t->bridge) != 0)
+			conf_fault(faults, (struct conf_place){t->at.file, t->lines[TUNNEL_BRIDGE]},
+				   "bridge %s is a tunnel, at %s:%d: write the name of a bridge",
+				   t->bridge, other->at.file, other->at.line);
+	}
+}
+
+/* More than the largest number of items of one kind, so never zero. */
+static size_t entry_limit(const struct conf *conf)
+{
+	size_t limit =
+		1 + conf->tunnel_count + conf->forward.allow_count + conf->forward.snat_count;
+
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		limit += conf->tunnels[i].address_count + conf->tunnels[i].route_count;
+	return limit;
 }
 
 void conf_check_clashes(const struct conf *conf, struct conf_faults *faults)
 {
-	for (size_t j = 0; j < conf->tunnel_count; j++) {
-		const struct conf_tunnel *b = &conf->tunnels[j];
+	struct entry *entries = calloc(entry_limit(conf), sizeof *entries);
 
-		for (size_t i = 0; i <= j; i++) {
-			const struct conf_tunnel *a = &conf->tunnels[i];
-
-			if (i != j)
-				check_tunnels(a, b, faults);
-			check_addresses(a, b, faults);
-			check_routes(a, b, faults);
-		}
+	if (!entries) {
+		faults->lost = true;
+		return;
 	}
-	check_allows(&conf->forward, faults);
-	check_snats(&conf->forward, faults);
+	check_tunnels(conf, entries, faults);
+	check_addresses(conf, entries, faults);
+	check_routes(conf, entries, faults);
+	check_forward(&conf->forward, entries, faults);
 	check_publishes(&conf->forward, faults);
+	check_bridges(conf, faults);
+	free(entries);
 }
