@@ -44,6 +44,7 @@ struct actual_way {
 
 struct actual {
 	struct link_info *links; /* all of the namespace, by name */
+	struct link_info **links_by_index;
 	size_t link_count;
 	struct address_info *addresses; /* on our links, by link index */
 	size_t address_count;
@@ -79,7 +80,12 @@ void actual_free(struct actual *actual);
 const struct link_info *actual_link(const struct actual *actual, const char *name);
 const struct link_info *actual_link_at(const struct actual *actual, uint32_t index);
 const struct dp_params *actual_lane(const struct actual *actual, const char *name);
-/* Whether the link bears our mark, or its creation by us was cut short. */
+/* Those on one of our links. */
+const struct address_info *actual_addresses(const struct actual *actual, uint32_t index,
+					    size_t *count);
+const struct route_info *actual_routes(const struct actual *actual, uint32_t index, size_t *count);
+/* Whether the link bears our mark, or is carried by our lane, or its creation by us was cut short.
+ */
 bool actual_is_ours(const struct actual *actual, const struct link_info *link);
 
 #endif

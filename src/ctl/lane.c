@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ static struct dp_params *find(const struct lane *lane, const char *name)
 	struct dp_params key = {0};
 	void *node;
 
-	strncpy(key.name, name, IFNAMSIZ - 1);
+	snprintf(key.name, sizeof(key.name), "%s", name);
 	node = tfind(&key, &lane->given, compare);
 	return node ? *(struct dp_params **)node : NULL;
 }
@@ -35,7 +36,8 @@ static int add(void *arg, const struct dp_params *params)
 
 	if (!copy)
 		return -ENOMEM;
-	*copy = *params;
+	/* Octet by octet: the planner compares with memcmp(). */
+	memcpy(copy, params, sizeof(*copy));
 	err = dp_tunnel_add(lane->dp, params);
 	if (!err && !tsearch(copy, &lane->given, compare)) {
 		dp_tunnel_del(lane->dp, params->name, false);
@@ -53,7 +55,7 @@ static int change(void *arg, const struct dp_params *params)
 	int err = dp_tunnel_change(lane->dp, params);
 
 	if (!err && given)
-		*given = *params;
+		memcpy(given, params, sizeof(*given));
 	return err;
 }
 
@@ -61,12 +63,13 @@ static int del(void *arg, const char *name, bool destroy)
 {
 	struct lane *lane = arg;
 	struct dp_params *given = find(lane, name);
+	int err = dp_tunnel_del(lane->dp, name, destroy);
 
-	if (given) {
+	if (given && (!err || err == -ENOENT)) {
 		tdelete(given, &lane->given, compare);
 		free(given);
 	}
-	return dp_tunnel_del(lane->dp, name, destroy);
+	return err;
 }
 
 static const struct dp_params *params_of(void *arg, const char *name)

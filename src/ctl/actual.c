@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/actual.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ctl/actual_read.h"
+#include "ctl/rules.h"
+#include "ctl/site.h"
+
+/* A dump during which something changed is asked for again; on a busy host more than once. */
+#define DUMP_TRIES 10
+
+int kernel_open(struct kernel *kernel)
+{
+	int err;
+
+	*kernel = (struct kernel){0};
+	err = nl_open(&kernel->route, NETLINK_ROUTE);
+	if (err)
+		return err;
+	kernel->nft_error = nft_probe();
+	if (!kernel->nft_error)
+		err = nft_open(&kernel->nft);
+	if (err)
+		kernel_close(kernel);
+	return err;
+}
+
+void kernel_close(struct kernel *kernel)
+{
+	nft_close(kernel->nft);
+	nl_close(&kernel->route);
+	*kernel = (struct kernel){0};
+}
+
+/* Doubles: a list grows by one item at a time. */
+static int make_room(void **items, size_t count, size_t size)
+{
+	void *grown;
+
+	if (count & (count - 1))
+		return 0;
+	grown = reallocarray(*items, count ? count * 2 : 1, size);
+	if (!grown)
+		return -ENOMEM;
+	*items = grown;
+	return 0;
+}
+
+static int keep_link(void *arg, const struct link_info *link)
+{
+	struct actual *actual = arg;
+	int err = make_room((void **)&actual->links, actual->link_count, sizeof(*link));
+
+	if (!err)
+		actual->links[actual->link_count++] = *link;
+	return err;
+}
+
+static int compare_links(const void *a, const void *b)
+{
+	return strcmp(((const struct link_info *)a)->name, ((const struct link_info *)b)->name);
+}
+
+static int compare_numbers(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_indices(const void *a, const void *b)
+{
+	return compare_numbers((*(struct link_info *const *)a)->index,
+			       (*(struct link_info *const *)b)->index);
+}
+
+static int read_links(struct nl *nl, struct actual *actual)
+{
+	int err = -EINTR;
+
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		actual->link_count = 0;
+		err = link_each(nl, keep_link, actual);
+	}
+	if (err)
+		return err;
+	actual->links_by_index = calloc(actual->link_count + 1, sizeof(struct link_info *));
+	if (!actual->links_by_index)
+		return -ENOMEM;
+	qsort(actual->links, actual->link_count, sizeof(*actual->links), compare_links);
+	for (size_t i = 0; i < actual->link_count; i++)
+		actual->links_by_index[i] = &actual->links[i];
+	qsort(actual->links_by_index, actual->link_count, sizeof(struct link_info *),
+	      compare_indices);
+	return 0;
+}
+
+const struct link_info *actual_link(const struct actual *actual, const char *name)
+{
+	struct link_info key = {0};
+
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return actual->link_count ? bsearch(&key, actual->links, actual->link_count, sizeof(key),
+					    compare_links)
+				  : NULL;
+}
+
+const struct link_info *actual_link_at(const struct actual *actual, uint32_t index)
+{
+	struct link_info key = {.index = index}, *pointer = &key, **found;
+
+	if (!actual->link_count)
+		return NULL;
+	found = bsearch(&pointer, actual->links_by_index, actual->link_count, sizeof(pointer),
+			compare_indices);
+	return found ? *found : NULL;
+}
+
+bool actual_is_ours(const struct actual *actual, const struct link_info *link)
+{
+	if (link->tun == LINK_TUN_NONE)
+		return false;
+	if (strncmp(link->alias, ACTUAL_ALIAS_MARK, strlen(ACTUAL_ALIAS_MARK)) == 0)
+		return true;
+	/* Somebody took the mark off while we carry its packets. */
+	if (actual_lane(actual, link->name))
+		return true;
+	return !link->alias[0] && actual->state && state_is_pending(actual->state, link->name);
+}
+
+static bool is_ours_at(const struct actual *actual, uint32_t index)
+{
+	const struct link_info *link = actual_link_at(actual, index);
+
+	return link && actual_is_ours(actual, link);
+}
+
+static int keep_address(void *arg, const struct address_info *address)
+{
+	struct actual *actual = arg;
+	int err = make_room((void **)&actual->addresses, actual->address_count, sizeof(*address));
+
+	if (!err)
+		actual->addresses[actual->address_count++] = *address;
+	return err;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return compare_numbers(((const struct address_info *)a)->index,
+			       ((const struct address_info *)b)->index);
+}
+
+/* All of the host's for now: whether a tunnel's local address is one of them is asked later. */
+static int read_addresses(struct nl *nl, struct actual *actual)
+{
+	int err = -EINTR;
+
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		actual->address_count = 0;
+		err = address_each(nl, keep_address, actual);
+	}
+	return err;
+}
+
+static void drop_alien_addresses(struct actual *actual)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < actual->address_count; i++)
+		if (is_ours_at(actual, actual->addresses[i].index))
+			actual->addresses[kept++] = actual->addresses[i];
+	actual->address_count = kept;
+	if (kept)
+		qsort(actual->addresses, kept, sizeof(*actual->addresses), compare_addresses);
+}
+
+static int keep_route(void *arg, const struct route_info *route)
+{
+	struct actual *actual = arg;
+	int err;
+
+	if (!is_ours_at(actual, route->oif))
+		return 0;
+	err = make_room((void **)&actual->routes, actual->route_count, sizeof(*route));
+	if (!err)
+		actual->routes[actual->route_count++] = *route;
+	return err;
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+	return compare_numbers(((const struct route_info *)a)->oif,
+			       ((const struct route_info *)b)->oif);
+}
+
+static int read_routes(struct nl *nl, struct actual *actual)
+{
+	int err = -EINTR;
+
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		actual->route_count = 0;
+		err = route_each(nl, AF_INET, OS_PROTOCOL, keep_route, actual);
+		if (!err)
+			err = route_each(nl, AF_INET6, OS_PROTOCOL, keep_route, actual);
+	}
+	if (!err && actual->route_count)
+		qsort(actual->routes, actual->route_count, sizeof(*actual->routes), compare_routes);
+	return err;
+}
+
+static int compare_params(const void *a, const void *b)
+{
+	return strcmp(((const struct dp_params *)a)->name, ((const struct dp_params *)b)->name);
+}
+
+static int keep_params(struct actual *actual, const struct lane_ops *lane, const char *name)
+{
+	const struct dp_params *params = lane->params(lane->arg, name);
+	int err;
+
+	if (!params)
+		return 0;
+	err = make_room((void **)&actual->lane, actual->lane_count, sizeof(*params));
+	if (!err)
+		memcpy(&actual->lane[actual->lane_count++], params, sizeof(*params));
+	return err;
+}
+
+static int read_lane(const struct lane_ops *lane, const struct conf *conf, struct actual *actual)
+{
+	int err = 0;
+
+	actual->lane_asked = lane != NULL;
+	if (!lane)
+		return 0;
+	for (size_t i = 0; !err && i < actual->link_count; i++)
+		if (actual->links[i].tun != LINK_TUN_NONE)
+			err = keep_params(actual, lane, actual->links[i].name);
+	/* What the lane carries although its interface is gone. */
+	for (size_t i = 0; !err && conf && i < conf->tunnel_count; i++) {
+		const struct link_info *link = actual_link(actual, conf->tunnels[i].name);
+
+		if (!link || link->tun == LINK_TUN_NONE)
+			err = keep_params(actual, lane, conf->tunnels[i].name);
+	}
+	if (!err && actual->lane_count)
+		qsort(actual->lane, actual->lane_count, sizeof(*actual->lane), compare_params);
+	return err;
+}
+
+const struct dp_params *actual_lane(const struct actual *actual, const char *name)
+{
+	struct dp_params key = {0};
+
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return actual->lane_count ? bsearch(&key, actual->lane, actual->lane_count, sizeof(key),
+					    compare_params)
+				  : NULL;
+}
+
+const struct address_info *actual_addresses(const struct actual *actual, uint32_t index,
+					    size_t *count)
+{
+	struct address_info key = {.index = index};
+	const struct address_info *end = actual->addresses + actual->address_count, *first, *last;
+
+	*count = 0;
+	if (!actual->address_count)
+		return NULL;
+	first = bsearch(&key, actual->addresses, actual->address_count, sizeof(key),
+			compare_addresses);
+	if (!first)
+		return NULL;
+	for (last = first; last < end && last->index == index; last++)
+		;
+	while (first > actual->addresses && first[-1].index == index)
+		first--;
+	*count = (size_t)(last - first);
+	return first;
+}
+
+const struct route_info *actual_routes(const struct actual *actual, uint32_t index, size_t *count)
+{
+	struct route_info key = {.oif = index};
+	const struct route_info *end = actual->routes + actual->route_count, *first, *last;
+
+	*count = 0;
+	if (!actual->route_count)
+		return NULL;
+	first = bsearch(&key, actual->routes, actual->route_count, sizeof(key), compare_routes);
+	if (!first)
+		return NULL;
+	for (last = first; last < end && last->oif == index; last++)
+		;
+	while (first > actual->routes && first[-1].oif == index)
+		first--;
+	*count = (size_t)(last - first);
+	return first;
+}
+
+static int read_rules(struct kernel *kernel, struct actual *actual)
+{
+	char *listing;
+	int err;
+
+	actual->nft_error = kernel->nft_error;
+	if (kernel->nft_error)
+		return kernel->nft_error == -EPERM ? -EPERM : 0;
+	err = nft_list_table(kernel->nft, RULES_TABLE, &listing);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	actual->rules_present = true;
+	actual->rules_listed = rules_hash(listing);
+	free(listing);
+	return 0;
+}
+
+static int say(char error[ACTUAL_ERROR_SIZE], const char *what, int err)
+{
+	snprintf(error, ACTUAL_ERROR_SIZE, "%s: %s%s", what, strerror(-err),
+		 err == -EPERM ? ": run it as root" : "");
+	return err;
+}
+
+int actual_read(struct kernel *kernel, const struct conf *conf, const struct state *state,
+		const struct lane_ops *lane, struct actual *out, char error[ACTUAL_ERROR_SIZE])
+{
+	const char *what = "reading links";
+	int err;
+
+	*out = (struct actual){.state = state};
+	err = read_links(&kernel->route, out);
+	if (!err && (what = "asking the packet paths"))
+		err = read_lane(lane, conf, out);
+	if (!err && (what = "reading addresses"))
+		err = read_addresses(&kernel->route, out);
+	if (!err && conf && (what = "looking up the ways to the peers"))
+		err = actual_read_ways(&kernel->route, conf, out);
+	drop_alien_addresses(out);
+	if (!err && (what = "reading routes"))
+		err = read_routes(&kernel->route, out);
+	if (!err && (what = "reading the nftables rules"))
+		err = read_rules(kernel, out);
+	if (!err && (what = "reading what is forwarded"))
+		err = actual_read_forward(&kernel->route, conf, out);
+	if (!err)
+		return 0;
+	actual_free(out);
+	return say(error, what, err);
+}
+
+void actual_free(struct actual *actual)
+{
+	free(actual->links);
+	free(actual->links_by_index);
+	free(actual->addresses);
+	free(actual->routes);
+	free(actual->ways);
+	free(actual->lane);
+	for (int i = 0; i < SWITCH_COUNT; i++)
+		sysctl_list_free(&actual->around[i]);
+	*actual = (struct actual){0};
+}

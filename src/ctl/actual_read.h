@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* actual_read.h: the parts of actual_read() that are in files of their own. */
+#ifndef CTL_ACTUAL_READ_H
+#define CTL_ACTUAL_READ_H
+
+#include "ctl/actual.h"
+
+/* Looks up the way to each peer; links and all of the host's addresses have been read. */
+int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actual);
+
+/* Reads the forwarding switches, and what lies around one that is to be turned on. */
+int actual_read_forward(struct nl *nl, const struct conf *conf, struct actual *actual);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/plan_make.h"
+#include "ctl/rules.h"
+
+const char *step_kind_name(enum step_kind kind)
+{
+	static const char *const names[STEP_KIND_COUNT] = {
+		[STEP_RULES_SET] = "rules-set",
+		[STEP_FORWARD_ON] = "forward-on",
+		[STEP_ROUTE_DEL] = "route-del",
+		[STEP_ADDRESS_DEL] = "address-del",
+		[STEP_TUNNEL_DEL] = "tunnel-del",
+		[STEP_TUNNEL_CREATE] = "tunnel-create",
+		[STEP_TUNNEL_ADOPT] = "tunnel-adopt",
+		[STEP_TUNNEL_CHANGE] = "tunnel-change",
+		[STEP_MTU] = "mtu",
+		[STEP_MASTER] = "master",
+		[STEP_ADDRESS_ADD] = "address-add",
+		[STEP_UP] = "up",
+		[STEP_ROUTE_ADD] = "route-add",
+		[STEP_FORWARD_RESTORE] = "forward-restore",
+		[STEP_RULES_DEL] = "rules-del",
+	};
+
+	return names[kind];
+}
+
+static struct step *new_step(struct planner *planner)
+{
+	struct plan *plan = planner->plan;
+
+	if (plan->step_count == plan->step_room) {
+		size_t room = plan->step_room ? plan->step_room * 2 : 16;
+		struct step *steps = reallocarray(plan->steps, room, sizeof(*steps));
+
+		if (!steps)
+			return NULL;
+		plan->steps = steps;
+		plan->step_room = room;
+	}
+	plan->steps[plan->step_count] = (struct step){0};
+	return &plan->steps[plan->step_count];
+}
+
+struct step *plan_step(struct planner *planner, enum step_kind kind, const char *object,
+		       const char *format, ...)
+{
+	struct step *step = planner->err ? NULL : new_step(planner);
+	va_list args;
+
+	if (step) {
+		va_start(args, format);
+		if (vasprintf(&step->text, format, args) < 0)
+			step = NULL;
+		va_end(args);
+	}
+	if (!step) {
+		planner->err = -ENOMEM;
+		return NULL;
+	}
+	step->kind = kind;
+	snprintf(step->object, sizeof(step->object), "%s", object);
+	planner->plan->step_count++;
+	return step;
+}
+
+static void say(struct planner *planner, char ***list, size_t *count, struct conf_place at,
+		const char *format, va_list args)
+{
+	char **grown = reallocarray(*list, *count + 1, sizeof(**list));
+	char *text, *line;
+
+	if (grown)
+		*list = grown;
+	if (!grown || vasprintf(&text, format, args) < 0) {
+		planner->err = -ENOMEM;
+		return;
+	}
+	if (asprintf(&line, "%s:%d: %s", at.file ? at.file : "", at.line, text) < 0)
+		planner->err = -ENOMEM;
+	else
+		(*list)[(*count)++] = line;
+	free(text);
+}
+
+void plan_refuse(struct planner *planner, struct conf_place at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(planner, &planner->plan->refusals, &planner->plan->refusal_count, at, format, args);
+	va_end(args);
+}
+
+void plan_note(struct planner *planner, struct conf_place at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(planner, &planner->plan->notes, &planner->plan->note_count, at, format, args);
+	va_end(args);
+}
+
+static int compare_wanted(const void *a, const void *b)
+{
+	return strcmp(((const struct wanted *)a)->tunnel->params.name,
+		      ((const struct wanted *)b)->tunnel->params.name);
+}
+
+struct wanted *plan_wanted(const struct planner *planner, const char *name)
+{
+	struct site_tunnel tunnel = {0};
+	struct wanted key = {.tunnel = &tunnel};
+
+	if (!planner->site->tunnel_count)
+		return NULL;
+	snprintf(tunnel.params.name, sizeof(tunnel.params.name), "%s", name);
+	return bsearch(&key, planner->wanted, planner->site->tunnel_count, sizeof(key),
+		       compare_wanted);
+}
+
+bool plan_is_doomed(const struct planner *planner, const struct link_info *link)
+{
+	const struct wanted *wanted = plan_wanted(planner, link->name);
+
+	return !wanted || wanted->fate != FATE_KEEP;
+}
+
+static void decide(const struct planner *planner, struct wanted *wanted)
+{
+	const char *name = wanted->tunnel->params.name;
+	const struct link_info *link = actual_link(planner->actual, name);
+	enum link_tun tun = wanted->tunnel->params.ethernet ? LINK_TAP : LINK_TUN;
+
+	if (link && actual_is_ours(planner->actual, link))
+		wanted->link = link;
+	wanted->lane = actual_lane(planner->actual, name);
+	wanted->fate = wanted->link && wanted->link->tun == tun ? FATE_KEEP : FATE_CREATE;
+}
+
+static int match_tunnels(struct planner *planner)
+{
+	size_t count = planner->site->tunnel_count;
+
+	planner->wanted = calloc(count + 1, sizeof(*planner->wanted));
+	planner->by_site = calloc(count + 1, sizeof(struct wanted *));
+	if (!planner->wanted || !planner->by_site)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		planner->wanted[i].tunnel = &planner->site->tunnels[i];
+	qsort(planner->wanted, count, sizeof(*planner->wanted), compare_wanted);
+	for (size_t i = 0; i < count; i++) {
+		struct wanted *wanted = &planner->wanted[i];
+
+		decide(planner, wanted);
+		planner->by_site[wanted->tunnel - planner->site->tunnels] = wanted;
+	}
+	return 0;
+}
+
+static void plan_rules_set(struct planner *planner)
+{
+	const struct state *state = planner->actual->state;
+	const char *text = planner->site->rules;
+	char summary[128];
+	struct step *step;
+	uint64_t hash;
+
+	if (!text)
+		return;
+	hash = rules_hash(text);
+	if (planner->actual->rules_present && state && state->rules_known &&
+	    state->rules_wanted == hash && state->rules_listed == planner->actual->rules_listed)
+		return;
+	rules_summary(planner->site->conf, summary, sizeof(summary));
+	step = plan_step(planner, STEP_RULES_SET, "", "%s nftables table %s: %s",
+			 planner->actual->rules_present ? "replace" : "load", RULES_TABLE, summary);
+	if (step) {
+		step->rules.text = text;
+		step->rules.hash = hash;
+	}
+}
+
+static void plan_rules_del(struct planner *planner)
+{
+	if (!planner->site->rules && planner->actual->rules_present)
+		plan_step(planner, STEP_RULES_DEL, "", "delete nftables table %s", RULES_TABLE);
+}
+
+static const char *const switch_names[SWITCH_COUNT] = {"net.ipv4.ip_forward",
+						       "net.ipv6.conf.all.forwarding"};
+
+static void plan_forward_on(struct planner *planner)
+{
+	for (int i = 0; i < SWITCH_COUNT; i++) {
+		struct step *step;
+
+		if (!planner->site->forward[i] || strcmp(planner->actual->forward[i], "0") != 0)
+			continue;
+		step = plan_step(planner, STEP_FORWARD_ON, "", "turn on %s", switch_names[i]);
+		if (step) {
+			step->forward.which = (enum state_switch)i;
+			step->forward.values = &planner->actual->around[i];
+		}
+	}
+}
+
+static void plan_forward_restore(struct planner *planner)
+{
+	const struct state *state = planner->actual->state;
+
+	for (int i = 0; state && i < SWITCH_COUNT; i++) {
+		struct step *step;
+
+		if (planner->site->forward[i] || !state->saved[i].count)
+			continue;
+		step = plan_step(planner, STEP_FORWARD_RESTORE, "", "restore %s = %s",
+				 switch_names[i], state->saved[i].items[0].value);
+		if (step) {
+			step->forward.which = (enum state_switch)i;
+			step->forward.values = &state->saved[i];
+		}
+	}
+}
+
+static void plan_tunnel_dels(struct planner *planner)
+{
+	for (size_t i = 0; i < planner->actual->link_count; i++) {
+		const struct link_info *link = &planner->actual->links[i];
+		struct step *step;
+
+		if (!actual_is_ours(planner->actual, link) || !plan_is_doomed(planner, link))
+			continue;
+		step = plan_step(planner, STEP_TUNNEL_DEL, link->name, "delete %s", link->name);
+		if (step)
+			step->tunnel = (struct step_tunnel){
+				.old_params = actual_lane(planner->actual, link->name),
+				.old_alias = link->alias,
+				.old_mtu = link->mtu,
+				.old_up = link->flags & IFF_UP,
+			};
+	}
+}
+
+static void fill_tunnel(struct step *step, const struct wanted *wanted)
+{
+	if (step)
+		step->tunnel = (struct step_tunnel){
+			.params = &wanted->tunnel->params,
+			.alias = wanted->tunnel->alias,
+			.old_params = wanted->lane,
+			.old_alias = wanted->fate == FATE_KEEP ? wanted->link->alias : NULL,
+		};
+}
+
+static void plan_change(struct planner *planner, const struct wanted *wanted)
+{
+	const struct dp_params *params = &wanted->tunnel->params;
+	const char *words = wanted->tunnel->alias + strlen(ACTUAL_ALIAS_MARK);
+	bool same_text = strcmp(wanted->link->alias, wanted->tunnel->alias) == 0;
+	struct step *step = NULL;
+
+	if (!same_text && (wanted->lane || !planner->actual->lane_asked))
+		step = plan_step(planner, STEP_TUNNEL_CHANGE, params->name, "change %s to %s",
+				 params->name, words);
+	else if (!wanted->lane && planner->actual->lane_asked)
+		step = plan_step(planner, STEP_TUNNEL_ADOPT, params->name, "take over %s: %s",
+				 params->name, words);
+	else if (wanted->lane && memcmp(wanted->lane, params, sizeof(*params)) != 0)
+		step = plan_step(planner, STEP_TUNNEL_CHANGE, params->name,
+				 "change %s to path MTU %u, MSS %u", params->name, params->path_mtu,
+				 params->mss4);
+	fill_tunnel(step, wanted);
+}
+
+static void plan_tunnels(struct planner *planner)
+{
+	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
+		const struct wanted *wanted = planner->by_site[i];
+		const struct site_tunnel *tunnel = wanted->tunnel;
+
+		if (wanted->fate == FATE_KEEP)
+			plan_change(planner, wanted);
+		else
+			fill_tunnel(plan_step(planner, STEP_TUNNEL_CREATE, tunnel->params.name,
+					      "create %s: %s", tunnel->params.name,
+					      tunnel->alias + strlen(ACTUAL_ALIAS_MARK)),
+				    wanted);
+	}
+}
+
+static void plan_mtus(struct planner *planner)
+{
+	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
+		const struct wanted *wanted = planner->by_site[i];
+		const struct dp_params *params = &wanted->tunnel->params;
+		uint32_t old = wanted->fate == FATE_KEEP ? wanted->link->mtu : 0;
+		struct step *step;
+
+		if (old == params->mtu)
+			continue;
+		step = plan_step(planner, STEP_MTU, params->name, "set the MTU of %s to %u",
+				 params->name, params->mtu);
+		if (step) {
+			step->mtu.mtu = params->mtu;
+			step->mtu.old = old;
+		}
+	}
+}
+
+/* Puts into the bridge, or takes out of the one that an earlier file named. A bridge that somebody
+ * else put the interface into is theirs. */
+static void plan_master(struct planner *planner, const struct wanted *wanted)
+{
+	const struct conf_tunnel *conf = wanted->tunnel->conf;
+	const struct link_info *link = wanted->fate == FATE_KEEP ? wanted->link : NULL;
+	uint32_t old = link ? link->master : 0;
+	const struct link_info *bridge = NULL, *present = actual_link_at(planner->actual, old);
+	struct step *step = NULL;
+	char mark[sizeof(" bridge ") + IFNAMSIZ];
+
+	if (conf->bridge[0])
+		bridge = actual_link(planner->actual, conf->bridge);
+	if (bridge && bridge->index != old)
+		step = plan_step(planner, STEP_MASTER, conf->name, "put %s into bridge %s",
+				 conf->name, bridge->name);
+	if (!conf->bridge[0] && old && present) {
+		snprintf(mark, sizeof(mark), " bridge %s", present->name);
+		if (strstr(link->alias, mark))
+			step = plan_step(planner, STEP_MASTER, conf->name,
+					 "take %s out of bridge %s", conf->name, present->name);
+	}
+	if (step) {
+		step->master.index = bridge ? bridge->index : 0;
+		step->master.old = old;
+	}
+}
+
+static void plan_masters(struct planner *planner)
+{
+	for (size_t i = 0; i < planner->site->tunnel_count; i++)
+		plan_master(planner, planner->by_site[i]);
+}
+
+static void plan_ups(struct planner *planner)
+{
+	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
+		const struct wanted *wanted = planner->by_site[i];
+		const char *name = wanted->tunnel->params.name;
+
+		if (wanted->fate != FATE_KEEP || !(wanted->link->flags & IFF_UP))
+			plan_step(planner, STEP_UP, name, "bring up %s", name);
+	}
+}
+
+int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
+{
+	static void (*const phases[])(struct planner *) = {
+		plan_check,	 plan_check_recursion, plan_rules_set,	  plan_forward_on,
+		plan_route_dels, plan_address_dels,    plan_tunnel_dels,  plan_tunnels,
+		plan_mtus,	 plan_masters,	       plan_address_adds, plan_ups,
+		plan_route_adds, plan_forward_restore, plan_rules_del,
+	};
+	struct planner planner = {.site = site, .actual = actual, .plan = out};
+
+	*out = (struct plan){0};
+	planner.err = match_tunnels(&planner);
+	for (size_t i = 0; !planner.err && i < sizeof(phases) / sizeof(phases[0]); i++)
+		phases[i](&planner);
+	free(planner.wanted);
+	free(planner.by_site);
+	if (planner.err)
+		plan_free(out);
+	return planner.err;
+}
+
+static void free_lines(char **lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(lines[i]);
+	free(lines);
+}
+
+void plan_free(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		free(plan->steps[i].text);
+	free(plan->steps);
+	free_lines(plan->refusals, plan->refusal_count);
+	free_lines(plan->notes, plan->note_count);
+	*plan = (struct plan){0};
+}

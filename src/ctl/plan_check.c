@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What stands in the way of a site on this host: found before the first step is made. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/plan_make.h"
+#include "ctl/site.h"
+#include "proto/overhead.h"
+
+/* Where the key is written, or else its tunnel. */
+static struct conf_place place(const struct conf_tunnel *tunnel, enum conf_tunnel_key key)
+{
+	struct conf_place at = tunnel->at;
+
+	if (tunnel->lines[key])
+		at.line = tunnel->lines[key];
+	return at;
+}
+
+static void check_name(struct planner *planner, const struct conf_tunnel *tunnel)
+{
+	const struct link_info *link = actual_link(planner->actual, tunnel->name);
+
+	if (link && !actual_is_ours(planner->actual, link))
+		plan_refuse(planner, tunnel->at,
+			    "there is an interface %s already that is not gretel's (%s): delete it "
+			    "(ip link delete %s), or give the tunnel another name",
+			    tunnel->name, link->kind[0] ? link->kind : "a device", tunnel->name);
+}
+
+static void check_devices(struct planner *planner, const struct conf_tunnel *tunnel)
+{
+	const struct actual *actual = planner->actual;
+	const struct link_info *bridge =
+		tunnel->bridge[0] ? actual_link(actual, tunnel->bridge) : NULL;
+
+	if (tunnel->bind[0] && !actual_link(actual, tunnel->bind))
+		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+			    "there is no interface %s to bind %s to: write one that `ip link` "
+			    "shows, or leave out bind",
+			    tunnel->bind, tunnel->name);
+	if (tunnel->bridge[0] && !bridge)
+		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
+			    "there is no bridge %s: make it (ip link add %s type bridge)",
+			    tunnel->bridge, tunnel->bridge);
+	else if (bridge && strcmp(bridge->kind, "bridge") != 0)
+		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
+			    "%s is not a bridge: write the name of one", tunnel->bridge);
+}
+
+static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
+		      const struct actual_way *way)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	if (way->local_missing)
+		plan_note(planner, place(tunnel, TUNNEL_LOCAL),
+			  "%s is on no interface of this host: answers of the peer will not arrive",
+			  addr_format(&tunnel->local, text));
+	if (!way->error && way->way.type == RTN_LOCAL)
+		plan_refuse(planner, place(tunnel, TUNNEL_REMOTE),
+			    "%s is an address of this host: write the peer's",
+			    addr_format(&tunnel->remote, text));
+	else if (way->error && way->error != -ENODEV)
+		plan_note(planner, place(tunnel, TUNNEL_REMOTE),
+			  "there is no way to %s now (%s): packets are dropped until there is",
+			  addr_format(&tunnel->remote, text), strerror(-way->error));
+}
+
+static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
+{
+	const struct dp_params *params = &tunnel->params;
+	uint32_t fits = tunnel_mtu(params->path_mtu, params->local.family, params->ethernet,
+				   params->csum_send, params->has_okey, params->seq_send);
+
+	if (tunnel->conf->mtu > fits)
+		plan_note(planner, place(tunnel->conf, TUNNEL_MTU),
+			  "the path to the peer carries %u octets, which leaves %u for the tunnel: "
+			  "larger packets are split, or refused where they may not be",
+			  params->path_mtu, fits);
+}
+
+static bool is_family_missing(const struct planner *planner, const struct conf_tunnel *tunnel)
+{
+	if (planner->actual->forward[SWITCH_FORWARD6][0])
+		return false;
+	if (tunnel->local.family == IP_V6)
+		return true;
+	for (size_t i = 0; i < tunnel->address_count; i++)
+		if (tunnel->addresses[i].local.addr.family == IP_V6)
+			return true;
+	for (size_t i = 0; i < tunnel->route_count; i++)
+		if (tunnel->routes[i].to.addr.family == IP_V6)
+			return true;
+	return false;
+}
+
+/* The place of the first line that needs a rule. */
+static struct conf_place rules_place(const struct conf_forward *forward)
+{
+	if (forward->allow_count)
+		return forward->allows[0].at;
+	return forward->snat_count ? forward->snats[0].at : forward->publishes[0].at;
+}
+
+static void check_rules(struct planner *planner)
+{
+	const struct conf_forward *forward = &planner->site->conf->forward;
+
+	if (planner->actual->nft_error && planner->site->rules)
+		plan_refuse(planner, rules_place(forward),
+			    "this needs nftables, which the kernel does not have (%s): load the "
+			    "module nf_tables, or leave the line out",
+			    strerror(-planner->actual->nft_error));
+}
+
+void plan_check(struct planner *planner)
+{
+	if (!planner->site->conf)
+		return;
+	check_rules(planner);
+	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
+		const struct site_tunnel *tunnel = &planner->site->tunnels[i];
+
+		check_name(planner, tunnel->conf);
+		check_devices(planner, tunnel->conf);
+		if (i < planner->actual->way_count)
+			check_way(planner, tunnel->conf, &planner->actual->ways[i]);
+		check_mtu(planner, tunnel);
+		if (is_family_missing(planner, tunnel->conf))
+			plan_refuse(planner, tunnel->conf->at,
+				    "%s needs IPv6, which this kernel does not have: leave out its "
+				    "IPv6 lines, or start the kernel without ipv6.disable",
+				    tunnel->conf->name);
+	}
+}

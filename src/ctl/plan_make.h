@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan_make.h: what the files of the planner share. */
+#ifndef CTL_PLAN_MAKE_H
+#define CTL_PLAN_MAKE_H
+
+#include "ctl/plan.h"
+
+/* What becomes of a link that bears our mark, or of a tunnel that the site wants. */
+enum fate {
+	FATE_KEEP,   /* it is there and goes on */
+	FATE_CREATE, /* it is not there */
+	FATE_DELETE  /* not wanted, or of the wrong kind (then there is a CREATE besides) */
+};
+
+struct wanted {
+	const struct site_tunnel *tunnel;
+	const struct link_info *link; /* ours, of this name; NULL: none */
+	const struct dp_params *lane; /* what the lane carries; NULL: nothing */
+	enum fate fate;
+};
+
+struct planner {
+	const struct site *site;
+	const struct actual *actual;
+	struct plan *plan;
+	struct wanted *wanted;	 /* by name */
+	struct wanted **by_site; /* the same in the site's order */
+	int err;		 /* the first failure; later steps are not added */
+};
+
+/* Adds a step and returns it, or NULL (planner->err). `object` is a tunnel's name or "". */
+struct step *plan_step(struct planner *planner, enum step_kind kind, const char *object,
+		       const char *format, ...) __attribute__((format(printf, 4, 5)));
+void plan_refuse(struct planner *planner, struct conf_place at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void plan_note(struct planner *planner, struct conf_place at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* NULL when the site wants no such tunnel. */
+struct wanted *plan_wanted(const struct planner *planner, const char *name);
+/* Whether the link (ours) is not to be there, or not as it is. */
+bool plan_is_doomed(const struct planner *planner, const struct link_info *link);
+
+/* Refusals and notes. */
+void plan_check(struct planner *planner);
+void plan_check_recursion(struct planner *planner);
+
+/* Steps, one function for each phase. */
+void plan_address_dels(struct planner *planner);
+void plan_address_adds(struct planner *planner);
+void plan_route_dels(struct planner *planner);
+void plan_route_adds(struct planner *planner);
+
+/* The route as the kernel shows it when it is in place; .oif is left zero. */
+struct route_info plan_route(const struct conf_route *route);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A tunnel whose outer packets are routed into a tunnel of ours swallows itself. The kernel told
+ * which route leads to each peer now; here the routes that the site will add are laid over that:
+ * in the same table the longer prefix wins, then the lower metric.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/plan_make.h"
+
+/* A destination that the site will lead into a tunnel. */
+struct capture {
+	struct ip_prefix to;
+	uint32_t table, metric;
+	const struct conf_tunnel *tunnel;
+	struct conf_place at;
+};
+
+struct captures {
+	struct capture *items; /* by prefix, then metric */
+	size_t count;
+	bool lengths[2][129]; /* per family: prefix lengths that occur */
+};
+
+static int compare_prefixes(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	int order = memcmp(&a->addr, &b->addr, sizeof(a->addr));
+
+	return order ? order : a->len - b->len;
+}
+
+static int compare_captures(const void *a, const void *b)
+{
+	const struct capture *x = a, *y = b;
+	int order = compare_prefixes(&x->to, &y->to);
+
+	if (order)
+		return order;
+	return x->metric < y->metric ? -1 : x->metric > y->metric;
+}
+
+static void add(struct captures *captures, const struct capture *capture)
+{
+	captures->items[captures->count++] = *capture;
+	captures->lengths[capture->to.addr.family == IP_V6][capture->to.len] = true;
+}
+
+/* An address brings the route to its network, or to the peer, with it. */
+static struct capture of_address(const struct conf_tunnel *tunnel,
+				 const struct conf_address *address)
+{
+	struct ip_prefix to = prefix_network(&address->local);
+
+	if (address->peer.family != IP_NONE)
+		to.addr = address->peer;
+	return (struct capture){
+		.to = to,
+		.table = ROUTE_TABLE_MAIN,
+		.metric = to.addr.family == IP_V6 ? 256 : 0,
+		.tunnel = tunnel,
+		.at = address->at,
+	};
+}
+
+static int collect(const struct site *site, struct captures *out)
+{
+	size_t room = 1;
+
+	for (size_t i = 0; i < site->tunnel_count; i++)
+		room += site->tunnels[i].conf->route_count + site->tunnels[i].conf->address_count;
+	out->items = calloc(room, sizeof(*out->items));
+	if (!out->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < site->tunnel_count; i++) {
+		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
+
+		for (size_t j = 0; j < tunnel->route_count; j++) {
+			struct route_info route = plan_route(&tunnel->routes[j]);
+
+			add(out, &(struct capture){route.to, route.table, route.metric, tunnel,
+						   tunnel->routes[j].at});
+		}
+		for (size_t j = 0; j < tunnel->address_count; j++) {
+			struct capture capture = of_address(tunnel, &tunnel->addresses[j]);
+
+			add(out, &capture);
+		}
+	}
+	qsort(out->items, out->count, sizeof(*out->items), compare_captures);
+	return 0;
+}
+
+/* The first capture of exactly this prefix, which is the one of lowest metric, in `table`. */
+static const struct capture *find_exact(const struct captures *captures, const struct ip_prefix *to,
+					uint32_t table)
+{
+	size_t low = 0, high = captures->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (compare_prefixes(&captures->items[middle].to, to) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < captures->count && prefix_equal(&captures->items[low].to, to); low++)
+		if (captures->items[low].table == table)
+			return &captures->items[low];
+	return NULL;
+}
+
+static const struct capture *find_longest(const struct captures *captures,
+					  const struct ip_addr *remote, uint32_t table)
+{
+	for (int len = (int)addr_size(remote->family) * 8; len >= 0; len--) {
+		struct ip_prefix to = {*remote, (uint8_t)len};
+		const struct capture *found;
+
+		if (!captures->lengths[remote->family == IP_V6][len])
+			continue;
+		to = prefix_network(&to);
+		found = find_exact(captures, &to, table);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/* The line that keeps the peer reachable: "ip route add 192.0.2.9 via 10.0.0.1 dev eth0". */
+static void write_cure(const struct planner *planner, const struct ip_addr *remote,
+		       const struct route_way *way, char *buf, size_t size)
+{
+	const struct link_info *link = way ? actual_link_at(planner->actual, way->oif) : NULL;
+	char to[ADDR_TEXT_SIZE], gateway[ADDR_TEXT_SIZE];
+
+	addr_format(remote, to);
+	if (!link)
+		snprintf(buf, size, "ip route add %s via GATEWAY dev DEVICE", to);
+	else if (way->gateway.family == IP_NONE)
+		snprintf(buf, size, "ip route add %s dev %s", to, link->name);
+	else
+		snprintf(buf, size, "ip route add %s via %s dev %s", to,
+			 addr_format(&way->gateway, gateway), link->name);
+}
+
+static void refuse(struct planner *planner, const struct conf_tunnel *tunnel,
+		   const struct capture *capture, const struct route_way *outside)
+{
+	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
+
+	write_cure(planner, &tunnel->remote, outside, cure, sizeof(cure));
+	plan_refuse(planner, capture->at,
+		    "%s over %s would lead the outer packets of %s to %s into a tunnel: first "
+		    "give the peer a way of its own (%s)",
+		    prefix_format(&capture->to, prefix), capture->tunnel->name, tunnel->name,
+		    addr_format(&tunnel->remote, remote), cure);
+}
+
+/* The way leads into a tunnel of ours already. */
+static void check_inside(struct planner *planner, const struct conf_tunnel *tunnel,
+			 const struct route_way *way, const struct capture *capture)
+{
+	const struct link_info *link = actual_link_at(planner->actual, way->oif);
+	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
+
+	if (capture) {
+		refuse(planner, tunnel, capture, NULL);
+	} else if (way->protocol != OS_PROTOCOL && way->protocol != RTPROT_KERNEL) {
+		write_cure(planner, &tunnel->remote, NULL, cure, sizeof(cure));
+		plan_refuse(planner, tunnel->at,
+			    "the route %s, which gretel did not make, leads the outer packets of "
+			    "%s to %s into the tunnel %s: delete it, or give the peer a way of its "
+			    "own (%s)",
+			    prefix_format(&way->match, prefix), tunnel->name,
+			    addr_format(&tunnel->remote, remote), link->name, cure);
+	}
+	/* Else it is a route of ours that this plan takes away. */
+}
+
+static void check_tunnel(struct planner *planner, const struct captures *captures,
+			 const struct conf_tunnel *tunnel, const struct actual_way *actual_way)
+{
+	const struct route_way *way = &actual_way->way;
+	bool unknown = actual_way->error != 0;
+	const struct capture *capture =
+		find_longest(captures, &tunnel->remote, unknown ? ROUTE_TABLE_MAIN : way->table);
+	const struct link_info *link = unknown ? NULL : actual_link_at(planner->actual, way->oif);
+
+	if (link && actual_is_ours(planner->actual, link))
+		check_inside(planner, tunnel, way, capture);
+	else if (capture && (unknown || capture->to.len > way->match.len ||
+			     (capture->to.len == way->match.len && capture->metric <= way->metric)))
+		refuse(planner, tunnel, capture, unknown ? NULL : way);
+}
+
+void plan_check_recursion(struct planner *planner)
+{
+	const struct site *site = planner->site;
+	struct captures captures = {0};
+
+	planner->err = collect(site, &captures);
+	for (size_t i = 0; !planner->err && i < site->tunnel_count; i++) {
+		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
+
+		/* A tunnel that is bound to a device leaves by that device, whatever the routes. */
+		if (i < planner->actual->way_count && !tunnel->bind[0])
+			check_tunnel(planner, &captures, tunnel, &planner->actual->ways[i]);
+	}
+	free(captures.items);
+}

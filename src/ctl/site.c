@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/site.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/conf_params.h"
+#include "ctl/rules.h"
+#include "proto/overhead.h"
+
+/* What is assumed of a path that cannot be looked up yet. */
+#define MTU_UNKNOWN 1500
+/* The largest IP packet. */
+#define MTU_LARGEST 65535
+
+static unsigned family_bit(uint8_t family)
+{
+	return 1U << (family == IP_V6 ? SWITCH_FORWARD6 : SWITCH_FORWARD4);
+}
+
+static unsigned tunnel_families(const struct conf_tunnel *tunnel)
+{
+	unsigned families = 0;
+
+	for (size_t i = 0; i < tunnel->address_count; i++)
+		families |= family_bit(tunnel->addresses[i].local.addr.family);
+	for (size_t i = 0; i < tunnel->route_count; i++)
+		families |= family_bit(tunnel->routes[i].to.addr.family);
+	return families;
+}
+
+unsigned site_families(const struct conf *conf)
+{
+	const struct conf_forward *forward = &conf->forward;
+	unsigned families = 0;
+
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		families |= tunnel_families(&conf->tunnels[i]);
+	for (size_t i = 0; i < forward->allow_count; i++)
+		families |= family_bit(forward->allows[i].from.addr.family);
+	for (size_t i = 0; i < forward->snat_count; i++)
+		families |= family_bit(forward->snats[i].from.addr.family);
+	for (size_t i = 0; i < forward->publish_count; i++)
+		families |= family_bit(forward->publishes[i].to.family);
+	return families;
+}
+
+/* The other of the two hosts of a /31, /30 or /127; false when there is more than one. */
+static bool other_host(const struct ip_prefix *local, struct ip_addr *out)
+{
+	unsigned bits = addr_size(local->addr.family) * 8, last = bits / 8 - 1;
+
+	*out = local->addr;
+	if (local->len == bits - 1)
+		out->bytes[last] ^= 1;
+	else if (bits == 32 && local->len == 30)
+		out->bytes[last] ^= 3;
+	else
+		return false;
+	return true;
+}
+
+static void set_peers(const struct conf_tunnel *tunnel, struct dp_params *params)
+{
+	for (size_t i = 0; i < tunnel->address_count; i++) {
+		const struct conf_address *address = &tunnel->addresses[i];
+		struct ip_addr *peer =
+			address->local.addr.family == IP_V6 ? &params->peer6 : &params->peer4;
+
+		if (peer->family != IP_NONE)
+			continue;
+		if (address->peer.family != IP_NONE)
+			*peer = address->peer;
+		else if (!other_host(&address->local, peer))
+			*peer = (struct ip_addr){0};
+	}
+}
+
+static void set_header(const struct conf_tunnel *tunnel, struct dp_params *params)
+{
+	params->has_ikey = tunnel->ikey.present;
+	params->has_okey = tunnel->okey.present;
+	params->ikey = tunnel->ikey.present ? tunnel->ikey.value : 0;
+	params->okey = tunnel->okey.present ? tunnel->okey.value : 0;
+	params->csum_send =
+		tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
+	params->csum_require =
+		tunnel->checksum == CHECKSUM_REQUIRE || tunnel->checksum == CHECKSUM_RECEIVE;
+	params->seq_send = tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_SEND;
+	params->seq_receive =
+		tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_RECEIVE;
+	params->ttl_inherit = tunnel->ttl_inherit;
+	params->tos_inherit = tunnel->tos_inherit;
+	params->ecn = tunnel->ecn;
+	params->ttl = tunnel->ttl_inherit ? 0 : tunnel->ttl;
+	params->tos = tunnel->tos_inherit ? 0 : tunnel->tos;
+	params->df = (uint8_t)tunnel->df;
+}
+
+/*
+ * The interface's MTU is what fits the path, but never below what its passengers need by standard:
+ * then the lane has to split outer packets. The MSS goes by what fits, so that TCP is spared that.
+ */
+static void set_sizes(const struct conf_tunnel *tunnel, uint32_t path_mtu, struct dp_params *params)
+{
+	bool v6 = tunnel_families(tunnel) & family_bit(IP_V6);
+	uint32_t least = v6 ? IP6_MTU_MIN : IP4_MTU_MIN, fits;
+
+	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
+	if (params->path_mtu > MTU_LARGEST)
+		params->path_mtu = MTU_LARGEST;
+	fits = tunnel_mtu(params->path_mtu, params->local.family, params->ethernet,
+			  params->csum_send, params->has_okey, params->seq_send);
+	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
+	if (params->mtu < least)
+		params->mtu = least;
+	if (fits > params->mtu)
+		fits = params->mtu;
+	params->mss4 = tunnel->mss_auto ? mss_for_mtu(IP_V4, fits) : tunnel->mss;
+	params->mss6 = tunnel->mss_auto ? mss_for_mtu(IP_V6, fits) : tunnel->mss;
+}
+
+static void set_alias(const struct conf_tunnel *tunnel, char alias[LINK_ALIAS_SIZE])
+{
+	size_t used;
+
+	conf_alias(tunnel, alias);
+	used = strlen(alias);
+	/* Who put the interface into a bridge cannot be read from the kernel. */
+	if (tunnel->bridge[0] && used + strlen(" bridge ") + IFNAMSIZ < LINK_ALIAS_SIZE)
+		snprintf(alias + used, LINK_ALIAS_SIZE - used, " bridge %s", tunnel->bridge);
+}
+
+/* `out` is zeroed, padding included: parameters are compared by memcmp(). */
+static void build_tunnel(const struct conf_tunnel *tunnel, const struct actual *actual,
+			 const struct actual_way *way, struct site_tunnel *out)
+{
+	struct dp_params *params = &out->params;
+	const struct link_info *bind = tunnel->bind[0] ? actual_link(actual, tunnel->bind) : NULL;
+
+	out->conf = tunnel;
+	memcpy(params->name, tunnel->name, sizeof(params->name));
+	params->ethernet = tunnel->mode == MODE_GRETAP;
+	params->local = tunnel->local;
+	params->remote = tunnel->remote;
+	params->bind_ifindex = bind ? bind->index : 0;
+	set_header(tunnel, params);
+	set_sizes(tunnel, way ? way->path_mtu : 0, params);
+	set_peers(tunnel, params);
+	set_alias(tunnel, out->alias);
+}
+
+int site_build(const struct conf *conf, const struct actual *actual, struct site *out)
+{
+	unsigned families;
+	int err;
+
+	*out = (struct site){.conf = conf};
+	if (!conf)
+		return 0;
+	out->tunnels = calloc(conf->tunnel_count + 1, sizeof(*out->tunnels));
+	if (!out->tunnels)
+		return -ENOMEM;
+	out->tunnel_count = conf->tunnel_count;
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		build_tunnel(&conf->tunnels[i], actual,
+			     i < actual->way_count ? &actual->ways[i] : NULL, &out->tunnels[i]);
+	families = conf->forward.enable ? site_families(conf) : 0;
+	for (int i = 0; i < SWITCH_COUNT; i++)
+		out->forward[i] = families & 1U << i;
+	err = rules_text(conf, actual->nft_error == 0, &out->rules);
+	if (err)
+		site_free(out);
+	return err;
+}
+
+void site_free(struct site *site)
+{
+	free(site->tunnels);
+	free(site->rules);
+	*site = (struct site){0};
+}
