@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything that a packet from outside reaches: as an outer packet, as a GRE packet, as a
+ * passenger, and as an ICMP error. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/csum.h"
+#include "proto/ecn.h"
+#include "proto/gre.h"
+#include "proto/icmp.h"
+#include "proto/ip.h"
+#include "proto/mss.h"
+#include "proto/outer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+	if (!good)
+		abort();
+}
+
+static void passenger(uint8_t *p, uint8_t *end)
+{
+	static const uint8_t router[16] = {192, 0, 2, 1};
+	size_t len = (size_t)(end - p);
+	uint8_t error[ICMP_ERROR_MAX];
+	struct ip_info ip;
+
+	icmp4_frag_needed(error, p, len, router, 1400);
+	icmp6_packet_too_big(error, p, len, router, 1400);
+	ecn_apply(p, end, ECN_CE);
+	mss_clamp(p, end, 1000, 1000);
+	check(!mss_clamp(p, end, 1000, 1000)); /* once is enough */
+	if (ip_decode(p, end, &ip))
+		check(ip.header_len <= ip.total_len && ip.total_len <= len);
+}
+
+static void gre(uint8_t *p, uint8_t *end)
+{
+	uint8_t again[GRE_LENGTH_MAX];
+	struct gre_header h;
+
+	if (gre_decode(p, end, &h) != DROP_NONE)
+		return;
+	check(h.length <= end - p && gre_encode(again, &h) == h.length);
+	csum_partial(p, (size_t)(end - p), 0);
+	passenger(p + h.length, end);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *p = malloc(size + 1), *end = p + size;
+	struct icmp_quote quote;
+	struct ip_info outer;
+
+	memcpy(p, data, size);
+	icmp_quote_decode(IP_V4, p, size, &quote);
+	icmp_quote_decode(IP_V6, p, size, &quote);
+	if (ip_decode(p, end, &outer) && outer.protocol == IP_PROTOCOL_GRE && outer.has_transport)
+		gre(p + outer.header_len, p + outer.total_len);
+	gre(p, end);
+	free(p);
+	return 0;
+}
