@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
+
+    soak.py [transfer] [kill] [fuzz] [start] [memory]     all of them by default
+
+GRETEL_SOAK_MINUTES (10) is the length of the transfer and of each fuzz target, GRETEL_KILL_POINTS
+(500) the number of SIGKILLs.
+"""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import figures
+import net
+from flow import CHUNK, tcp_connect, tcp_listen
+from gretel import ROOT, Site, both_up, ping, site_text
+from peer import Peer
+from scene import A, B, HOST, Scene
+
+MINUTES = float(os.environ.get("GRETEL_SOAK_MINUTES", 10))
+KILLS = int(os.environ.get("GRETEL_KILL_POINTS", 500))
+KIB = 1 << 10
+
+
+def say(good, text):
+    print(f"{'ok    ' if good else 'FAILED'}  {text}", flush=True)
+    return good
+
+
+def receive_all(server, total):
+    peer, _ = server.accept()
+    with peer:
+        while data := peer.recv(CHUNK):
+            total[0] += len(data)
+
+
+def transfer(directory):
+    """Traffic at full speed for minutes: greteld's memory after the first one is its memory."""
+    with Scene() as scene:
+        sites = both_up(scene, directory, key=4242)
+        ping(scene.host[A], HOST[4][B])
+        server, total = tcp_listen(scene.host[B], 4, HOST[4][B], 7000), [0]
+        thread = threading.Thread(target=receive_all, args=(server, total), daemon=True)
+        thread.start()
+        sock = tcp_connect(scene.host[A], 4, HOST[4][B], 7000)
+        data, begun, samples = os.urandom(CHUNK), time.monotonic(), []
+        while (now := time.monotonic() - begun) < MINUTES * 60:
+            sock.sendall(data)
+            if now >= (len(samples) + 1) * MINUTES * 6:
+                samples.append({side: figures.resident(site.pid()) for side, site in sites.items()})
+                print(f"        {now:5.0f} s  {total[0] / 1e9:7.1f} GB  A {samples[-1][A] // KIB} KiB, "
+                      f"B {samples[-1][B] // KIB} KiB", flush=True)
+        sock.close()
+        growth = max(samples[-1][side] - samples[0][side] for side in (A, B))
+        return say(growth < 256 * KIB, f"transfer: {total[0] / 1e9:.1f} GB in {MINUTES:.0f} min, "
+                   f"{total[0] * 8 / 1e9 / (MINUTES * 60):.2f} Gbit/s, memory grew by {growth // KIB} KiB")
+
+
+def kill(_):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", "--timeout", "3600",
+         str(ROOT / "tests/netns/test_kill.py")], env={**os.environ, "GRETEL_KILL_POINTS": str(KILLS)})
+    return say(done.returncode == 0, f"kill: {KILLS} SIGKILLs at random points of up, reload and down")
+
+
+def fuzz(_):
+    done = subprocess.run([sys.executable, ROOT / "tests/run_all.py", "--only", "build-fuzz,fuzz",
+                           "--fuzz-seconds", str(int(MINUTES * 60))])
+    return say(done.returncode == 0, f"fuzz: each target for {MINUTES:.0f} min")
+
+
+def start(directory):
+    seconds = []
+    for turn in range(7):
+        with Scene(wire="open") as scene:
+            site = Site(scene.router[A], pathlib.Path(directory) / f"start{turn}", site_text(A))
+            seconds.append(figures.start_to_first_packet(scene, Peer(scene, A), site))
+    middle = statistics.median(seconds) * 1000
+    return say(middle < 100, f"start: first packet {middle:.0f} ms after greteld was executed, median of "
+               f"{len(seconds)} ({min(seconds) * 1000:.0f} to {max(seconds) * 1000:.0f}); allowed: 100")
+
+
+def memory(directory):
+    with Scene() as scene:
+        one = figures.memory(scene.router[A], directory, 1)
+        many = figures.memory(scene.router[A], directory, 1001)
+    each = (many - one) / 1000
+    good = one < 12 << 20 and each < 64 * KIB
+    return say(good, f"memory: {one / (1 << 20):.1f} MiB with one tunnel (allowed: 12), "
+               f"{each / KIB:.1f} KiB for each further one of 1000 (allowed: 64)")
+
+
+PARTS = {"start": start, "memory": memory, "transfer": transfer, "kill": kill, "fuzz": fuzz}
+
+
+def main():
+    if os.geteuid() != 0:
+        sys.exit("the long tests make network namespaces: sudo make soak")
+    net.sweep()
+    wanted = sys.argv[1:] or list(PARTS)
+    good = True
+    for name in wanted:
+        with tempfile.TemporaryDirectory(prefix="gretel-soak-") as directory:
+            good &= PARTS[name](directory)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
