@@ -178,14 +178,21 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 	return EXIT_FAILED;
 }
 
-/* The faults of the configuration belong on the terminal, before anything is begun. */
+/* The faults of the configuration, and of the words of --add, belong on the terminal, before
+ * anything is begun. */
 static int check_config(const struct settings *s)
 {
 	struct conf *conf;
+	char *text = NULL;
 	if (conf_load(s->config, s->added, stderr, &conf) != 0)
 		return EXIT_CONFIG;
+	int e = 0;
+	if (s->add)
+		e = added_edit(s->added, ADDED_ADD, (const char *const *)s->words,
+			       (size_t)s->word_count, conf, stderr, &text);
+	free(text);
 	conf_free(conf);
-	return 0;
+	return e;
 }
 
 /* The parent waits until the child is ready, or has failed, and ends with the child's word.
