@@ -60,7 +60,7 @@ const char *sysctl_name(const char *path, char buf[SYSCTL_NAME_SIZE])
 {
 	size_t i;
 
-	for (i = 0; path[i] && i < SYSCTL_NAME_SIZE - 1; i++)
+	for (i = 0; i < SYSCTL_NAME_SIZE - 1 && path[i]; i++)
 		buf[i] = path[i] == '/' ? '.' : path[i] == '.' ? '/' : path[i];
 	buf[i] = '\0';
 	return buf;
