@@ -189,13 +189,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct session *s = poll->data;
 	struct watch *watch = poll == &s->repair.links_poll ? s->repair.links : s->repair.rules;
 	(void)events;
-	int e = status < 0 ? status : watch_read(watch, on_event, s);
+	int e = watch_read(watch, on_event, s);
+	/* libuv stops polling a socket with an error, which here is an overflow, told by
+	 * watch_read() as WATCH_LOST. */
+	if (e == 0 && status < 0)
+		e = uv_poll_start(poll, UV_READABLE, on_readable);
 	if (e == 0)
 		return;
-	/* What was missed is seen by the look; a socket that stays broken by the periodic one. */
+	/* What is missed from now on is seen by the periodic look. */
 	log_warn("listening to the kernel: %s", strerror(-e));
-	if (status < 0)
-		uv_poll_stop(poll);
+	uv_poll_stop(poll);
 	repair_arm(s);
 }
 

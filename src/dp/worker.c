@@ -18,10 +18,13 @@ static void on_raw(uv_poll_t *poll, int status, int events)
 	struct worker *worker = poll->data;
 	uint8_t family = poll == &worker->poll4 ? IP_V4 : IP_V6;
 
-	(void)status;
 	(void)events;
 	in_errors(worker, family);
 	in_drain(worker, family);
+	/* libuv stops polling a socket that has an error waiting; ours are ICMP messages, read now.
+	 */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_raw);
 }
 
 static void on_wake(uv_async_t *wake)
