@@ -293,10 +293,16 @@ static void learnt_path_mtu(void **unused)
 	assert_int_equal(setsockopt(udp, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)),
 			 0);
 	memset(packet, 0, sizeof(packet));
-	assert_int_equal(sendto(udp, packet, 1400, 0, (struct sockaddr *)&to, sizeof(to)), 1400);
-	do
-		assert_true(read(tun, packet, sizeof(packet)) > 0);
-	while (packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP);
+	/* The kernel starts the device's queue some time after we have attached to it, and drops
+	 * what is sent before: send until it comes. */
+	do {
+		struct pollfd readable = {.fd = tun, .events = POLLIN};
+
+		assert_int_equal(sendto(udp, packet, 1400, 0, (struct sockaddr *)&to, sizeof(to)),
+				 1400);
+		if (poll(&readable, 1, 100) == 1)
+			assert_true(read(tun, packet, sizeof(packet)) > 0);
+	} while (packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP);
 	assert_int_equal(route_find(&nl, &far, NULL, 0, &way), 0);
 	assert_int_equal(way.mtu, 0);
 	write_too_big(tun, packet, 1300);
