@@ -122,6 +122,10 @@ def style(step):
     pytest(step, "tests/style")
 
 
+def conf(step):
+    pytest(step, "tests/conf")
+
+
 def system(step):
     pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/interop", "tests/conf")
 
@@ -177,7 +181,7 @@ def nothing_left(step):
 
 STEPS = (("build", build_plain), ("build-asan", build_asan), ("build-fuzz", build_fuzz),
          ("style", style), ("clang-format", clang_format), ("cppcheck", cppcheck),
-         ("unit", unit), ("unit-asan", unit_asan), ("fuzz", fuzz), ("system", system),
+         ("unit", unit), ("unit-asan", unit_asan), ("conf", conf), ("fuzz", fuzz), ("system", system),
          ("nothing-left", nothing_left))
 
 
