@@ -74,7 +74,7 @@ static struct question *make_questions(const struct conf *conf)
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
 		questions[i].local = conf->tunnels[i].local;
 		questions[i].remote = conf->tunnels[i].remote;
-		strncpy(questions[i].bind, conf->tunnels[i].bind, IFNAMSIZ - 1);
+		memcpy(questions[i].bind, conf->tunnels[i].bind, strlen(conf->tunnels[i].bind));
 		questions[i].tunnel = i;
 	}
 	qsort(questions, conf->tunnel_count, sizeof(*questions), compare_questions);
