@@ -152,7 +152,7 @@ static bool leads_to_peer(const struct conf *conf, const struct ip_prefix *prefi
 /* Says who removed a thing of ours, where the kernel tells. */
 static void log_removal(const struct session *s, const struct watch_event *event)
 {
-	char what[PREFIX_TEXT_SIZE + 32], prefix[PREFIX_TEXT_SIZE];
+	char what[PREFIX_TEXT_SIZE + 32], prefix[PREFIX_TEXT_SIZE], process[16];
 	if (!event->deleted || event->port == 0)
 		return;
 	if (event->what == WATCH_LINK && conf_find_tunnel(s->conf, event->name))
@@ -165,8 +165,8 @@ static void log_removal(const struct session *s, const struct watch_event *event
 		snprintf(what, sizeof what, "nft table %s", RULES_TABLE);
 	else
 		return;
-	if (event->process[0])
-		log_warn("%s was removed by %s (pid %u)", what, event->process, event->port);
+	if (watch_process(event, process)[0])
+		log_warn("%s was removed by %s (pid %u)", what, process, event->port);
 	else
 		log_warn("%s was removed by a process that has ended (pid %u)", what, event->port);
 }
