@@ -177,14 +177,84 @@ static void print_published(FILE *out, const struct conf_publish *publish)
 	fprintf(out, "ct status dnat accept\n");
 }
 
-static void print_forward(FILE *out, const struct conf *conf)
+/* Whether the prefix is one of the addresses that the tunnel's peer has inside. */
+static bool is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix)
+{
+	for (size_t i = 0; i < tunnel->address_count; i++) {
+		const struct conf_address *address = &tunnel->addresses[i];
+		struct ip_prefix inner = prefix_network(&address->local);
+
+		if (address->peer.family != IP_NONE)
+			inner.addr = address->peer;
+		else if (inner.len == addr_size(inner.addr.family) * 8)
+			continue;
+		if (prefix->len >= inner.len && prefix_contains(&inner, &prefix->addr))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A peer that masquerades shows one inner address for all that is behind it, which no `allow` line
+ * names. Where the file says what becomes of packets from that address ("masquerade = 192.168.8.11
+ * out eth1"), they may open what the allow lines let somebody open. Returns the families of the
+ * rules, which refer to the sets open4 and open6: bit 0 IPv4, bit 1 IPv6.
+ */
+static unsigned print_hidden(FILE *out, const struct conf *conf)
+{
+	unsigned families = 0;
+
+	for (size_t i = 0; i < conf->forward.snat_count; i++) {
+		const struct conf_snat *snat = &conf->forward.snats[i];
+		bool v6 = snat->from.addr.family == IP_V6;
+
+		for (size_t j = 0; j < conf->tunnel_count; j++) {
+			if (!is_inner_peer(&conf->tunnels[j], &snat->from))
+				continue;
+			families |= v6 ? 2 : 1;
+			fprintf(out, "\t\tiifname \"%s\" ", conf->tunnels[j].name);
+			print_match(out, "saddr", &snat->from);
+			fprintf(out, "oifname \"%s\" %s daddr @open%c accept\n", snat->out,
+				family_word(snat->from.addr.family), v6 ? '6' : '4');
+		}
+	}
+	return families;
+}
+
+static void print_element(FILE *out, const struct ip_prefix *prefix, uint8_t family,
+			  const char **comma)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	if (prefix->addr.family != family)
+		return;
+	fprintf(out, "%s\n\t\t\t%s", *comma, prefix_format(prefix, text));
+	*comma = ",";
+}
+
+/* What the allow lines let be opened. */
+static void print_open_set(FILE *out, const struct conf_forward *forward, uint8_t family)
+{
+	const char *comma = "";
+
+	fprintf(out, "\tset open%c {\n\t\ttype ipv%c_addr\n\t\tflags interval\n\t\tauto-merge\n",
+		family == IP_V6 ? '6' : '4', family == IP_V6 ? '6' : '4');
+	for (size_t i = 0; i < forward->allow_count; i++) {
+		const struct conf_allow *allow = &forward->allows[i];
+
+		if (!*comma && allow->to.addr.family == family)
+			fprintf(out, "\t\telements = {");
+		print_element(out, &allow->to, family, &comma);
+		if (allow->both)
+			print_element(out, &allow->from, family, &comma);
+	}
+	fprintf(out, "%s\t}\n", *comma ? "\n\t\t}\n" : "");
+}
+
+static void print_judge(FILE *out, const struct conf *conf, const char *hidden)
 {
 	const struct conf_forward *forward = &conf->forward;
 
-	if (!forward->allow_count || !conf->tunnel_count)
-		return;
-	fprintf(out, "\tcounter %s {\n\t}\n", RULES_DROP_COUNTER);
-	print_tunnel_set(out, conf);
 	fprintf(out, "\tchain judge {\n\t\tct state established,related accept\n");
 	for (size_t i = 0; i < forward->publish_count; i++)
 		print_published(out, &forward->publishes[i]);
@@ -195,11 +265,38 @@ static void print_forward(FILE *out, const struct conf *conf)
 		if (allow->both)
 			print_pair_rule(out, &allow->to, &allow->from);
 	}
-	fprintf(out,
-		"\t\tcounter name %s drop\n\t}\n"
-		"\tchain forward {\n\t\ttype filter hook forward priority filter\n"
-		"\t\tiifname @tunnels goto judge\n\t\toifname @tunnels goto judge\n\t}\n",
-		RULES_DROP_COUNTER);
+	fprintf(out, "%s\t\tcounter name %s drop\n\t}\n", hidden, RULES_DROP_COUNTER);
+}
+
+/* False without memory. */
+static bool print_forward(FILE *out, const struct conf *conf)
+{
+	char *hidden = NULL;
+	unsigned families;
+	size_t size;
+	FILE *rules;
+
+	if (!conf->forward.allow_count || !conf->tunnel_count)
+		return true;
+	rules = open_memstream(&hidden, &size);
+	if (!rules)
+		return false;
+	families = print_hidden(rules, conf);
+	if (fclose(rules) != 0) {
+		free(hidden);
+		return false;
+	}
+	fprintf(out, "\tcounter %s {\n\t}\n", RULES_DROP_COUNTER);
+	print_tunnel_set(out, conf);
+	if (families & 1)
+		print_open_set(out, &conf->forward, IP_V4);
+	if (families & 2)
+		print_open_set(out, &conf->forward, IP_V6);
+	print_judge(out, conf, hidden);
+	fprintf(out, "\tchain forward {\n\t\ttype filter hook forward priority filter\n"
+		     "\t\tiifname @tunnels goto judge\n\t\toifname @tunnels goto judge\n\t}\n");
+	free(hidden);
+	return true;
 }
 
 static void print_dnat(FILE *out, const struct conf_publish *publish)
@@ -263,17 +360,20 @@ static bool is_empty(const struct conf *conf, const struct pair *pairs, size_t c
 	       !count_untracked(pairs, count, IP_V6);
 }
 
-static void print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count)
+static bool print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count)
 {
+	bool complete;
+
 	/* Added first so that the deletion never fails; all three are one transaction. */
 	fprintf(out, "add table %s\ndelete table %s\ntable %s {\n", RULES_TABLE, RULES_TABLE,
 		RULES_TABLE);
 	print_outer_set(out, pairs, count, IP_V4);
 	print_outer_set(out, pairs, count, IP_V6);
 	print_raw(out, pairs, count);
-	print_forward(out, conf);
+	complete = print_forward(out, conf);
 	print_nat(out, &conf->forward);
 	fprintf(out, "}\n");
+	return complete;
 }
 
 int rules_text(const struct conf *conf, bool notrack, char **out)
@@ -281,6 +381,7 @@ int rules_text(const struct conf *conf, bool notrack, char **out)
 	struct pair *pairs;
 	size_t count, size;
 	FILE *stream;
+	bool complete;
 	int err = collect_pairs(conf, &pairs, &count);
 
 	*out = NULL;
@@ -293,17 +394,13 @@ int rules_text(const struct conf *conf, bool notrack, char **out)
 		return 0;
 	}
 	stream = open_memstream(out, &size);
-	if (stream)
-		print_table(stream, conf, pairs, count);
+	complete = stream && print_table(stream, conf, pairs, count);
 	free(pairs);
-	if (!stream)
-		return -ENOMEM;
-	if (fclose(stream) != 0) {
-		free(*out);
-		*out = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	if (stream && fclose(stream) == 0 && complete)
+		return 0;
+	free(*out);
+	*out = NULL;
+	return -ENOMEM;
 }
 
 uint64_t rules_hash(const char *text)

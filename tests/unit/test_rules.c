@@ -14,6 +14,8 @@
 #define T6 "[tunnel t6]\nlocal = 2001:db8::1\nremote = 2001:db8::2\n"
 #define F  "[forward]\nenable = yes\n"
 
+#define TA T "address = 192.168.8.1 peer 192.168.8.11\n"
+
 static char *text_of(const char *file, bool notrack)
 {
 	struct conf *conf;
@@ -81,6 +83,22 @@ static const struct {
 	 {"udp dport 8000-8010 dnat ip to 10.10.1.5\n", "dnat ip6 to [2001:db8::5]:81\n",
 	  "dnat ip6 to 2001:db8::5\n"},
 	 {"hook forward"}},
+	/* 12: the peer masquerades: its inner address may open what is allowed to be opened */
+	{TA F "allow = 10.10.1.0/24 <-> 20.10.1.0/24\nmasquerade = 10.10.1.0/24 out t0\n"
+	      "masquerade = 192.168.8.11 out eth1\n",
+	 {"iifname \"t0\" ip saddr 192.168.8.11/32 oifname \"eth1\" ip daddr @open4 accept",
+	  "elements = {\n\t\t\t20.10.1.0/24,\n\t\t\t10.10.1.0/24\n\t\t}"},
+	 {"ip saddr 10.10.1.0/24 oifname \"t0\" ip daddr"}},
+	/* 13: one direction opens one side */
+	{TA F "allow = 20.10.1.0/24 -> 10.10.1.0/24\nmasquerade = 192.168.8.11 out eth1\n",
+	 {"elements = {\n\t\t\t10.10.1.0/24\n\t\t}"},
+	 {"\t20.10.1.0/24"}},
+	/* 14: a prefix that is more than the peer is no such line */
+	{TA F "allow = 10.0.0.0/8 -> 0.0.0.0/0\nmasquerade = 0.0.0.0/0 out eth1\n",
+	 {"chain judge"},
+	 {"open4"}},
+	/* 15: nothing to judge, nothing to open */
+	{TA F "masquerade = 192.168.8.11 out eth1\n", {"masquerade"}, {"open4", "judge"}},
 };
 
 static void contents(void **unused)
