@@ -107,7 +107,10 @@ int client_ask(const struct client *client, json_t *request, bool until_gone, js
 	if (fd >= 0)
 		close(fd);
 	json_decref(request);
-	if (e != 0 && e != -ENOENT)
+	/* A process that is being killed may still take a connection. */
+	if (e == -EPIPE)
+		e = -ECONNRESET;
+	if (e != 0 && e != -ENOENT && e != -ECONNRESET)
 		fprintf(stderr, "gretel: asking greteld at %s/%s: %s\n", client->run_dir,
 			MSG_SOCKET, strerror(-e));
 	return e;

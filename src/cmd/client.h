@@ -15,7 +15,8 @@ struct client {
 /*
  * Sends `request` (which it frees) and waits for the reply. With `until_gone` it also waits until
  * the daemon has closed the connection, which it does last of all. Returns 0 and *reply, -ENOENT
- * when no daemon answers, or another -errno. All but -ENOENT are told on stderr.
+ * when no daemon answers, -ECONNRESET when it ended instead of answering, or another -errno, which
+ * is told on stderr.
  */
 int client_ask(const struct client *client, json_t *request, bool until_gone, json_t **reply);
 

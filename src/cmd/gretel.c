@@ -78,20 +78,30 @@ static int ask(const struct client *client, json_t *request, bool until_gone, js
 				   "greteld is not running (no answer on %s/%s): start it with "
 				   "\"gretel up\"",
 				   client->run_dir, MSG_SOCKET);
+	if (e == -ECONNRESET)
+		return client_fail(client, EXIT_FAILED, "greteld ended before it answered");
 	return EXIT_FAILED;
 }
 
+/* No daemon, or one that was just ending: greteld itself waits until that one is gone. */
+static bool is_gone(int error)
+{
+	return error == -ENOENT || error == -ECONNRESET;
+}
+
 /* Without -c the commands that start another greteld read the file that the running one reads.
- * `path` is the caller's buffer. */
-static struct client with_daemon_config(const struct client *client, char path[PATH_MAX])
+ * `path` is the caller's buffer; *running tells whether there is one. */
+static struct client with_daemon_config(const struct client *client, char path[PATH_MAX],
+					bool *running)
 {
 	struct client c = *client;
 	json_t *reply;
-	if (c.config || client_ask(client, json_pack("{s:s}", "verb", "ping"), false, &reply) != 0)
+	*running = client_ask(client, json_pack("{s:s}", "verb", "ping"), false, &reply) == 0;
+	if (!*running)
 		return c;
 	const char *config = NULL;
 	json_unpack(reply, "{s:{s?s}}", "data", "config", &config);
-	if (config && snprintf(path, PATH_MAX, "%s", config) < PATH_MAX)
+	if (!c.config && config && snprintf(path, PATH_MAX, "%s", config) < PATH_MAX)
 		c.config = path;
 	json_decref(reply);
 	return c;
@@ -122,10 +132,14 @@ static int verb_check(const struct client *client, int argc, char **argv)
 static int verb_plan(const struct client *client, int argc, char **argv)
 {
 	char path[PATH_MAX];
-	struct client c = with_daemon_config(client, path);
+	bool running;
+	struct client c = with_daemon_config(client, path, &running);
 	(void)argc;
 	(void)argv;
-	return client_run_daemon(&c, (const char *const[]){"--plan", NULL});
+	int code = client_run_daemon(&c, (const char *const[]){"--plan", NULL});
+	if (!running && !client->json && (code == EXIT_OK || code == EXIT_CHANGES))
+		fputs("note: greteld is not running; \"gretel up\" starts it\n", stderr);
+	return code;
 }
 
 static int verb_up(const struct client *client, int argc, char **argv)
@@ -138,7 +152,7 @@ static int verb_up(const struct client *client, int argc, char **argv)
 			   false, &reply);
 	if (e == 0)
 		return client_finish(client, reply, false);
-	if (e != -ENOENT)
+	if (!is_gone(e))
 		return EXIT_FAILED;
 	return client_run_daemon(client, (const char *const[]){NULL});
 }
@@ -151,7 +165,7 @@ static int verb_down(const struct client *client, int argc, char **argv)
 	int e = client_ask(client, json_pack("{s:s}", "verb", "down"), true, &reply);
 	if (e == 0)
 		return client_finish(client, reply, false);
-	if (e != -ENOENT)
+	if (!is_gone(e))
 		return EXIT_FAILED;
 	return client_run_daemon(client, (const char *const[]){"--down", NULL});
 }
@@ -182,7 +196,8 @@ static int verb_status(const struct client *client, int argc, char **argv)
 static int verb_config(const struct client *client, int argc, char **argv)
 {
 	char path[PATH_MAX];
-	struct client c = with_daemon_config(client, path);
+	bool running;
+	struct client c = with_daemon_config(client, path, &running);
 	(void)argc;
 	(void)argv;
 	return client_run_daemon(&c, (const char *const[]){"--config", NULL});
@@ -225,7 +240,7 @@ static int verb_add(const struct client *client, int argc, char **argv)
 	e = client_ask(client, words_request("add", argc, argv), false, &reply);
 	if (e == 0)
 		return client_finish(client, reply, false);
-	if (e != -ENOENT)
+	if (!is_gone(e))
 		return EXIT_FAILED;
 	for (int i = 0; i < argc; i++)
 		args[i + 2] = argv[i];

@@ -163,7 +163,8 @@ static int run_steps(struct apply *apply, const struct plan *plan, struct apply_
 int apply_plan(struct kernel *kernel, const struct plan *plan, const struct lane_ops *lane,
 	       struct state *state, struct apply_report *report)
 {
-	struct apply apply = {.kernel = kernel, .lane = lane, .state = state};
+	struct apply apply = {
+		.kernel = kernel, .lane = lane, .state = state, .take_back = plan->take_back};
 	bool stateful = needs_state(plan) || state->pending_count;
 	struct before before;
 	int err, store_err = 0;

@@ -9,6 +9,7 @@ struct apply {
 	struct kernel *kernel;
 	const struct lane_ops *lane; /* NULL: none */
 	struct state *state;
+	bool take_back;		 /* as in the plan */
 	char *rules_before;	 /* the table as it was listed before this run replaced it */
 	char text[NL_TEXT_SIZE]; /* what the kernel said about the last failure */
 };

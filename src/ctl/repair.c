@@ -141,11 +141,17 @@ static bool is_own(const struct session *s, const struct watch_event *event)
 	       (event->port == s->kernel.route.port || event->port == (uint32_t)getpid());
 }
 
-static bool leads_to_peer(const struct conf *conf, const struct ip_prefix *prefix)
+/* Whether a route leads to a peer, or may have replaced one of ours. */
+static bool route_matters(const struct conf *conf, const struct ip_prefix *prefix)
 {
-	for (size_t i = 0; i < conf->tunnel_count; i++)
-		if (prefix_contains(prefix, &conf->tunnels[i].remote))
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i];
+		if (prefix_contains(prefix, &t->remote))
 			return true;
+		for (size_t k = 0; k < t->route_count; k++)
+			if (prefix_equal(prefix, &t->routes[k].to))
+				return true;
+	}
 	return false;
 }
 
@@ -176,9 +182,9 @@ static void on_event(void *arg, const struct watch_event *event)
 	struct session *s = arg;
 	if (!s->conf || is_own(s, event))
 		return;
-	/* A route that is neither ours nor leads to a peer: a routing daemon may bring many. */
+	/* A route that is nothing to us: a routing daemon may bring many. */
 	if (event->what == WATCH_ROUTE && event->protocol != OS_PROTOCOL &&
-	    !leads_to_peer(s->conf, &event->prefix))
+	    !route_matters(s->conf, &event->prefix))
 		return;
 	log_removal(s, event);
 	repair_arm(s);

@@ -324,6 +324,7 @@ int session_look(struct session *s, FILE *errors, char **steps)
 	*steps = NULL;
 	if (pass_make(&s->kernel, s->conf, &s->state, lane_ops(s->lane), errors, &pass) != 0)
 		return -1;
+	pass.plan.take_back = true;
 	int n = (int)pass.plan.step_count;
 	if (pass_print_refusals(&pass, errors) > 0) {
 		note_refusals(s, &pass);

@@ -2,6 +2,7 @@
 /* verbs.c: what the requests of the control socket mean; one function for each. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "ctl/iptunnel.h"
@@ -82,9 +83,9 @@ static json_t *collect_end(struct collected *c, int exit_code)
 
 static json_t *verb_ping(struct session *s, const json_t *request)
 {
-	(void)s;
 	(void)request;
-	return json_pack("{s:i}", "exit", EXIT_OK);
+	return json_pack("{s:i, s:{s:i, s:s?}}", "exit", EXIT_OK, "data", "pid", (int)getpid(),
+			 "config", s->config);
 }
 
 static json_t *verb_version(struct session *s, const json_t *request)

@@ -26,12 +26,20 @@ def files():
     return [site_text(A, **full), site_text(A, key=5, mtu=1300), site_text(A, **full) + more]
 
 
-def kill_daemons(namespace):
-    """What `kill -9` does to greteld, wherever it is in its work; the command it serves lives."""
+def daemons(namespace):
+    found = []
     for pid in namespace.pids():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "greteld":
-                os.kill(pid, signal.SIGKILL)
+                found.append(pid)
+    return found
+
+
+def kill_daemons(namespace):
+    """What `kill -9` does to greteld, wherever it is in its work; the command it serves lives."""
+    for pid in daemons(namespace):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def interrupt(site, verb, after):
@@ -39,10 +47,11 @@ def interrupt(site, verb, after):
     command = site.popen(verb)
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() - begun >= after or command.poll() is not None, 10, interval=0.0005)
-    kill_daemons(site.namespace)
-    # The command has to see that its daemon is gone, and end.
+    # One that is just forking itself into the background is two, of which one look sees one.
+    wait_for(lambda: kill_daemons(site.namespace) or not daemons(site.namespace), 5, "the daemon is gone")
+    # The command has to see that its daemon is gone, and end; `down` ends by doing it itself.
     command.wait(20)
-    wait_for(lambda: not site.namespace.pids(), 5, "the daemon is gone")
+    wait_for(lambda: kill_daemons(site.namespace) or not site.namespace.pids(), 5, "all are gone")
 
 
 def converged(site):
