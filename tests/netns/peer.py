@@ -11,7 +11,7 @@ from scene import UNDERLAY, other
 
 MAC = "02:00:00:00:00:99"
 PORT = {"A": "a", "B": "b"}
-OWN_FRAMES = 23  # PACKET_IGNORE_OUTGOING
+SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23  # not in the socket module
 
 
 class Peer:
@@ -24,7 +24,7 @@ class Peer:
             self.router.ip(f"neigh replace {UNDERLAY[family][other(side)]} lladdr {MAC} dev bond0")
         with scene.wire.entered():
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.sock.setsockopt(socket.SOL_PACKET, OWN_FRAMES, 1)
+            self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
             self.sock.bind((PORT[side], 3))
 

@@ -48,7 +48,8 @@ def test_every_flag_set_both_families(make_peer, tmp_path, side, outer):
         assert (answer.src, answer.dst) == (UNDERLAY[outer][side], UNDERLAY[outer][other(side)])
         sent = answer[GRE]
         assert (sent.key, sent.chksum_present, sent.seqnum_present) == (KEY, 1, 0)
-        assert (sent.version, sent.reserved0, sent.routing_present) == (0, 0, 0)
+        assert (sent.version, sent.routing_present, sent.strict_route_source, sent.recursion_control,
+                sent.flags) == (0, 0, 0, 0, 0)
         passenger = sent[IP if inner == 4 else IPv6]
         assert (passenger.src, passenger.dst) == (HOST[inner][side], HOST[inner][other(side)])
         assert bytes(passenger).endswith(b"x" * 57)

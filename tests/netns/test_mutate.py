@@ -9,6 +9,7 @@ import mutate
 import pytest
 from gretel import BUILD_ASAN, NAME, Site, site_text
 from net import wait_for
+from peer import PACKET_IGNORE_OUTGOING, SOL_PACKET
 from scene import A, B, HOST
 
 PACKETS, BATCH = 10_000, 100
@@ -27,7 +28,7 @@ class Interface:
     def __init__(self, namespace):
         with namespace.entered():
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-            self.sock.setsockopt(socket.SOL_PACKET, 23, 1)  # PACKET_IGNORE_OUTGOING
+            self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
             self.sock.bind((NAME, 3))
         self.sock.setblocking(False)

@@ -6,6 +6,7 @@ import struct
 from flow import Sink, Stream, numbers_complete, tcp_transfer, udp
 from gretel import NAME, Site, both_up, ping, section
 from net import veth, wait_for
+from scapy.all import IP, Dot1Q, Ether
 from scene import A, B, TUNNEL, UNDERLAY, other
 from wire import Capture, tshark
 
@@ -66,19 +67,24 @@ def bridged_site(scene, side, directory):
     return site
 
 
+def send_frame(namespace, device, frame):
+    with namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind((device, 0))
+        sock.send(frame)
+
+
 def test_bridged_taps(scene, tmp_path):
     """Both hosts in one Ethernet: ARP, frames with VLAN tags, broadcast, TCP."""
     path = tmp_path / "wire.pcap"
     host = scene.host
     for side, end in ((A, 1), (B, 2)):
-        host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400",
-                      "link add link eth0 name eth0.5 type vlan id 5", "link set dev eth0.5 up",
-                      f"address add 10.78.0.{end}/24 dev eth0.5")
-    with Capture(scene.wire, "a", path):
+        host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
+    tagged = bytes(Ether(src=host[A].mac("eth0"), dst=host[B].mac("eth0")) / Dot1Q(vlan=5) / IP() / b"tagged")
+    with Capture(scene.wire, "a", path), Capture(host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):
         sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
         ping(host[A], "10.77.0.2", count=3)
         ping(host[B], "10.77.0.1", count=3)
-        ping(host[A], "10.78.0.2")
+        send_frame(host[A], "eth0", tagged)
         done = tcp_transfer(host[A], host[B], 4, "10.77.0.2", 1_000_000)
     assert done, done
     rows = tshark(path, ("gre.proto", "gre.key", "eth.src", "eth.dst", "arp.opcode", "vlan.id"), "gre")
@@ -88,6 +94,7 @@ def test_bridged_taps(scene, tmp_path):
     assert any({row["eth.src"][1], row["eth.dst"][1]} == macs for row in rows)
     assert any(row["arp.opcode"] == ["1"] and row["eth.dst"][1] == "ff:ff:ff:ff:ff:ff" for row in rows)
     assert any(row["vlan.id"] == ["5"] for row in rows)
+    assert tagged in (tmp_path / "lan.pcap").read_bytes()
     assert sites[A].namespace.link("tap0")["master"] == "br0"
     assert not sites[A].drops("tap0") and not sites[B].drops("tap0")
 

@@ -58,7 +58,7 @@ class Capture:
 
     def __init__(self, namespace, device, path, only="ip or ip6"):
         self.namespace, self.device, self.path = namespace, device, str(path)
-        self.only = f"({only}) or ether proto {MARKER_TYPE}"
+        self.only = f"ether proto {MARKER_TYPE} or ({only})"  # `vlan` moves what follows it
 
     def __enter__(self):
         self.log = open(self.path + ".log", "w+", encoding="utf-8")
