@@ -44,5 +44,5 @@ def once(lab):
 
 
 def measure(build, directory, repeat):
-    with StartLab(OneSided(), False, build, directory) as lab:
+    with StartLab(OneSided(), True, build, directory) as lab:
         return spread([once(lab) for _ in range(repeat)])

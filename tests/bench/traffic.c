@@ -335,6 +335,7 @@ static pid_t execute(const struct options *o, uint64_t *shared)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		enter(&o->execution);
+		dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for the figures */
 		*shared = clock_ns();
 		execv(o->command[0], o->command);
 		_exit(127);
