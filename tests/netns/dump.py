@@ -30,10 +30,16 @@ def listing(namespace, words):
     """The JSON of an ip command as sorted lines. Times that run are no state."""
     text = run(["ip", "-n", namespace.name, "-d", "-j", *words.split()]).stdout
     rows = json.loads(text) if text.strip() else []
-    for row in rows:
-        for volatile in ("age", "expires", "used"):
-            row.pop(volatile, None)
-    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+    return sorted(json.dumps(without_times(row), sort_keys=True) for row in rows)
+
+
+def without_times(value):
+    if isinstance(value, list):
+        return [without_times(one) for one in value]
+    if isinstance(value, dict):
+        return {key: without_times(one) for key, one in value.items()
+                if key not in ("age", "expires", "used") and not key.endswith("_timer")}
+    return value
 
 
 def dump(namespace):
