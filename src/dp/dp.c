@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include "dp/counters.h"
-#include "dp/out.h"
-#include "dp/tunnel.h"
+#include "dp/lease.h"
+#include "dp/port.h"
 #include "dp/worker.h"
-#include "os/rawsock.h"
+#include "os/packet.h"
 #include "os/tun.h"
-#include "proto/gre.h"
-#include "proto/overhead.h"
 
 /* More threads than this only pass the same packets around. */
 #define WORKERS_MAX	 16
@@ -28,8 +26,9 @@
 
 struct tunnel {
 	struct tunnel *next; /* in the chain of its name */
-	char name[IFNAMSIZ];
-	bool bound; /* to an underlay device */
+	struct tunnel *next_outer;
+	struct dp_params params;
+	struct lease lease;
 	uint32_t sequence_next;
 	struct port *ports[]; /* one for each worker */
 };
@@ -38,6 +37,8 @@ struct dp {
 	unsigned worker_count;
 	struct worker workers[WORKERS_MAX];
 	struct tunnel *names[NAME_BUCKETS];
+	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
+	struct lease_tap tap;
 	unsigned bound_tunnels; /* those bound to a device */
 	dp_event_fn on_event;
 	void *on_event_arg;
@@ -86,6 +87,56 @@ static void on_wake(uv_async_t *wake)
 		dp->on_event(dp->on_event_arg, &events[i]);
 }
 
+/* Leases. */
+
+static struct tunnel **outer_slot(struct dp *dp, const struct ip_addr *remote, uint32_t key)
+{
+	uint32_t h = key * 0x9e3779b1u;
+
+	for (unsigned i = 0; i < addr_size(remote->family); i++)
+		h = (h ^ remote->bytes[i]) * 16777619u;
+	return &dp->outers[h % NAME_BUCKETS];
+}
+
+static void link_outer(struct dp *dp, struct tunnel *tunnel)
+{
+	struct tunnel **slot = outer_slot(dp, &tunnel->params.remote, tunnel->params.okey);
+
+	tunnel->next_outer = *slot;
+	*slot = tunnel;
+}
+
+static void unlink_outer(struct dp *dp, struct tunnel *tunnel)
+{
+	struct tunnel **slot = outer_slot(dp, &tunnel->params.remote, tunnel->params.okey);
+
+	while (*slot != tunnel)
+		slot = &(*slot)->next_outer;
+	*slot = tunnel->next_outer;
+}
+
+/* A packet left this host through the kernel's output path: whose sample was it? */
+static void on_seen(void *arg, const struct packet_seen *seen)
+{
+	struct dp *dp = arg;
+	uint64_t until = uv_hrtime() + LEASE_NS;
+	struct ip_addr remote;
+	uint32_t key;
+
+	if (!lease_owner(seen, &remote, &key))
+		return;
+	for (struct tunnel *t = *outer_slot(dp, &remote, key); t; t = t->next_outer)
+		if (lease_matches(&t->params, seen))
+			lease_grant(&t->lease, seen->ifindex, seen->mac, until);
+}
+
+void dp_leases_revoke(struct dp *dp)
+{
+	for (unsigned i = 0; i < NAME_BUCKETS; i++)
+		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
+			lease_revoke(&tunnel->lease);
+}
+
 /* Start and stop. */
 
 static unsigned count_workers(unsigned wanted)
@@ -114,6 +165,7 @@ static int start_workers(struct dp *dp, unsigned count)
 
 		worker->notify = notify;
 		worker->notify_arg = dp;
+		worker->clock = &dp->tap.clock;
 		err = worker_start(worker, i, count);
 		if (err)
 			return err;
@@ -148,7 +200,9 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, voi
 	}
 	dp->wake.data = dp;
 	uv_unref((uv_handle_t *)&dp->wake);
-	err = start_workers(dp, count_workers(workers));
+	err = lease_tap_start(&dp->tap, loop, on_seen, dp);
+	if (!err)
+		err = start_workers(dp, count_workers(workers));
 	if (err) {
 		dp_stop(dp);
 		return err;
@@ -179,6 +233,8 @@ void dp_stop(struct dp *dp)
 			free_tunnel(tunnel, workers);
 		}
 	}
+	lease_tap_stop(&dp->tap);
+	/* The last to be closed, so the last whose callback runs. */
 	uv_close((uv_handle_t *)&dp->wake, on_wake_closed);
 }
 
@@ -197,7 +253,7 @@ static struct tunnel **find_slot(struct dp *dp, const char *name)
 	for (const char *c = name; *c; c++)
 		h = (h ^ (uint8_t)*c) * 16777619u;
 	slot = &dp->names[h % NAME_BUCKETS];
-	while (*slot && strcmp((*slot)->name, name) != 0)
+	while (*slot && strcmp((*slot)->params.name, name) != 0)
 		slot = &(*slot)->next;
 	return slot;
 }
@@ -212,166 +268,22 @@ bool dp_tunnel_known(const struct dp *dp, const char *name)
 	return find_tunnel(dp, name) != NULL;
 }
 
-/* Jobs: these run on the worker. */
-
-static void on_tun(uv_poll_t *poll, int status, int events)
-{
-	struct port *port = poll->data;
-	struct dp_event event = {.kind = DP_EVENT_TUN_GONE};
-	int err = status < 0 ? status : out_drain(port);
-
-	(void)events;
-	if (err == 0)
-		return;
-	/* A deleted interface stays readable for ever. */
-	uv_poll_stop(poll);
-	port->polling = false;
-	memcpy(event.name, port->params.name, sizeof event.name);
-	port->worker->notify(port->worker->notify_arg, &event);
-}
-
-/* A tunnel that numbers its packets sends by one worker, or they would pass each other. */
-static bool sends(const struct port *port)
-{
-	return !port->params.seq_send || port->worker->index == 0;
-}
-
-static int update_polling(struct port *port)
-{
-	bool wanted = sends(port);
-	int err;
-
-	if (wanted == port->polling)
-		return 0;
-	err = tun_queue_enable(port->fd, wanted);
-	if (err)
-		return err;
-	port->polling = wanted;
-	if (wanted)
-		return uv_poll_start(&port->poll, UV_READABLE, on_tun);
-	return uv_poll_stop(&port->poll);
-}
-
-static void set_params(struct port *port, const struct dp_params *params)
-{
-	port->params = *params;
-	port->outer_len = ip_outer_length(params->remote.family) +
-			  gre_header_length(params->csum_send, params->has_okey, params->seq_send);
-	memset(&port->to, 0, sizeof port->to);
-	if (params->remote.family == IP_V4) {
-		port->to.v4.sin_family = AF_INET;
-		memcpy(&port->to.v4.sin_addr, params->remote.bytes, 4);
-	} else {
-		port->to.v6.sin6_family = AF_INET6;
-		memcpy(&port->to.v6.sin6_addr, params->remote.bytes, 16);
-	}
-}
-
-struct port_job {
-	struct port *port;
-	const struct dp_params *params;
-};
-
-/* A port lives as long as its handle: what closes the handle frees the port. */
-static void on_port_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-static void close_port(struct port *port)
-{
-	uv_close((uv_handle_t *)&port->poll, on_port_closed);
-	close(port->fd);
-}
-
-static int job_add(struct worker *worker, void *arg)
-{
-	struct port_job *job = arg;
-	struct port *port = job->port;
-	int err = uv_poll_init(&worker->loop, &port->poll, port->fd);
-
-	if (err) {
-		close(port->fd);
-		free(port);
-		return err;
-	}
-	port->poll.data = port;
-	port->polling = true; /* the queue of a new descriptor is in use */
-	set_params(port, job->params);
-	err = sends(port) ? uv_poll_start(&port->poll, UV_READABLE, on_tun) : update_polling(port);
-	if (!err)
-		err = table_insert(&worker->table, port);
-	if (err)
-		close_port(port);
-	return err;
-}
-
-static int job_change(struct worker *worker, void *arg)
-{
-	struct port_job *job = arg;
-	struct port *port = job->port;
-
-	/* The table finds a port by the parameters that it was put in with. */
-	table_remove(&worker->table, port);
-	set_params(port, job->params);
-	table_link(&worker->table, port);
-	return update_polling(port);
-}
-
-static int job_remove(struct worker *worker, void *arg)
-{
-	struct port *port = arg;
-
-	table_remove(&worker->table, port);
-	close_port(port);
-	return 0;
-}
-
-static int job_want_device(struct worker *worker, void *arg)
-{
-	const bool *on = arg;
-
-	worker->want_device = *on;
-	return raw_want_device(worker->raw4, IP_V4, *on);
-}
-
 /* Tunnels. */
 
 /* The device of arrival is asked for only while some tunnel is bound to one: it costs time. */
-static int count_bound(struct dp *dp, bool before, bool after)
+static int count_bound(struct dp *dp, const struct dp_params *before, const struct dp_params *after)
 {
-	unsigned count = dp->bound_tunnels - before + after;
+	unsigned count = dp->bound_tunnels - (before && before->bind_ifindex) +
+			 (after && after->bind_ifindex);
 	bool on = count > 0;
 	int err = 0;
 
 	if (on != (dp->bound_tunnels > 0))
 		for (unsigned i = 0; i < dp->worker_count && !err; i++)
-			err = worker_run(&dp->workers[i], job_want_device, &on);
+			err = worker_run(&dp->workers[i], port_want_device, &on);
 	if (!err)
 		dp->bound_tunnels = count;
 	return err;
-}
-
-static struct port *new_port(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params,
-			     unsigned index, int *err)
-{
-	struct port *port = calloc(1, sizeof *port);
-	struct worker *worker = &dp->workers[index];
-
-	if (!port) {
-		*err = -ENOMEM;
-		return NULL;
-	}
-	*port = (struct port){.worker = worker,
-			      .fd = tun_attach(params->name, params->ethernet, &port->uso),
-			      .ip_id = (uint32_t)uv_hrtime(),
-			      .seq_next = &tunnel->sequence_next};
-	if (port->fd < 0) {
-		*err = port->fd;
-		free(port);
-		return NULL;
-	}
-	return port;
 }
 
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
@@ -379,10 +291,11 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 	int err = 0;
 
 	for (unsigned i = 0; i < dp->worker_count; i++) {
-		struct port *port = new_port(dp, tunnel, params, i, &err);
+		struct worker *worker = &dp->workers[i];
+		struct port *port =
+			port_new(worker, params, &tunnel->sequence_next, &tunnel->lease, &err);
 		if (port)
-			err = worker_run(&dp->workers[i], job_add,
-					 &(struct port_job){port, params});
+			err = worker_run(worker, port_add, &(struct port_job){port, params});
 		if (err)
 			return err;
 		tunnel->ports[i] = port;
@@ -395,7 +308,7 @@ static void remove_ports(struct dp *dp, struct tunnel *tunnel, bool destroy)
 	for (unsigned i = 0; i < dp->worker_count && tunnel->ports[i]; i++) {
 		if (destroy)
 			tun_forget(tunnel->ports[i]->fd);
-		worker_run(&dp->workers[i], job_remove, tunnel->ports[i]);
+		worker_run(&dp->workers[i], port_remove, tunnel->ports[i]);
 		tunnel->ports[i] = NULL;
 	}
 }
@@ -411,9 +324,8 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel = calloc(1, sizeof *tunnel + dp->worker_count * sizeof(struct port *));
 	if (!tunnel)
 		return -ENOMEM;
-	memcpy(tunnel->name, params->name, sizeof tunnel->name);
-	tunnel->bound = params->bind_ifindex != 0;
-	err = count_bound(dp, false, tunnel->bound);
+	tunnel->params = *params;
+	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);
 		return err;
@@ -423,28 +335,31 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	err = add_ports(dp, tunnel, params);
 	if (err) {
 		remove_ports(dp, tunnel, false);
-		count_bound(dp, tunnel->bound, false);
+		count_bound(dp, params, NULL);
 		free(tunnel);
 		return err;
 	}
 	*slot = tunnel;
+	link_outer(dp, tunnel);
 	return 0;
 }
 
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 {
 	struct tunnel *tunnel = find_tunnel(dp, params->name);
-	bool bound = params->bind_ifindex != 0;
 	int err;
 
 	if (!tunnel)
 		return -ENOENT;
-	err = count_bound(dp, tunnel->bound, bound);
+	err = count_bound(dp, &tunnel->params, params);
 	if (err)
 		return err;
-	tunnel->bound = bound;
+	lease_revoke(&tunnel->lease);
+	unlink_outer(dp, tunnel);
+	tunnel->params = *params;
+	link_outer(dp, tunnel);
 	for (unsigned i = 0; i < dp->worker_count && !err; i++)
-		err = worker_run(&dp->workers[i], job_change,
+		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
 	return err;
 }
@@ -457,7 +372,8 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	if (!tunnel)
 		return -ENOENT;
 	remove_ports(dp, tunnel, destroy);
-	count_bound(dp, tunnel->bound, false);
+	count_bound(dp, &tunnel->params, NULL);
+	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
 	free(tunnel);
 	return 0;

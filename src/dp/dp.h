@@ -75,6 +75,11 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params);
 int dp_tunnel_del(struct dp *dp, const char *name, bool destroy);
 bool dp_tunnel_known(const struct dp *dp, const char *name);
 
+/* Packets go through the kernel's whole output path again until it has shown once more what it does
+ * with them (lease.h). To be called when rules, routes, neighbours, addresses or links have
+ * changed. */
+void dp_leases_revoke(struct dp *dp);
+
 /* -ENOENT if unknown. */
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
 /* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */

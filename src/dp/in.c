@@ -15,6 +15,7 @@
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/overhead.h"
 
 /* The kernel hands over reassembled packets, so each slot holds the longest there is; memory is
  * used only as far as packets reach. */
@@ -142,38 +143,52 @@ static bool is_for_peer(const struct dp_params *params, const struct ip_info *ip
 	       memcmp(ip->dst, params->remote.bytes, addr_size(params->remote.family)) == 0;
 }
 
-/* Checks the IP packet at `packet`, whose own length goes to *len, and does to it what leaving a
- * tunnel asks for. */
-static enum drop_reason check_passenger(const struct port *port, const struct arrival *a,
-					uint8_t *packet, uint32_t *len)
+/* What leaving a tunnel asks for: the path's congestion mark (RFC 6040 4.2), and the MSS. */
+static enum drop_reason adjust(const struct port *port, const struct arrival *a,
+			       const struct ip_info *ip, uint8_t *packet)
 {
-	const struct dp_params *params = &port->params;
-	struct ip_info ip;
 	uint8_t ecn = 0;
-	enum drop_reason reason;
+	enum drop_reason reason = ecn_decapsulate(ip->tos, a->tos, &ecn);
+
+	if (reason != DROP_NONE)
+		return reason;
+	if (ecn != (ip->tos & ECN_MASK))
+		ecn_apply(packet, a->end, ecn);
+	mss_clamp(packet, a->end, port->params.mss4, port->params.mss6);
+	return DROP_NONE;
+}
+
+/* An IP passenger; its own length goes to *len, since octets behind it are padding of the path. */
+static enum drop_reason check_ip(const struct port *port, const struct arrival *a, uint8_t *packet,
+				 uint32_t *len)
+{
+	struct ip_info ip;
 
 	if (!ip_decode(packet, a->end, &ip) ||
 	    (ip.version == 4) != (a->header.protocol == GRE_PROTOCOL_IPV4))
 		return DROP_RX_INNER_MALFORMED;
-	if (is_for_peer(params, &ip))
+	if (is_for_peer(&port->params, &ip))
 		return DROP_RX_LOOP;
-	reason = ecn_decapsulate(ip.tos, a->tos, &ecn);
-	if (reason != DROP_NONE)
-		return reason;
-	/* Octets after the passenger are padding of the path. */
 	*len = ip.total_len;
-	if (ecn != (ip.tos & ECN_MASK))
-		ecn_apply(packet, a->end, ecn);
-	mss_clamp(packet, a->end, params->mss4, params->mss6);
-	return DROP_NONE;
+	return adjust(port, a, &ip, packet);
 }
 
-/* Where the IP header of an Ethernet frame is; 0 when it carries none. */
-static uint16_t ethernet_l3(const uint8_t *frame, uint32_t len)
+/* An Ethernet frame; where it carries IP, *l3 is the offset. What is inside is otherwise not ours
+ * to judge. */
+static enum drop_reason check_frame(const struct port *port, const struct arrival *a,
+				    uint8_t *frame, uint32_t len, uint16_t *l3)
 {
-	uint16_t type = get_be16(frame + 12);
+	struct ip_info ip;
+	uint16_t type;
 
-	return len > 14 && (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6) ? 14 : 0;
+	if (len < ETHERNET_HEADER_LENGTH)
+		return DROP_RX_INNER_MALFORMED;
+	type = get_be16(frame + 12);
+	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
+	    !ip_decode(frame + ETHERNET_HEADER_LENGTH, a->end, &ip))
+		return DROP_NONE;
+	*l3 = ETHERNET_HEADER_LENGTH;
+	return adjust(port, a, &ip, frame + ETHERNET_HEADER_LENGTH);
 }
 
 static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a)
@@ -181,24 +196,19 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 	uint8_t *packet = a->gre + a->header.length;
 	uint32_t len = (uint32_t)(a->end - packet);
 	uint16_t protocol = a->header.protocol, l3 = 0;
+	enum drop_reason reason = DROP_NONE;
 
 	if (!carries(&port->params, protocol))
 		return DROP_RX_PROTOCOL;
-	if (port->params.ethernet) {
-		if (len < 14)
-			return DROP_RX_INNER_MALFORMED;
-		l3 = ethernet_l3(packet, len);
-		if (l3)
-			mss_clamp(packet + l3, a->end, port->params.mss4, port->params.mss6);
-	} else if (protocol == GRE_PROTOCOL_IPV4 || protocol == GRE_PROTOCOL_IPV6) {
-		enum drop_reason reason = check_passenger(port, a, packet, &len);
-		if (reason != DROP_NONE)
-			return reason;
-	} else if (len == 0) {
-		return DROP_RX_INNER_MALFORMED;
-	}
-	coalesce_add(&worker->receiver->coalescer, port, protocol, packet, len, l3);
-	return DROP_NONE;
+	if (protocol == GRE_PROTOCOL_TEB)
+		reason = check_frame(port, a, packet, len, &l3);
+	else if (protocol == GRE_PROTOCOL_IPV4 || protocol == GRE_PROTOCOL_IPV6)
+		reason = check_ip(port, a, packet, &len);
+	else if (len == 0)
+		reason = DROP_RX_INNER_MALFORMED;
+	if (reason == DROP_NONE)
+		coalesce_add(&worker->receiver->coalescer, port, protocol, packet, len, l3);
+	return reason;
 }
 
 /* Checks, cheapest first. *port is the tunnel that the packet counts for, if there is one. */

@@ -86,7 +86,7 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 {
 	struct sender *sender = port->worker->sender;
 	const struct dp_params *params = &port->params;
-	struct send_item item = {port, p->head_len + p->payload.len, 1};
+	struct send_item item = {p->head_len + p->payload.len, 1};
 	uint8_t *gre = out_put_gre(port, p);
 	uint8_t *outer = gre - ip_outer_length(params->remote.family);
 	struct ip_outer ip = {.family = params->remote.family,
@@ -103,7 +103,8 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 		drop(port, DROP_TX_TOO_BIG);
 		return;
 	}
-	sender_add(sender, &item, outer, (uint32_t)(p->head - outer) + p->head_len, p->payload);
+	sender_add(sender, port, &item, outer, (uint32_t)(p->head - outer) + p->head_len,
+		   p->payload);
 }
 
 static void send_passenger(struct port *port, const struct passenger *p, uint16_t l3)

@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "dp/counters.h"
+#include "dp/lease.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
+
+/* A batch of this many packets means that there is a load to carry. */
+#define BUSY_BATCH 8
 
 uint8_t *sender_header(struct sender *sender)
 {
@@ -18,25 +22,18 @@ int sender_full(const struct sender *sender)
 	return sender->count == SEND_BATCH;
 }
 
-void sender_add(struct sender *sender, const struct send_item *item, uint8_t *head,
-		uint32_t head_len, struct payload payload)
+void sender_add(struct sender *sender, struct port *port, const struct send_item *item,
+		uint8_t *head, uint32_t head_len, struct payload payload)
 {
 	unsigned i = sender->count++;
-	struct port *port = item->port;
 	struct iovec *pieces = sender->pieces[i];
-	bool v4 = port->params.remote.family == IP_V4;
 
+	sender->port = port;
+	sender->items[i] = *item;
 	pieces[0] = (struct iovec){head, head_len};
 	pieces[1] = (struct iovec){(void *)(uintptr_t)payload.data, payload.len};
-	sender->items[i] = *item;
 	sender->messages[i].msg_hdr =
-		(struct msghdr){.msg_name = &port->to.any,
-				.msg_namelen = v4 ? sizeof port->to.v4 : sizeof port->to.v6,
-				.msg_iov = pieces,
-				.msg_iovlen = payload.len ? 2 : 1};
-	if (port->params.bind_ifindex)
-		raw_send_by(&sender->messages[i].msg_hdr, sender->control[i],
-			    port->params.remote.family, port->params.bind_ifindex);
+		(struct msghdr){.msg_iov = pieces, .msg_iovlen = payload.len ? 2 : 1};
 }
 
 static enum drop_reason reason_of(int error)
@@ -61,17 +58,22 @@ static enum drop_reason reason_of(int error)
 	}
 }
 
-static void count_sent(const struct send_item *item)
+static void count_sent(struct port *port, const struct send_item *items, unsigned count)
 {
-	counter_add(&item->port->counters.tx_packets, item->packets);
-	counter_add(&item->port->counters.tx_bytes, item->octets);
+	uint64_t packets = 0, octets = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		packets += items[i].packets;
+		octets += items[i].octets;
+	}
+	counter_add(&port->counters.tx_packets, packets);
+	counter_add(&port->counters.tx_bytes, octets);
 }
 
-/* The kernel refused this packet: count it, and where its size was the reason, let the main thread
+/* The kernel refused a packet: count it, and where its size was the reason, let the main thread
  * look at the route again. */
-static void count_refused(const struct send_item *item, int error)
+static void count_refused(struct port *port, int error)
 {
-	struct port *port = item->port;
 	struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = port->params.remote};
 
 	counter_add(&port->counters.drops[reason_of(error)], 1);
@@ -79,30 +81,97 @@ static void count_refused(const struct send_item *item, int error)
 		port->worker->notify(port->worker->notify_arg, &event);
 }
 
-void sender_flush(struct sender *sender)
+static void address(struct sender *sender, unsigned from, unsigned to, void *name, socklen_t size)
 {
-	unsigned done = 0;
+	for (unsigned i = from; i < to; i++) {
+		sender->messages[i].msg_hdr.msg_name = name;
+		sender->messages[i].msg_hdr.msg_namelen = size;
+	}
+}
+
+/* Packets [from, to) through the kernel's output path. */
+static void send_raw(struct sender *sender, unsigned from, unsigned to)
+{
+	struct port *port = sender->port;
+	const struct dp_params *params = &port->params;
+	bool v4 = params->remote.family == IP_V4;
+	int fd = v4 ? port->worker->raw4 : port->worker->raw6;
 	bool retried = false;
 
-	while (done < sender->count) {
-		const struct send_item *item = &sender->items[done];
-		const struct worker *worker = item->port->worker;
-		int fd = item->port->params.remote.family == IP_V4 ? worker->raw4 : worker->raw6;
-		int n = sendmmsg(fd, sender->messages + done, sender->count - done, 0);
+	address(sender, from, to, &port->to, v4 ? sizeof port->to.v4 : sizeof port->to.v6);
+	for (unsigned i = from; params->bind_ifindex && i < to; i++)
+		raw_send_by(&sender->messages[i].msg_hdr, sender->control[i], params->remote.family,
+			    params->bind_ifindex);
+	while (from < to) {
+		int n = sendmmsg(fd, sender->messages + from, to - from, 0);
 
 		if (n > 0) {
-			for (int i = 0; i < n; i++)
-				count_sent(&sender->items[done++]);
+			count_sent(port, sender->items + from, (unsigned)n);
+			from += (unsigned)n;
 			retried = false;
 		} else if (!retried) {
 			/* The error may be an older packet's, left on the socket by an ICMP
 			 * message. */
 			retried = true;
 		} else {
-			count_refused(item, errno);
-			done++;
+			count_refused(port, errno);
+			from++;
 			retried = false;
 		}
 	}
+}
+
+/* Packets [from, to) to the neighbour that the lease names. Returns the first that was not taken.
+ */
+static unsigned send_direct(struct sender *sender, unsigned from, unsigned to,
+			    struct sockaddr_ll *neighbour)
+{
+	struct port *port = sender->port;
+
+	address(sender, from, to, neighbour, sizeof *neighbour);
+	while (from < to) {
+		int n = sendmmsg(port->worker->direct, sender->messages + from, to - from, 0);
+
+		if (n > 0) {
+			count_sent(port, sender->items + from, (unsigned)n);
+			from += (unsigned)n;
+		} else if (errno == ENOBUFS || errno == EAGAIN) {
+			counter_add(&port->counters.drops[DROP_TX_QUEUE], 1);
+			from++;
+		} else {
+			break; /* the device is down or gone: the kernel knows better */
+		}
+	}
+	return from;
+}
+
+/* The first packet of a batch is the sample of the lease clock's round, once in each. */
+static unsigned count_sample(struct port *port)
+{
+	uint32_t round = __atomic_load_n(&port->worker->clock->round, __ATOMIC_ACQUIRE);
+
+	if (port->round == round)
+		return 0;
+	port->round = round;
+	return 1;
+}
+
+void sender_flush(struct sender *sender)
+{
+	struct port *port = sender->port;
+	unsigned done = 0, count = sender->count;
+	struct sockaddr_ll neighbour;
+
+	if (count == 0)
+		return;
+	if (count >= BUSY_BATCH)
+		__atomic_store_n(&port->worker->clock->busy, 1, __ATOMIC_RELAXED);
+	if (port->worker->direct >= 0 &&
+	    lease_read(port->lease, port->params.remote.family, uv_hrtime(), &neighbour)) {
+		done = count_sample(port);
+		send_raw(sender, 0, done);
+		done = send_direct(sender, done, count, &neighbour);
+	}
+	send_raw(sender, done, count);
 	sender->count = 0;
 }

@@ -22,12 +22,13 @@
 struct port;
 
 struct send_item {
-	struct port *port;
 	uint32_t octets;  /* of the passenger, for the counters */
 	uint32_t packets; /* 1; 0 for outer fragments after the first */
 };
 
+/* A batch belongs to one port: whoever queues packets flushes before the next port has its turn. */
 struct sender {
+	struct port *port;
 	unsigned count;
 	struct mmsghdr messages[SEND_BATCH];
 	struct iovec pieces[SEND_BATCH][2];
@@ -40,8 +41,8 @@ struct sender {
 uint8_t *sender_header(struct sender *sender);
 /* Queues outer octets [head, head_len) and then `payload`; both have to live until the flush. The
  * caller flushes when sender_full(). */
-void sender_add(struct sender *sender, const struct send_item *item, uint8_t *head,
-		uint32_t head_len, struct payload payload);
+void sender_add(struct sender *sender, struct port *port, const struct send_item *item,
+		uint8_t *head, uint32_t head_len, struct payload payload);
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);

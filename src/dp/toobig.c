@@ -42,7 +42,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 		return;
 	}
 	while (frag_next(&plan, &piece)) {
-		struct send_item item = {port, piece.at ? 0 : p->head_len + p->payload.len,
+		struct send_item item = {piece.at ? 0 : p->head_len + p->payload.len,
 					 piece.at ? 0 : 1};
 		struct ip_outer ip = {.family = params->remote.family,
 				      .protocol = v4 ? IP_PROTOCOL_GRE : IP_PROTOCOL_FRAGMENT,
@@ -59,7 +59,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 			frag4_header(head, head, ip_len, &piece);
 		else
 			frag6_header(head + ip_len, IP_PROTOCOL_GRE, id, &piece);
-		sender_add(sender, &item, head, head_len,
+		sender_add(sender, port, &item, head, head_len,
 			   (struct payload){whole + piece.at, piece.length});
 		if (sender_full(sender))
 			sender_flush(sender);
@@ -110,23 +110,38 @@ static void fragment_inner(struct port *port, const struct passenger *p, const u
 	sender_flush(sender);
 }
 
-/* Tells the source, through the interface. The answer comes from the packet's own destination,
- * since the kernel takes no packet from outside that carries an address of this host. */
+/* Where an error about this passenger comes from: the far end of the tunnel, or the passenger's own
+ * destination. An address of this host it cannot be: the kernel takes none from outside. */
+static const uint8_t *error_source(const struct dp_params *params, const struct ip_info *ip)
+{
+	const struct ip_addr *peer = ip->version == 4 ? &params->peer4 : &params->peer6;
+	struct ip_addr to = {.family = ip->version == 4 ? IP_V4 : IP_V6};
+
+	if (peer->family != IP_NONE)
+		return peer->bytes;
+	memcpy(to.bytes, ip->dst, addr_size(to.family));
+	return addr_is_multicast(&to) ? NULL : ip->dst;
+}
+
+/* Tells the source, through the interface. */
 static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const struct ip_info *ip)
 {
 	uint8_t error[ICMP_ERROR_MAX];
 	struct tun_frame_header header = {.vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE}};
+	const uint8_t *from = error_source(&port->params, ip);
 	uint32_t room = out_room(port);
 	size_t n;
 
 	counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+	if (!from)
+		return;
 	if (ip->version == 4)
-		n = icmp4_frag_needed(error, packet, len, ip->dst,
+		n = icmp4_frag_needed(error, packet, len, from,
 				      (uint16_t)(room < 65535 ? room : 65535));
 	else
-		n = icmp6_packet_too_big(error, packet, len, ip->dst,
+		n = icmp6_packet_too_big(error, packet, len, from,
 					 room > IP6_MTU_MIN ? room : IP6_MTU_MIN);
-	if (n == 0 || port->params.ethernet)
+	if (n == 0)
 		return;
 	put_be16(&header.pi.proto, ip->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6);
 	struct iovec parts[2] = {{&header, sizeof header}, {error, n}};
@@ -147,7 +162,7 @@ void out_too_big(struct port *port, const struct passenger *p, uint16_t l3)
 	}
 	memcpy(flat, p->head, p->head_len);
 	memcpy(flat + p->head_len, p->payload.data, p->payload.len);
-	is_ip = ip_decode(flat + l3, flat + len, &ip) && l3 == 0;
+	is_ip = !port->params.ethernet && ip_decode(flat + l3, flat + len, &ip);
 	if (is_ip && ip.version == 4 && !ip.df)
 		fragment_inner(port, p, flat, &ip);
 	else if (is_ip && ip.version == 6 && len <= IP6_MTU_MIN)

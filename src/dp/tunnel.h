@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "dp/dp.h"
+#include "dp/lease.h"
 #include "proto/seq.h"
 
 struct worker;
@@ -24,11 +25,13 @@ struct port {
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} to;		      /* the remote, for the send call */
-	uint32_t outer_len;   /* outer IP and GRE headers, octets */
-	uint32_t ip_id;	      /* of the next outer packet; IPv4 takes the low half */
-	uint32_t *seq_next;   /* of the next packet sent; shared, but only one worker sends */
-	struct seq_state seq; /* of packets received; one worker receives them all */
+	} to;			   /* the remote, for the send call */
+	uint32_t outer_len;	   /* outer IP and GRE headers, octets */
+	uint32_t ip_id;		   /* of the next outer packet; IPv4 takes the low half */
+	const struct lease *lease; /* of the tunnel, see lease.h */
+	uint32_t round;		   /* of the lease clock, in which it last sent a sample */
+	uint32_t *seq_next;	   /* of the next packet sent; shared, but only one worker sends */
+	struct seq_state seq;	   /* of packets received; one worker receives them all */
 	struct dp_counters counters;
 };
 

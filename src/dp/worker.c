@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "dp/in.h"
+#include "dp/lease.h"
 #include "dp/out.h"
 #include "dp/send.h"
+#include "os/packet.h"
 #include "os/rawsock.h"
 
 /* What sender_flush() refers to stays inside one call of these, so nothing is queued between them.
@@ -85,6 +87,8 @@ static int open_sockets(struct worker *worker, unsigned count)
 	worker->raw6 = open_raw(IP_V6, worker->index, count);
 	if (worker->raw6 < 0 && worker->raw6 != -EAFNOSUPPORT)
 		return worker->raw6;
+	/* Without it everything is sent by the raw sockets. */
+	worker->direct = packet_open_sender(LEASE_MARK);
 	err = poll_raw(worker, &worker->poll4, worker->raw4);
 	if (err || worker->raw6 < 0)
 		return err;
@@ -122,6 +126,8 @@ static void release(struct worker *worker)
 		close(worker->raw4);
 	if (worker->raw6 >= 0)
 		close(worker->raw6);
+	if (worker->direct >= 0)
+		close(worker->direct);
 	table_free(&worker->table);
 	receiver_free(worker->receiver);
 	free(worker->sender);
@@ -147,7 +153,7 @@ int worker_start(struct worker *worker, unsigned index, unsigned count)
 	int err;
 
 	worker->index = index;
-	worker->raw4 = worker->raw6 = -1;
+	worker->raw4 = worker->raw6 = worker->direct = -1;
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->done, NULL);
 	err = uv_loop_init(&worker->loop);

@@ -15,6 +15,7 @@
 #include "dp/dp.h"
 #include "dp/table.h"
 
+struct lease_clock;
 struct receiver;
 struct sender;
 struct reader;
@@ -31,6 +32,8 @@ struct worker {
 	uv_poll_t poll4, poll6;
 	bool want_device; /* some tunnel is bound to an underlay device */
 	int raw4, raw6;	  /* raw6 is -1 where the kernel has no IPv6 */
+	int direct;	  /* packet socket that sends; -1: there is none */
+	struct lease_clock *clock;
 	struct table table;
 	struct receiver *receiver;
 	struct sender *sender;

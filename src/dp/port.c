@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dp/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dp/out.h"
+#include "dp/worker.h"
+#include "os/rawsock.h"
+#include "os/tun.h"
+#include "proto/gre.h"
+#include "proto/ip.h"
+
+struct port *port_new(struct worker *worker, const struct dp_params *params, uint32_t *seq_next,
+		      const struct lease *lease, int *err)
+{
+	struct port *port = calloc(1, sizeof *port);
+	bool uso = false;
+	int fd;
+
+	if (!port) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	fd = tun_attach(params->name, params->ethernet, &uso);
+	*port = (struct port){.worker = worker,
+			      .fd = fd,
+			      .uso = uso,
+			      .ip_id = (uint32_t)uv_hrtime(),
+			      .seq_next = seq_next,
+			      .lease = lease};
+	if (port->fd < 0) {
+		*err = port->fd;
+		free(port);
+		return NULL;
+	}
+	return port;
+}
+
+static void on_tun(uv_poll_t *poll, int status, int events)
+{
+	struct port *port = poll->data;
+	struct dp_event event = {.kind = DP_EVENT_TUN_GONE};
+	int err = status < 0 ? status : out_drain(port);
+
+	(void)events;
+	if (err == 0)
+		return;
+	/* A deleted interface stays readable for ever. */
+	uv_poll_stop(poll);
+	port->polling = false;
+	memcpy(event.name, port->params.name, sizeof event.name);
+	port->worker->notify(port->worker->notify_arg, &event);
+}
+
+/* A tunnel that numbers its packets sends by one worker, or they would pass each other. */
+static bool sends(const struct port *port)
+{
+	return !port->params.seq_send || port->worker->index == 0;
+}
+
+static int update_polling(struct port *port)
+{
+	bool wanted = sends(port);
+	int err;
+
+	if (wanted == port->polling)
+		return 0;
+	err = tun_queue_enable(port->fd, wanted);
+	if (err)
+		return err;
+	port->polling = wanted;
+	if (wanted)
+		return uv_poll_start(&port->poll, UV_READABLE, on_tun);
+	return uv_poll_stop(&port->poll);
+}
+
+static void set_params(struct port *port, const struct dp_params *params)
+{
+	port->params = *params;
+	port->outer_len = ip_outer_length(params->remote.family) +
+			  gre_header_length(params->csum_send, params->has_okey, params->seq_send);
+	memset(&port->to, 0, sizeof port->to);
+	if (params->remote.family == IP_V4) {
+		port->to.v4.sin_family = AF_INET;
+		memcpy(&port->to.v4.sin_addr, params->remote.bytes, 4);
+	} else {
+		port->to.v6.sin6_family = AF_INET6;
+		memcpy(&port->to.v6.sin6_addr, params->remote.bytes, 16);
+	}
+}
+
+/* A port lives as long as its handle: what closes the handle frees the port. */
+static void on_port_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void close_port(struct port *port)
+{
+	uv_close((uv_handle_t *)&port->poll, on_port_closed);
+	close(port->fd);
+}
+
+int port_add(struct worker *worker, void *arg)
+{
+	struct port_job *job = arg;
+	struct port *port = job->port;
+	int err = uv_poll_init(&worker->loop, &port->poll, port->fd);
+
+	if (err) {
+		close(port->fd);
+		free(port);
+		return err;
+	}
+	port->poll.data = port;
+	port->polling = true; /* the queue of a new descriptor is in use */
+	set_params(port, job->params);
+	err = sends(port) ? uv_poll_start(&port->poll, UV_READABLE, on_tun) : update_polling(port);
+	if (!err)
+		err = table_insert(&worker->table, port);
+	if (err)
+		close_port(port);
+	return err;
+}
+
+int port_change(struct worker *worker, void *arg)
+{
+	struct port_job *job = arg;
+	struct port *port = job->port;
+
+	/* The table finds a port by the parameters that it was put in with. */
+	table_remove(&worker->table, port);
+	set_params(port, job->params);
+	table_link(&worker->table, port);
+	return update_polling(port);
+}
+
+int port_remove(struct worker *worker, void *arg)
+{
+	struct port *port = arg;
+
+	table_remove(&worker->table, port);
+	close_port(port);
+	return 0;
+}
+
+int port_want_device(struct worker *worker, void *arg)
+{
+	const bool *on = arg;
+
+	worker->want_device = *on;
+	return raw_want_device(worker->raw4, IP_V4, *on);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SEND_BUFFER (4 << 20)
+
+struct sockaddr_ll packet_address(uint8_t family, uint32_t ifindex, const uint8_t mac[6])
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				 .sll_protocol = htons(family == IP_V4 ? ETH_P_IP : ETH_P_IPV6),
+				 .sll_ifindex = (int)ifindex,
+				 .sll_halen = ETH_ALEN};
+
+	memcpy(to.sll_addr, mac, ETH_ALEN);
+	return to;
+}
+
+static int set(int fd, int option, int value)
+{
+	return setsockopt(fd, SOL_SOCKET, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int packet_open_sender(uint32_t mark)
+{
+	/* Protocol 0: nothing is received. */
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = set(fd, SO_MARK, (int)mark);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	if (set(fd, SO_SNDBUFFORCE, SEND_BUFFER))
+		set(fd, SO_SNDBUF, SEND_BUFFER);
+	return fd;
+}
+
+/* Outgoing, on an Ethernet, without the mark, and GRE in IPv4 or IPv6. */
+static int attach_tap_filter(int fd, uint32_t mark)
+{
+#define AD(what) ((uint32_t)(SKF_AD_OFF + (what)))
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(SKF_AD_MARK)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mark, 11, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AD(SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 9),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AD(SKF_AD_HATYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_ETHER, 0, 7),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 9),
+		BPF_JUMP(BPF_JMP | BPF_JA, 2, 0, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 6),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+#undef AD
+	struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ? -errno
+											: 0;
+}
+
+int packet_open_tap(uint32_t mark)
+{
+	struct sockaddr_ll all = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = attach_tap_filter(fd, mark);
+	if (!err && bind(fd, (struct sockaddr *)&all, sizeof all) < 0)
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int packet_next(int fd, struct packet_seen *out)
+{
+	struct sockaddr_ll from;
+	struct ethhdr ethernet;
+	struct iovec parts[2] = {{&ethernet, sizeof ethernet}, {out->octets, sizeof out->octets}};
+	struct msghdr message = {
+		.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if ((size_t)n < sizeof ethernet)
+		return -EIO;
+	out->ifindex = (uint32_t)from.sll_ifindex;
+	out->len = (uint32_t)((size_t)n - sizeof ethernet);
+	memcpy(out->mac, ethernet.h_dest, sizeof out->mac);
+	return 1;
+}
