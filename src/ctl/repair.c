@@ -186,6 +186,10 @@ static void on_event(void *arg, const struct watch_event *event)
 	if (event->what == WATCH_ROUTE && event->protocol != OS_PROTOCOL &&
 	    !route_matters(s->conf, &event->prefix))
 		return;
+	/* What was true of the way to a peer may not be any more. */
+	dp_leases_revoke(s->dp);
+	if (event->what == WATCH_FOREIGN_RULES)
+		return;
 	log_removal(s, event);
 	repair_arm(s);
 }

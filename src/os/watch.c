@@ -203,9 +203,8 @@ static bool decode_generation(struct watch *watch, const struct nlmsghdr *messag
 {
 	struct nl_cursor cursor = nl_attributes(message, sizeof(struct nfgenmsg));
 	const struct nlattr *attribute;
-	bool touched = watch->touched;
 
-	event->what = WATCH_RULES;
+	event->what = watch->touched ? WATCH_RULES : WATCH_FOREIGN_RULES;
 	event->deleted = watch->gone;
 	while ((attribute = nl_next(&cursor))) {
 		if (mnl_attr_get_type(attribute) == NFTA_GEN_PROC_PID)
@@ -217,7 +216,7 @@ static bool decode_generation(struct watch *watch, const struct nlmsghdr *messag
 	}
 	watch->touched = false;
 	watch->gone = false;
-	return touched;
+	return true;
 }
 
 static bool decode_rules(struct watch *watch, const struct nlmsghdr *message,

@@ -16,7 +16,8 @@ enum watch_what {
 	WATCH_ROUTE,   /* index, name (of the device), prefix, protocol, table */
 	WATCH_NETCONF, /* index (0: all or default), name: forwarding of an interface changed */
 	WATCH_RULES,   /* a transaction that touched the table `inet gretel` */
-	WATCH_LOST     /* the kernel dropped announcements: look at everything again */
+	WATCH_FOREIGN_RULES, /* a transaction that touched only others' tables */
+	WATCH_LOST	     /* the kernel dropped announcements: look at everything again */
 };
 
 struct watch_event {
