@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/client.h"
@@ -89,14 +90,24 @@ static bool is_gone(int error)
 	return error == -ENOENT || error == -ECONNRESET;
 }
 
+/* Goes with a request that is about the caller's network namespace, so that a daemon of another one
+ * that was given the same run directory refuses it. */
+static json_t *with_namespace(json_t *request)
+{
+	struct stat st;
+	if (request && stat("/proc/self/ns/net", &st) == 0)
+		json_object_set_new(request, "netns", json_integer((json_int_t)st.st_ino));
+	return request;
+}
+
 /* Without -c the commands that start another greteld read the file that the running one reads.
  * `path` is the caller's buffer; *running tells whether there is one. */
 static struct client with_daemon_config(const struct client *client, char path[PATH_MAX],
 					bool *running)
 {
 	struct client c = *client;
-	json_t *reply;
-	*running = client_ask(client, json_pack("{s:s}", "verb", "ping"), false, &reply) == 0;
+	json_t *request = with_namespace(json_pack("{s:s}", "verb", "ping")), *reply;
+	*running = client_ask(client, request, false, &reply) == 0;
 	if (!*running)
 		return c;
 	const char *config = NULL;
@@ -147,9 +158,8 @@ static int verb_up(const struct client *client, int argc, char **argv)
 	json_t *reply;
 	(void)argc;
 	(void)argv;
-	int e = client_ask(client,
-			   json_pack("{s:s, s:s*}", "verb", "reload", "config", client->config),
-			   false, &reply);
+	json_t *request = json_pack("{s:s, s:s*}", "verb", "reload", "config", client->config);
+	int e = client_ask(client, with_namespace(request), false, &reply);
 	if (e == 0)
 		return client_finish(client, reply, false);
 	if (!is_gone(e))
@@ -237,7 +247,7 @@ static int verb_add(const struct client *client, int argc, char **argv)
 	int e = check_words(client, argc, argv);
 	if (e)
 		return e;
-	e = client_ask(client, words_request("add", argc, argv), false, &reply);
+	e = client_ask(client, with_namespace(words_request("add", argc, argv)), false, &reply);
 	if (e == 0)
 		return client_finish(client, reply, false);
 	if (!is_gone(e))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,6 +21,9 @@ int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct sess
 	s->loop = loop;
 	s->started_ms = uv_now(loop);
 	s->repair.session = s;
+	struct stat ns;
+	if (stat("/proc/self/ns/net", &ns) == 0)
+		s->netns = ns.st_ino;
 	int e = 0;
 	if (snprintf(s->run_dir, sizeof s->run_dir, "%s", run_dir) >= (int)sizeof s->run_dir ||
 	    snprintf(s->added, sizeof s->added, "%s/%s", run_dir, MSG_ADDED) >=

@@ -50,6 +50,7 @@ struct session {
 	char run_dir[PATH_MAX];
 	char added[PATH_MAX]; /* the file of `gretel add` */
 	char *config;	      /* the main file; NULL: none, only added tunnels */
+	uint64_t netns;	      /* number of the network namespace that we serve */
 	uint64_t started_ms;
 	unsigned reloads;
 

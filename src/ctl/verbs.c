@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* verbs.c: what the requests of the control socket mean; one function for each. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -213,6 +214,14 @@ static const struct verb {
 	{"version", verb_version},
 };
 
+/* Interfaces in one namespace, and the command that asks for them in another: that is a run
+ * directory that was used twice. A request that does not say where it comes from is not refused. */
+static bool is_elsewhere(const struct session *s, const json_t *request)
+{
+	const json_t *netns = json_object_get(request, "netns");
+	return json_is_integer(netns) && (uint64_t)json_integer_value(netns) != s->netns;
+}
+
 json_t *verbs_answer(void *arg, const json_t *request)
 {
 	struct session *s = arg;
@@ -221,10 +230,17 @@ json_t *verbs_answer(void *arg, const json_t *request)
 		return reply_error(EXIT_USAGE, "the request has no \"verb\" that is a string");
 	if (s->down || !s->conf)
 		return reply_error(EXIT_NOT_RUNNING, "greteld is going down");
+	char text[160];
+	if (is_elsewhere(s, request)) {
+		snprintf(text, sizeof text,
+			 "greteld (pid %d) of this run directory serves another network namespace: "
+			 "choose another directory with -r",
+			 (int)getpid());
+		return reply_error(EXIT_FAILED, text);
+	}
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(name, verbs[i].name) == 0)
 			return verbs[i].answer(s, request);
-	char text[160];
 	snprintf(text, sizeof text,
 		 "unknown verb \"%.32s\": the verbs are add, change, config, del, down, ping, "
 		 "reload, show, status, version",
