@@ -87,10 +87,12 @@ static void emit_first_share(struct program *p)
 	emit(p, BPF_RET | BPF_K, p->index == 0 ? UINT32_MAX : 0);
 }
 
-/* Leaves for share 0 when fewer than `octets` stand behind X. */
+/* Leaves for share 0 when fewer than `octets` stand behind X, which options that are not there may
+ * have moved behind the end. */
 static void emit_need(struct program *p, uint32_t octets)
 {
 	emit(p, BPF_LD | BPF_W | BPF_LEN, 0);
+	emit_jump(p, BPF_JMP | BPF_JGE | BPF_X, 0, 0, 2);
 	emit(p, BPF_ALU | BPF_SUB | BPF_X, 0);
 	emit_jump(p, BPF_JMP | BPF_JGE | BPF_K, octets, 1, 0);
 	emit_first_share(p);
