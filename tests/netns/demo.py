@@ -55,10 +55,7 @@ class Wire:
     """Reads what passes between A and B, at A's end."""
 
     def __init__(self, namespace):
-        with namespace.entered():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 32 << 20)
-        self.sock.bind(("a", 3))
+        self.sock = net.packet_socket(namespace, "a")
         self.sock.setblocking(False)
 
     def frames(self):

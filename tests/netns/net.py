@@ -12,10 +12,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
 CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+# Constants of the kernel that the socket module does not have.
+SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 263, 23, 33
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count(1)
 _alive = {}
@@ -153,6 +157,16 @@ def veth(one, name_one, other, name_other, mtu=None):
     one.ip(f"link add {name_one} {size}type veth peer name {name_other} {size}netns {other.name}",
            f"link set dev {name_one} up")
     other.ip(f"link set dev {name_other} up")
+
+
+def packet_socket(namespace, device, kind=socket.SOCK_RAW, protocol=ETH_P_ALL):
+    """A packet socket on a device, that sees what comes in there and not what goes out."""
+    with namespace.entered():
+        sock = socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
+    sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    sock.bind((device, protocol))
+    return sock
 
 
 def offloads_off(namespace, *devices):

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The other router, played by the test: scapy makes its packets and reads the answers."""
 import select
-import socket
 import struct
 import time
 
-from net import Failed
+from net import Failed, packet_socket
 from scapy.all import GRE, IP, Ether, IPv6
 from scene import UNDERLAY, other
 
 MAC = "02:00:00:00:00:99"
 PORT = {"A": "a", "B": "b"}
-SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23  # not in the socket module
 
 
 class Peer:
@@ -22,11 +20,7 @@ class Peer:
         self.device_mac = self.router.mac("bond0")
         for family in (4, 6):
             self.router.ip(f"neigh replace {UNDERLAY[family][other(side)]} lladdr {MAC} dev bond0")
-        with scene.wire.entered():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-            self.sock.bind((PORT[side], 3))
+        self.sock = packet_socket(scene.wire, PORT[side])
 
     def outer(self, family=4, **fields):
         """The outer header of a packet to the router, unless `fields` say otherwise."""

@@ -6,7 +6,7 @@ import socket
 import pytest
 from flow import udp
 from gretel import NAME, Site, site_text
-from net import wait_for
+from net import packet_socket, wait_for
 from peer import MAC, gre
 from scapy.all import GRE, ICMP, IP, UDP, Ether, IPOption_NOP, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, Raw
 from scene import A, B, HOST, UNDERLAY, other
@@ -181,22 +181,14 @@ def test_host_receives_just_the_datagram(make_peer, tmp_path, undo):
         assert sock.recv(100) == b"odd"
 
 
-def packet_socket(namespace, protocol, undo):
-    """Sees and sends packets of one EtherType on the tunnel's interface."""
-    with namespace.entered():
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
-        sock.bind((NAME, protocol))
-    sock.settimeout(5)
-    undo.callback(sock.close)
-    return sock
-
-
 @pytest.mark.parametrize("protocol", (0x8847, 0x1234))
 def test_other_passengers(make_peer, tmp_path, undo, protocol):
     """MPLS, and an EtherType that nobody knows, pass both ways as they are."""
     scene, peer = make_peer(A)
     site = up(scene, A, tmp_path)
-    sock = packet_socket(scene.router[A], protocol, undo)
+    sock = packet_socket(scene.router[A], NAME, socket.SOCK_DGRAM, protocol)
+    sock.settimeout(5)
+    undo.callback(sock.close)
     octets = b"\x00\x06\x41\x40" + bytes(IP() / ICMP())
     peer.send_raw(4, b"\x00\x00" + protocol.to_bytes(2, "big") + octets)
     data, address = sock.recvfrom(2000)

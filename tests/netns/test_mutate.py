@@ -8,8 +8,7 @@ import socket
 import mutate
 import pytest
 from gretel import BUILD_ASAN, NAME, Site, site_text
-from net import wait_for
-from peer import PACKET_IGNORE_OUTGOING, SOL_PACKET
+from net import packet_socket, wait_for
 from scene import A, B, HOST
 
 PACKETS, BATCH = 10_000, 100
@@ -26,11 +25,7 @@ class Interface:
     """What the tunnel's interface hands to the host: (EtherType, octets) in order."""
 
     def __init__(self, namespace):
-        with namespace.entered():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-            self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
-            self.sock.bind((NAME, 3))
+        self.sock = packet_socket(namespace, NAME, socket.SOCK_DGRAM)
         self.sock.setblocking(False)
 
     def read(self):
