@@ -29,6 +29,7 @@ struct tunnel {
 	struct tunnel *next_outer;
 	struct dp_params params;
 	struct lease lease;
+	uint32_t seen_round; /* of the lease clock, in which its sample was seen */
 	uint32_t sequence_next;
 	struct port *ports[]; /* one for each worker */
 };
@@ -125,9 +126,14 @@ static void on_seen(void *arg, const struct packet_seen *seen)
 
 	if (!lease_owner(seen, &remote, &key))
 		return;
-	for (struct tunnel *t = *outer_slot(dp, &remote, key); t; t = t->next_outer)
-		if (lease_matches(&t->params, seen))
-			lease_grant(&t->lease, seen->ifindex, seen->mac, until);
+	for (struct tunnel *t = *outer_slot(dp, &remote, key); t; t = t->next_outer) {
+		/* A packet passes several devices where one stands on another (a bond, a bridge):
+		 * the first to see it is the one that the route names. */
+		if (t->seen_round == dp->tap.clock.round || !lease_matches(&t->params, seen))
+			continue;
+		t->seen_round = dp->tap.clock.round;
+		lease_grant(&t->lease, seen->ifindex, seen->mac, until);
+	}
 }
 
 void dp_leases_revoke(struct dp *dp)

@@ -47,13 +47,16 @@ int packet_open_sender(uint32_t mark)
 	return fd;
 }
 
-/* Outgoing, on an Ethernet, without the mark, and GRE in IPv4 or IPv6. */
+/* Outgoing, on an Ethernet, without the mark, and GRE in IPv4 or IPv6. What has a VLAN tag was seen
+ * before it got one, on the device that puts it on. */
 static int attach_tap_filter(int fd, uint32_t mark)
 {
 #define AD(what) ((uint32_t)(SKF_AD_OFF + (what)))
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(SKF_AD_MARK)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mark, 11, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mark, 13, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AD(SKF_AD_VLAN_TAG_PRESENT)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 11),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AD(SKF_AD_PKTTYPE)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 9),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AD(SKF_AD_HATYPE)),
