@@ -52,18 +52,19 @@ class Demo:
 
 
 class Wire:
-    """Reads what passes between A and B, at A's end."""
+    """Reads what A and B put on the wire."""
 
     def __init__(self, namespace):
-        self.sock = net.packet_socket(namespace, "a")
-        self.sock.setblocking(False)
+        self.socks = [net.packet_socket(namespace, port) for port in "ab"]
 
     def frames(self):
-        while True:
+        for sock in self.socks:
+            sock.setblocking(False)
             try:
-                yield self.sock.recv(65536)
+                while True:
+                    yield sock.recv(65536)
             except BlockingIOError:
-                return
+                sock.close()
 
     def only_gre(self, key):
         """Every IPv4 packet is GRE with just this key, between just these addresses."""

@@ -113,8 +113,10 @@ class Transfer:
 
 
 def tcp_transfer(source, sink, family, address, octets, port=7000, timeout=120.0, seed=1):
-    """Sends `octets` random octets from a host to `address` on another and compares digests."""
-    result, received = Transfer(), hashlib.sha256()
+    """Sends `octets` random octets from a host to `address` on another and compares digests. The
+    time is that of the transfer alone."""
+    result, received = Transfer(), []
+    data = random.Random(seed).randbytes(octets)
     server = tcp_listen(sink, family, address, port)
     server.settimeout(timeout)
 
@@ -122,34 +124,28 @@ def tcp_transfer(source, sink, family, address, octets, port=7000, timeout=120.0
         try:
             peer, _ = server.accept()
             peer.settimeout(timeout)
-            while data := peer.recv(CHUNK):
-                received.update(data)
-                result.octets += len(data)
+            while chunk := peer.recv(CHUNK):
+                received.append(chunk)
             peer.close()
         except OSError as error:
             result.error = f"receiver: {error}"
 
     thread = threading.Thread(target=receive, daemon=True)
     thread.start()
-    begun, sent = time.monotonic(), hashlib.sha256()
-    chunk = random.Random(seed)
+    begun = time.monotonic()
     try:
-        sock = tcp_connect(source, family, address, port, timeout)
-        left = octets
-        while left:
-            data = chunk.randbytes(min(CHUNK, left))
+        with tcp_connect(source, family, address, port, timeout) as sock:
             sock.sendall(data)
-            sent.update(data)
-            left -= len(data)
-        sock.shutdown(socket.SHUT_WR)
-        thread.join(timeout)
-        sock.close()
+            sock.shutdown(socket.SHUT_WR)
+            thread.join(timeout)
     except OSError as error:
         result.error = f"sender: {error}"
     server.close()
     thread.join(5)
     result.seconds = time.monotonic() - begun
-    result.sent_digest, result.received_digest = sent.hexdigest(), received.hexdigest()
+    result.octets = sum(map(len, received))
+    result.sent_digest = hashlib.sha256(data).hexdigest()
+    result.received_digest = hashlib.sha256(b"".join(received)).hexdigest()
     return result
 
 
