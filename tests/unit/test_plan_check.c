@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the planner refuses, and what it notes. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "plan_host.h"
+
+#define B  "[tunnel B]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nkey = 2\n"
+#define F  "[forward]\nenable = yes\nallow = 10.0.0.0/8 <-> 20.0.0.0/8\n"
+#define C  "[tunnel C]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
+#define CB "[tunnel C]\nmode = gretap\nlocal = 172.19.1.1\nremote = 172.19.1.2\nbridge = br0\n"
+
+static void none(struct host *host)
+{
+	(void)host;
+}
+static void way_by_tunnel(struct host *host)
+{
+	host->ways[0].way.oif = FIRST_TUNNEL;
+	host->ways[0].way.match = net("172.0.0.0/8");
+	host->ways[0].way.protocol = RTPROT_STATIC;
+}
+static void old_route_goes(struct host *host)
+{
+	host->ways[0].way.oif = FIRST_TUNNEL;
+	host->ways[0].way.match = net("172.0.0.0/8");
+	host->ways[0].way.protocol = OS_PROTOCOL;
+}
+static void host_route(struct host *host)
+{
+	host->ways[0].way.match = net("172.19.1.2/32");
+}
+static void high_metric(struct host *host)
+{
+	host->ways[0].way.metric = 100;
+}
+static void no_way(struct host *host)
+{
+	host->ways[0] = (struct actual_way){.error = -ENETUNREACH};
+}
+static void remote_is_here(struct host *host)
+{
+	host->ways[0].way.type = RTN_LOCAL;
+}
+static void local_elsewhere(struct host *host)
+{
+	host->ways[0].local_missing = true;
+}
+static void a_veth(struct host *host)
+{
+	strcpy(host_link(host, "C", 50)->kind, "veth");
+}
+static void a_tun(struct host *host)
+{
+	struct link_info *link = host_link(host, "C", 50);
+
+	strcpy(link->kind, "tun");
+	link->tun = LINK_TUN;
+}
+static void no_nft(struct host *host)
+{
+	host->actual.nft_error = -EPROTONOSUPPORT;
+}
+static void no_ipv6(struct host *host)
+{
+	host->actual.forward[SWITCH_FORWARD6][0] = '\0';
+}
+static void a_bridge(struct host *host)
+{
+	strcpy(host_link(host, "br0", 50)->kind, "bridge");
+}
+
+/* With A of `first` in place, `second` is wanted: a word of the refusal, or of the note. */
+static const struct {
+	const char *first;
+	void (*change)(struct host *host);
+	const char *second;
+	const char *refusal, *note;
+} checks[] = {
+	/* 1 */ {"", none, C, NULL, NULL},
+	/* 2 */
+	{"", none, C "route = 0.0.0.0/0\n",
+	 "conf:4: 0.0.0.0/0 over C would lead the outer packets of C to 172.19.1.2 into a "
+	 "tunnel: first give the peer a way of its own (ip route add 172.19.1.2 via "
+	 "172.19.1.254 dev eth0)",
+	 NULL},
+	/* 3 */ {"", none, C "route = 172.16.0.0/12\n", "172.16.0.0/12", NULL},
+	/* 4 */ {"", host_route, C "route = 172.16.0.0/12\nroute = 0.0.0.0/0\n", NULL, NULL},
+	/* 5 */ {"", high_metric, C "route = 0.0.0.0/0 metric 99\n", "conf:4: 0.0.0.0/0", NULL},
+	/* 6 */ {"", high_metric, C "route = 0.0.0.0/0 metric 101\n", NULL, NULL},
+	/* 7: another table */ {"", none, C "route = 0.0.0.0/0 table 7\n", NULL, NULL},
+	/* 8: the network of an address */
+	{"", none, C "address = 172.19.1.9/24\n", "conf:4: 172.19.1.0/24", NULL},
+	/* 9: one tunnel's route takes the other's peer */
+	{"", none, C "[tunnel D]\nlocal = 10.0.0.1\nremote = 10.0.0.2\nroute = 172.19.0.0/16\n",
+	 "conf:7: 172.19.0.0/16 over D would lead the outer packets of C", NULL},
+	/* 10 */ {B, way_by_tunnel, B, "which gretel did not make", NULL},
+	/* 11 */ {B, old_route_goes, B, NULL, NULL},
+	/* 12 */ {B, old_route_goes, B "route = 172.0.0.0/8\n", "172.0.0.0/8 over B", NULL},
+	/* 13 */ {"", no_way, C, NULL, "conf:3: there is no way to 172.19.1.2 now"},
+	/* 14 */ {"", no_way, C "route = 172.16.0.0/12\n", "GATEWAY", "there is no way"},
+	/* 15: bound tunnels go by their device */
+	{"", none, C "bind = eth0\nroute = 0.0.0.0/0\n", NULL, NULL},
+	/* 16 */ {"", none, C "bind = eth9\n", "conf:4: there is no interface eth9", NULL},
+	/* 17 */ {"", remote_is_here, C, "conf:3: 172.19.1.2 is an address of this host", NULL},
+	/* 18 */ {"", local_elsewhere, C, NULL, "conf:2: 172.19.1.1 is on no interface"},
+	/* 19 */ {"", a_veth, C, "conf:1: there is an interface C already", NULL},
+	/* 20 */ {"", a_tun, C, "that is not gretel's (tun)", NULL},
+	/* 21 */ {"", no_nft, C, NULL, NULL},
+	/* 22 */ {"", no_nft, C F, "conf:6: this needs nftables", NULL},
+	/* 23 */ {"", no_ipv6, C "address = 2001:db8::1/64\n", "needs IPv6", NULL},
+	/* 24 */ {"", no_ipv6, C, NULL, NULL},
+	/* 25 */ {"", none, CB, "conf:5: there is no bridge br0", NULL},
+	/* 26 */ {"", a_bridge, CB, NULL, NULL},
+	/* 27 */ {"", none, C "mtu = 1500\n", NULL, "conf:4: the path to the peer carries 1500"},
+};
+
+static void check_lines(size_t number, const char *what, char **lines, size_t count,
+			const char *wanted)
+{
+	if (!wanted && count)
+		fail_msg("check %zu: unexpected %s: %s", number, what, lines[0]);
+	if (wanted && count != 1)
+		fail_msg("check %zu: %zu %ss", number, count, what);
+	if (wanted && !strstr(lines[0], wanted))
+		fail_msg("check %zu: %s", number, lines[0]);
+}
+
+static void refusals(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct conf *first = load(checks[i].first), *second = load(checks[i].second);
+		struct planned planned;
+		struct host host;
+
+		host_done(&host, first);
+		host_ways(&host, second);
+		checks[i].change(&host);
+		host_plan(&host, checks[i].second, &planned);
+		check_lines(i + 1, "refusal", planned.plan.refusals, planned.plan.refusal_count,
+			    checks[i].refusal);
+		check_lines(i + 1, "note", planned.plan.notes, planned.plan.note_count,
+			    checks[i].note);
+		planned_drop(&planned);
+		host_drop(&host);
+		conf_free(first);
+		conf_free(second);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refusals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
