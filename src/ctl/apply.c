@@ -175,7 +175,7 @@ int apply_plan(struct kernel *kernel, const struct plan *plan, const struct lane
 	if (!err)
 		err = note_forwarding(state, plan);
 	if (!err && stateful)
-		err = state_store(state);
+		err = store(state);
 	if (err) {
 		append(report, state->path, &apply, err);
 		revert(state, &before, false);

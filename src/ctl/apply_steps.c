@@ -321,18 +321,22 @@ static int del_address(struct apply *apply, const struct step *step)
 	return address(apply, step, false);
 }
 
-/* Who has the place that a route of ours should take. */
-static void explain_exists(struct apply *apply, const struct route_info *route)
+/* Says who has the place that a route of ours should take; 0 when it is that very route. */
+static int explain_exists(struct apply *apply, const struct route_info *route)
 {
 	char prefix[PREFIX_TEXT_SIZE], name[IFNAMSIZ] = "";
 	struct route_way way;
 
 	if (route_find(nl(apply), &route->to.addr, NULL, 0, &way) == 0 &&
-	    prefix_equal(&way.match, &route->to))
+	    prefix_equal(&way.match, &route->to)) {
+		if (way.protocol == OS_PROTOCOL && way.oif == route->oif)
+			return 0;
 		if_indextoname(way.oif, name);
+	}
 	snprintf(apply->text, sizeof(apply->text),
 		 "there is a route to %s%s%s already: delete it, or give this one a metric",
 		 prefix_format(&route->to, prefix), name[0] ? " over " : "", name);
+	return -EEXIST;
 }
 
 static int add_route(struct apply *apply, const struct step *step)
@@ -342,11 +346,7 @@ static int add_route(struct apply *apply, const struct step *step)
 
 	route.oif = link_index(step->object);
 	err = told(apply, route_add(nl(apply), &route));
-	if (err == -EEXIST && apply->take_back)
-		return told(apply, route_replace(nl(apply), &route));
-	if (err == -EEXIST)
-		explain_exists(apply, &route);
-	return err;
+	return err == -EEXIST ? explain_exists(apply, &route) : err;
 }
 
 static int del_route(struct apply *apply, const struct step *step)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Addresses and routes of the tunnels: what is missing, and what is ours and not wanted. */
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,52 @@ static bool is_address_wanted(const struct conf_tunnel *tunnel, const struct add
 	return false;
 }
 
+/* Whether an address on a link of ours is to go. */
+static bool is_leaving(const struct planner *planner, const struct link_info *link,
+		       const struct address_info *address)
+{
+	return address->protocol == OS_PROTOCOL &&
+	       (plan_is_doomed(planner, link) ||
+		!is_address_wanted(plan_wanted(planner, link->name)->tunnel->conf, address));
+}
+
+/* With the first address of a network the kernel takes the others of it away. */
+static bool goes_along(const struct planner *planner, const struct link_info *link,
+		       const struct address_info *address)
+{
+	size_t count;
+	const struct address_info *addresses =
+		actual_addresses(planner->actual, link->index, &count);
+
+	if (address->local.addr.family != IP_V4 || !(address->flags & IFA_F_SECONDARY))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (addresses[i].local.len == address->local.len &&
+		    prefix_contains(&addresses[i].local, &address->local.addr) &&
+		    is_leaving(planner, link, &addresses[i]))
+			return true;
+	return false;
+}
+
+/* With the last IPv4 address of a link the kernel takes its IPv4 routes away. */
+static bool loses_ipv4(const struct planner *planner, const struct link_info *link)
+{
+	size_t count;
+	const struct address_info *addresses =
+		actual_addresses(planner->actual, link->index, &count);
+	bool lost = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (addresses[i].local.addr.family != IP_V4)
+			continue;
+		if (!is_leaving(planner, link, &addresses[i]) &&
+		    !goes_along(planner, link, &addresses[i]))
+			return false;
+		lost = true;
+	}
+	return lost;
+}
+
 void plan_address_dels(struct planner *planner)
 {
 	const struct actual *actual = planner->actual;
@@ -46,10 +93,7 @@ void plan_address_dels(struct planner *planner)
 		char text[2 * PREFIX_TEXT_SIZE + 8];
 		struct step *step;
 
-		if (address->protocol != OS_PROTOCOL || !link)
-			continue;
-		if (!plan_is_doomed(planner, link) &&
-		    is_address_wanted(plan_wanted(planner, link->name)->tunnel->conf, address))
+		if (!link || !is_leaving(planner, link, address))
 			continue;
 		step = plan_step(planner, STEP_ADDRESS_DEL, link->name, "delete address %s from %s",
 				 address_text(&address->local, &address->peer, text), link->name);
@@ -58,15 +102,16 @@ void plan_address_dels(struct planner *planner)
 	}
 }
 
-static bool has_address(const struct actual *actual, const struct link_info *link,
+static bool has_address(const struct planner *planner, const struct link_info *link,
 			const struct conf_address *conf)
 {
 	size_t count;
-	const struct address_info *addresses = actual_addresses(actual, link->index, &count);
+	const struct address_info *addresses =
+		actual_addresses(planner->actual, link->index, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (address_matches(conf, &addresses[i]))
-			return true;
+			return !goes_along(planner, link, &addresses[i]);
 	return false;
 }
 
@@ -82,7 +127,7 @@ void plan_address_adds(struct planner *planner)
 			struct step *step;
 
 			if (wanted->fate == FATE_KEEP &&
-			    has_address(planner->actual, wanted->link, address))
+			    has_address(planner, wanted->link, address))
 				continue;
 			step = plan_step(
 				planner, STEP_ADDRESS_ADD, conf->name, "add address %s to %s",
@@ -180,6 +225,7 @@ void plan_route_adds(struct planner *planner)
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
 		const struct wanted *wanted = planner->by_site[i];
 		const struct conf_tunnel *conf = wanted->tunnel->conf;
+		bool lost4 = wanted->fate == FATE_KEEP && loses_ipv4(planner, wanted->link);
 
 		for (size_t j = 0; j < conf->route_count; j++) {
 			struct route_info route = plan_route(&conf->routes[j]);
@@ -187,6 +233,7 @@ void plan_route_adds(struct planner *planner)
 			char text[200];
 
 			if (wanted->fate == FATE_KEEP &&
+			    !(lost4 && route.to.addr.family == IP_V4) &&
 			    has_route(planner->actual, wanted->link, &conf->routes[j]))
 				continue;
 			step = plan_step(planner, STEP_ROUTE_ADD, conf->name, "add route %s",

@@ -318,6 +318,29 @@ static void there_and_back(void **unused)
 	free(before);
 }
 
+/* A host that forwards IPv6 would forget the default route that a router told it, unless
+ * accept_ra is 2. */
+static void told_by_a_router(void **unused)
+{
+	char *before, value[SYSCTL_VALUE_SIZE];
+
+	(void)unused;
+	assert_int_equal(system("sysctl -qw net.ipv6.conf.eth1.accept_ra=1;"
+				"ip -6 addr add 2001:db8:1::1/64 dev eth1;"
+				"ip -6 route add default via 2001:db8:1::9 dev eth1 proto ra"),
+			 0);
+	before = host_dump();
+	go(A F, &fake);
+	assert_int_equal(sysctl_read("net/ipv6/conf/eth1/accept_ra", value), 0);
+	assert_string_equal(value, "2");
+	assert_int_equal(sysctl_read("net/ipv6/conf/eth0/accept_ra", value), 0);
+	assert_string_equal(value, "1");
+	go(NULL, &fake);
+	assert_same_host(before);
+	free(before);
+	assert_int_equal(system("ip -6 route del default; ip -6 addr flush dev eth1"), 0);
+}
+
 /* A daemon that was killed: the next one takes over; without one, everything can be taken down. */
 static void after_kill(void **unused)
 {
@@ -358,6 +381,43 @@ static void others(void **unused)
 	assert_int_equal(system("ip link del A"), 0);
 	go(A F, &fake);
 	assert_done(go(A F, &fake), 0);
+	go(NULL, &fake);
+	assert_same_host(before);
+	free(before);
+}
+
+/* The kernel takes more away than it is asked to. */
+static void addresses_change(void **unused)
+{
+	static const char first[] = "[tunnel A]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n";
+	static const char *const addresses[] = {
+		/* 1: the only one is another: the routes go with it */
+		"address = 192.168.8.1/30\nroute = 20.10.1.0/24\nroute = 20.11.0.0/16 metric 3\n",
+		"address = 192.168.8.5/30\nroute = 20.10.1.0/24\nroute = 20.11.0.0/16 metric 3\n",
+		/* 3: the first of a network goes, and takes the second along */
+		"address = 10.5.0.1/24\naddress = 10.5.0.2/24\nroute = 20.10.1.0/24\n",
+		"address = 10.5.0.2/24\nroute = 20.10.1.0/24\n",
+		/* 5: from a network to a peer */
+		"address = 10.5.0.2 peer 10.5.0.3\nroute = 20.10.1.0/24\n",
+		"address = 10.5.0.2 peer 10.5.0.4\nroute = 20.10.1.0/24\n",
+		/* 7 */ "route = 20.10.1.0/24\n",
+		/* 8 */ "address = 2001:db8::1/64\naddress = 2001:db8::2/64\n",
+		/* 9 */ "address = 2001:db8::2/64\nroute = 2001:db8:9::/48\n",
+	};
+	char *before = host_dump(), file[512];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		struct run run;
+
+		snprintf(file, sizeof(file), "%s%s", first, addresses[i]);
+		run = go(file, &fake);
+		if (run.err || run.refusals)
+			fail_msg("%zu: %s", i + 1, run.report.text);
+		run = go(file, &fake);
+		if (run.steps)
+			fail_msg("%zu: still to do: %s", i + 1, run.first);
+	}
 	go(NULL, &fake);
 	assert_same_host(before);
 	free(before);
@@ -516,10 +576,11 @@ static void states(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(states),     cmocka_unit_test(there_and_back),
-		cmocka_unit_test(after_kill), cmocka_unit_test(others),
-		cmocka_unit_test(failures),   cmocka_unit_test(cut_short),
-		cmocka_unit_test(foreign),    cmocka_unit_test(kernel_takes_rules),
+		cmocka_unit_test(states),	    cmocka_unit_test(there_and_back),
+		cmocka_unit_test(told_by_a_router), cmocka_unit_test(after_kill),
+		cmocka_unit_test(others),	    cmocka_unit_test(addresses_change),
+		cmocka_unit_test(failures),	    cmocka_unit_test(cut_short),
+		cmocka_unit_test(foreign),	    cmocka_unit_test(kernel_takes_rules),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
