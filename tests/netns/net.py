@@ -162,7 +162,8 @@ def veth(one, name_one, other, name_other, mtu=None):
 def packet_socket(namespace, device, kind=socket.SOCK_RAW, protocol=ETH_P_ALL):
     """A packet socket on a device, that sees what comes in there and not what goes out."""
     with namespace.entered():
-        sock = socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
+        # Protocol 0: nothing is received before the socket is bound to its device.
+        sock = socket.socket(socket.AF_PACKET, kind, 0)
     sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     sock.bind((device, protocol))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A busy tunnel may send around the kernel's output path, but never for longer than a second after
+that path stops to let its packets pass, or sends them elsewhere."""
+import socket
+import threading
+import time
+
+import pytest
+from flow import Sink, udp
+from gretel import both_up, ping
+from net import packet_socket, wait_for
+from scene import A, B, HOST, UNDERLAY
+
+UDP_SEGMENT = 103  # of linux/udp.h
+PIECE, PIECES = 1000, 40
+SECOND = 1.0
+ELSEWHERE = "02:00:00:00:00:77"
+
+
+class Flood:
+    """Super-packets from hostA to hostB, about 20,000 datagrams a second."""
+
+    def __init__(self, scene):
+        self.sock = udp(scene.host[A], 4)
+        self.sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, PIECE)
+        self.sock.connect((HOST[4][B], 6000))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def _send(self):
+        data = bytes(PIECE * PIECES)
+        while not self._stop.wait(0.002):
+            try:
+                self.sock.send(data)
+            except OSError:
+                continue  # the network says that it stopped: that is the test
+
+    def close(self):
+        self._stop.set()
+        self._thread.join(5)
+        self.sock.close()
+
+
+class Watch:
+    """Counts A's GRE frames on the wire: when the last one came, and to which station."""
+
+    def __init__(self, scene):
+        self.sock = packet_socket(scene.wire, "a")
+        self.sock.settimeout(0.05)
+        self.count, self.last, self.station = 0, 0.0, None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        while not self._stop.is_set():
+            try:
+                frame = self.sock.recv(100)
+            except TimeoutError:
+                continue
+            if (frame[12:14], frame[23]) == (b"\x08\x00", 47) or (frame[12:14], frame[20]) == (b"\x86\xdd", 47):
+                self.count += 1
+                self.last, self.station = time.monotonic(), frame[:6].hex(":")
+
+    def close(self):
+        self._stop.set()
+        self._thread.join(5)
+        self.sock.close()
+
+
+def seen_by_netfilter(router):
+    text = router.run(["nft", "-j", "list", "counter", "inet", "watch", "out"]).stdout
+    return int(text.split('"packets": ')[1].split(",")[0])
+
+
+def busy(scene, tmp_path, undo, outer):
+    """The tunnel under load, until most of its packets leave without passing netfilter."""
+    router = scene.router[A]
+    both_up(scene, tmp_path, outer=outer)
+    undo.callback(Sink(scene.host[B], 4, 6000).close)
+    ping(scene.host[A], HOST[4][B])
+    router.nft("table inet watch { counter out { }\n chain o { type filter hook output priority 1\n"
+               " meta l4proto 47 counter name out\n }\n }")
+    flood, watch = Flood(scene), Watch(scene)
+    undo.callback(watch.close)
+    undo.callback(flood.close)
+    state = [0, 0]
+
+    def direct():
+        before, state[:] = list(state), [seen_by_netfilter(router), watch.count]
+        return state[1] - before[1] > 500 and (state[0] - before[0]) * 2 < state[1] - before[1]
+    wait_for(direct, 10, lambda: f"netfilter and wire saw {state}", interval=0.2)
+    return router, watch
+
+
+# What somebody does to the output path: (do, undo) of one router, for the outer family.
+STOPS = {
+    "firewall": (lambda r, f: r.nft("table inet fw { chain o { type filter hook output priority 0\n"
+                                    " meta l4proto 47 drop\n }\n }"),
+                 lambda r, f: r.nft("delete table inet fw")),
+    "policy": (lambda r, f: r.ip(f"xfrm policy add src {UNDERLAY[f][A]} dst {UNDERLAY[f][B]} "
+                                 "dir out action block"),
+               lambda r, f: r.ip("xfrm policy flush")),
+    "route": (lambda r, f: r.ip(f"route add blackhole {UNDERLAY[f][B]}"),
+              lambda r, f: r.ip(f"route del blackhole {UNDERLAY[f][B]}")),
+    "device": (lambda r, f: r.ip("link set dev bond0 down"), None),
+}
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+@pytest.mark.parametrize("how", STOPS)
+def test_stopped_within_a_second(scene, tmp_path, undo, how, outer):
+    router, watch = busy(scene, tmp_path, undo, outer)
+    stop, resume = STOPS[how]
+    stop(router, outer)
+    stopped = time.monotonic()
+    wait_for(lambda: time.monotonic() > stopped + 1.5 * SECOND, 5)
+    late = watch.last - stopped
+    assert late < SECOND, f"packets passed {late:.2f} s after the {how} stopped them"
+    if resume:
+        resume(router, outer)
+        before = watch.count
+        wait_for(lambda: watch.count > before + 500, 10, "the tunnel carries again")
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+def test_follows_a_neighbour_within_a_second(scene, tmp_path, undo, outer):
+    router, watch = busy(scene, tmp_path, undo, outer)
+    router.ip(f"neigh replace {UNDERLAY[outer][B]} lladdr {ELSEWHERE} dev bond0 nud permanent")
+    moved = time.monotonic()
+    wait_for(lambda: watch.station == ELSEWHERE, 5)
+    assert time.monotonic() - moved < SECOND
+
+
+def test_stopped_at_the_receiver(scene, tmp_path, undo):
+    """A drop in the input chain of the other router."""
+    busy(scene, tmp_path, undo, 4)
+    link = lambda: scene.router[B].link("My_Tunnel")["stats64"]["rx"]["packets"]  # noqa: E731
+    scene.router[B].nft("table inet fw { chain i { type filter hook input priority 0\n meta l4proto 47 drop\n }\n }")
+    stopped = time.monotonic()
+    wait_for(lambda: time.monotonic() > stopped + SECOND, 5)
+    before = link()
+    wait_for(lambda: time.monotonic() > stopped + 1.5 * SECOND, 5)
+    assert link() == before
