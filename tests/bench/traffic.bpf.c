@@ -25,6 +25,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u8 header[TRAFFIC_MIX_MAX][TRAFFIC_HEADER];
 const volatile __u16 length[TRAFFIC_MIX_MAX];
+const volatile __u32 udp_sum[TRAFFIC_MIX_MAX]; /* of all but the source port; the payload is zero */
 const volatile __u32 mix = 1;
 const volatile __u32 flows = 1;
 const volatile __u64 gap_ps = 0; /* picoseconds between packets; 0: as fast as it goes */
@@ -58,14 +59,29 @@ static __always_inline int due(void)
 	return 1;
 }
 
+/* The next flow's source port, and the UDP checksum that goes with it (RFC 768). */
+static __always_inline void write_flow(__u8 *data, __u32 which)
+{
+	struct udphdr *udp = (struct udphdr *)(data + ETH_HLEN + sizeof(struct iphdr));
+	__u16 port = (__u16)(TRAFFIC_FIRST_SOURCE_PORT + offered % flows);
+	__u32 sum = udp_sum[which] + port;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~sum & 0xffff;
+	udp->source = bpf_htons(port);
+	udp->check = bpf_htons((__u16)(sum ? sum : 0xffff));
+}
+
 SEC("xdp")
 int offer(struct xdp_md *ctx)
 {
 	__u32 which = mix > 1 ? (__u32)(offered % mix) : 0;
 	__u8 *data;
 
-	if (!due() || which >= TRAFFIC_MIX_MAX)
+	if (!due())
 		return XDP_DROP;
+	which &= TRAFFIC_MIX_MAX - 1; /* for the verifier */
 	if (mix > 1) {
 		long now = (long)ctx->data_end - (long)ctx->data;
 
@@ -77,8 +93,7 @@ int offer(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	for (int i = 0; i < TRAFFIC_HEADER; i++)
 		data[i] = header[which][i];
-	*(__be16 *)(data + ETH_HLEN + sizeof(struct iphdr)) =
-		bpf_htons((__u16)(TRAFFIC_FIRST_SOURCE_PORT + offered % flows));
+	write_flow(data, which);
 	offered++;
 	return XDP_TX;
 }

@@ -201,7 +201,18 @@ static uint16_t header_sum(const struct iphdr *ip)
 	return htons((uint16_t)~sum);
 }
 
-/* One frame's header, RFC 768 without a UDP checksum; `source_mac` is the generator's device's. */
+/* What the UDP checksum is made of (RFC 768), but for the source port: pseudo header, destination
+ * port, length; the payload is zero. Not folded. */
+static uint32_t sum_without_port(const struct options *o, unsigned length)
+{
+	uint32_t source = ntohl(o->source.s_addr), destination = ntohl(o->destination.s_addr);
+	uint32_t udp_length = length - ETH_HLEN - (uint32_t)sizeof(struct iphdr);
+
+	return (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) +
+	       IPPROTO_UDP + 2 * udp_length + TRAFFIC_PORT;
+}
+
+/* One frame's header but for what each flow has of its own; `source_mac` is any. */
 static void make_header(const struct options *o, const struct ether_addr *source_mac,
 			unsigned length, uint8_t out[TRAFFIC_HEADER])
 {
@@ -243,6 +254,7 @@ static struct traffic_bpf *load(const struct options *o)
 
 		make_header(o, &mac, o->lengths[i], header);
 		memcpy((void *)(uintptr_t)skel->rodata->header[i], header, sizeof(header));
+		skel->rodata->udp_sum[i] = sum_without_port(o, o->lengths[i]);
 		skel->rodata->length[i] = (uint16_t)o->lengths[i];
 	}
 	skel->rodata->mix = o->mix;

@@ -5,7 +5,8 @@
 
 enum { TRAFFIC_HEADER = 42, TRAFFIC_PORT = 7047, TRAFFIC_FIRST_SOURCE_PORT = 20000 };
 
-/* Lengths of frames without their check sequence, one after another, round and round. */
-enum { TRAFFIC_MIX_MAX = 12 };
+/* Lengths of frames without their check sequence, one after another, round and round; a power of
+ * two. */
+enum { TRAFFIC_MIX_MAX = 16 };
 
 #endif
