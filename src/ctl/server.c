@@ -204,7 +204,7 @@ static int listen_on(struct server *server, const char *path)
 	mode_t old = umask(0177);
 	int e = uv_pipe_bind(&server->listener, path);
 	umask(old);
-	return e ? e : uv_listen((uv_stream_t *)&server->listener, 16, on_connection);
+	return e ? e : uv_listen((uv_stream_t *)&server->listener, 128, on_connection);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
