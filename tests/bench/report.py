@@ -7,8 +7,10 @@ WANTED = (("tcp", "gretel", "ovs", 1.5), ("tcp", "gretel", "loop", 3.0),
 # Limits: (where in the result, limit, unit).
 LIMITS = (("memory one rss", 12 * 1024, "kB"), ("memory per_tunnel rss", 64, "kB"),
           ("memory transfer growth", 512, "kB"), ("startup median", 100, "ms"))
-# The road without a tunnel, at the beginning and the end of each round, is to agree with itself.
+# The road without a tunnel is part of every round, and is to agree with itself.
 BASELINE_SPREAD = 0.05
+# Load average per core before the first trial.
+BUSY = 0.25
 
 
 def at(result, path):
@@ -43,11 +45,13 @@ def limits(result):
 def warnings(result):
     """What makes a run doubtful. It says so; it does not throw figures away."""
     said = []
+    if result["load"][0] / result["cpus"] > BUSY:
+        said.append(f"the machine was busy before the first trial (load {result['load'][0]:.2f})")
     for section, rows in result["sections"].items():
         route = rows.get("route")
         if route and route["spread"] is not None and route["spread"] > BASELINE_SPREAD:
             said.append(f"{section}: kernel routing differs from itself by {route['spread']:.0%}: "
-                        "other work on the machine? ratios of one round are nearer to the truth")
+                        "other work on the machine?")
         for name, row in rows.items():
             short = row.get("fallen_short", 0)
             if short > 0.02:
