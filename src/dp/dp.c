@@ -120,7 +120,7 @@ static void unlink_outer(struct dp *dp, struct tunnel *tunnel)
 static void on_seen(void *arg, const struct packet_seen *seen)
 {
 	struct dp *dp = arg;
-	uint64_t until = uv_hrtime() + LEASE_NS;
+	uint64_t until = dp->tap.round_ns + LEASE_NS;
 	struct ip_addr remote;
 	uint32_t key;
 

@@ -10,7 +10,7 @@
 #include "proto/ip.h"
 #include "proto/outer.h"
 
-/* A lease outlives one missed renewal, and is gone one second after the last good sample. */
+/* A lease outlives one missed renewal. */
 #define TICK_MS 400
 #define TAP_MS	20
 
@@ -166,6 +166,7 @@ static void on_tick(uv_timer_t *timer)
 	tap->poll.data = tap;
 	uv_poll_start(&tap->poll, UV_READABLE, on_readable);
 	uv_timer_start(&tap->end, on_end, TAP_MS, 0);
+	tap->round_ns = uv_hrtime();
 	/* Not before the tap is open: the sample of this round has to be seen. */
 	__atomic_store_n(&tap->clock.round, tap->clock.round + 1, __ATOMIC_RELEASE);
 }

@@ -22,8 +22,9 @@
 
 #include "dp/dp.h"
 
-/* How long after a good sample. */
-#define LEASE_NS 1000000000ull
+/* Counted from before the sample was sent, so that whatever comes after it is obeyed within a
+ * second. */
+#define LEASE_NS 900000000ull
 
 /* On packets that were sent directly. */
 #define LEASE_MARK 0x67726564u
@@ -56,7 +57,8 @@ struct lease_tap {
 	struct lease_clock clock;
 	uv_timer_t tick, end;
 	uv_poll_t poll;
-	int fd; /* -1: closed */
+	int fd;		   /* -1: closed */
+	uint64_t round_ns; /* when the present round began */
 	/* For each sample that was seen, to find the tunnel it belongs to. */
 	void (*on_seen)(void *arg, const struct packet_seen *seen);
 	void *arg;

@@ -7,9 +7,9 @@ import time
 
 import pytest
 from flow import Sink, udp
-from gretel import both_up, ping
+from gretel import Site, both_up, ping, site_text
 from net import packet_socket, wait_for
-from scene import A, B, HOST, UNDERLAY
+from scene import A, B, HOST, TUNNEL, UNDERLAY
 
 UDP_SEGMENT = 103  # of linux/udp.h
 PIECE, PIECES = 1000, 40
@@ -143,3 +143,40 @@ def test_stopped_at_the_receiver(scene, tmp_path, undo):
     before = link()
     wait_for(lambda: time.monotonic() > stopped + 1.5 * SECOND, 5)
     assert link() == before
+
+
+def test_nat_of_the_outer_packet_is_obeyed(scene, tmp_path, undo):
+    """Where others' rules translate the outer source (`notrack = no` leaves it to them), no packet
+    leaves without the translation, so every one takes the kernel's path."""
+    public, router = "172.19.1.77", scene.router[A]
+    sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, notrack="no"))
+             for side in (A, B)}
+    sites[B].edit(f"remote = {UNDERLAY[4][A]}", f"remote = {public}")
+    router.ip(f"address add {public}/24 dev bond0")
+    router.nft("table inet watch { counter out { }\n chain o { type filter hook output priority 1\n"
+               " meta l4proto 47 counter name out\n }\n"
+               " chain nat { type nat hook postrouting priority 100\n"
+               f" ip protocol gre snat ip to {public}\n }}\n }}")
+    # A begins: the connection tracker has to know the tunnel by A's packets.
+    sites[A].up()
+    router.run(["ping", "-n", "-q", "-c", 1, "-W", 1, TUNNEL[4][B]], check=False)
+    sites[B].up()
+    undo.callback(Sink(scene.host[B], 4, 6000).close)
+    ping(scene.host[A], HOST[4][B])
+    with packet_socket(scene.wire, "a") as wire:
+        undo.callback(Flood(scene).close)
+        wait_for(lambda: seen_by_netfilter(router) > 20000, 20, "the flood does not flow")
+        frames = [wire.recv(100) for _ in range(5000)]
+    sources = {socket.inet_ntoa(frame[26:30]) for frame in frames if frame[23] == 47}
+    assert sources == {public}
+
+
+def test_what_is_not_busy_is_the_kernels(scene, tmp_path):
+    """No lease for a few pings: all of them pass the output chain."""
+    site = both_up(scene, tmp_path)[A]
+    ping(scene.host[A], HOST[4][B])
+    scene.router[A].nft("table inet watch { counter out { }\n chain o { type filter hook output "
+                        "priority 1\n meta l4proto 47 counter name out\n }\n }")
+    before = site.tunnel()["tx"]["packets"]
+    scene.host[A].run(["ping", "-n", "-q", "-c", 200, "-i", "0.01", HOST[4][B]])
+    assert site.tunnel()["tx"]["packets"] - before == seen_by_netfilter(scene.router[A]) >= 200
