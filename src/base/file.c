@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +61,23 @@ static int write_all(int fd, const char *text, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+/* The name under which the new content is written; false when it is too long. */
+static bool temporary_name(const char *path, char name[PATH_MAX])
+{
+	return snprintf(name, PATH_MAX, "%s.new", path) < PATH_MAX;
+}
+
+void file_discard(const char *path)
+{
+	char temporary[PATH_MAX];
+	if (temporary_name(path, temporary))
+		unlink(temporary);
+}
+
 int file_write(const char *path, const char *text, mode_t mode)
 {
 	char temporary[PATH_MAX];
-	if (snprintf(temporary, sizeof temporary, "%s.new", path) >= (int)sizeof temporary)
+	if (!temporary_name(path, temporary))
 		return -ENAMETOOLONG;
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)

@@ -14,6 +14,9 @@ int file_read(const char *path, size_t limit, char **out);
  * content or the new, never a part. Returns 0 or -errno. */
 int file_write(const char *path, const char *text, mode_t mode);
 
+/* Removes what a file_write() that was cut short has left beside the file. */
+void file_discard(const char *path);
+
 /* Like `mkdir -p`. Returns 0, also when the directory is there, or -errno. */
 int file_make_dirs(const char *path, mode_t mode);
 

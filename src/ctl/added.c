@@ -190,5 +190,7 @@ int added_write(const char *path, const char *text)
 {
 	if (text[0] != '\0')
 		return file_write(path, text, 0600);
+	/* With the half-written successor that a killed daemon may have left. */
+	file_discard(path);
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -219,6 +219,8 @@ bool state_is_empty(const struct state *state)
 
 int state_remove(const struct state *state)
 {
+	if (state->path[0])
+		file_discard(state->path);
 	return state->path[0] && unlink(state->path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
