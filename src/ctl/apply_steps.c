@@ -346,6 +346,8 @@ static int add_route(struct apply *apply, const struct step *step)
 
 	route.oif = link_index(step->object);
 	err = told(apply, route_add(nl(apply), &route));
+	if (err == -EEXIST && apply->take_back)
+		return told(apply, route_replace(nl(apply), &route));
 	return err == -EEXIST ? explain_exists(apply, &route) : err;
 }
 

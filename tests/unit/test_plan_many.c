@@ -131,7 +131,7 @@ static void scale(size_t count, double limit)
 	struct state state;
 	struct site site;
 	struct plan plan;
-	char wanted[IFNAMSIZ];
+	char wanted[32];
 	double start;
 
 	make_large(&actual, &state, first);
