@@ -16,10 +16,11 @@ So what is compared is the packets that one core carries through both routers, w
 a process does the work, and the scheduler shares that core between the first receiver and the
 daemons instead of letting softirqs starve them. (With every device's NAPI a thread, the threads
 alternate by time slices and overrun each other's rings of 256: 0.3 of the rate, and not stable.)
-Offloads are off: every frame is one that a wire could carry. GRO is on at the receivers, since that
-is what makes a veth receive by NAPI at all; single UDP packets are not merged by it.
-The counter is an XDP program on the far host's device, in the softirq of the sender like the rest of
-the road; on a thread of its own it would cost the routers an interrupt to another core each packet.
+Offloads are off: every frame is one that a wire could carry. GRO is on at the routers, since that is
+what makes a veth receive by NAPI at all; single UDP packets are not merged by it.
+The counter is a program at the ingress of the far host's device, in the softirq of the sender like
+the rest of the road; on a thread of its own it would cost the routers an interrupt to another core
+each packet.
 
 In both, what takes part has a nice value of -19, NAPI threads, daemons, generator and iperf3 alike,
 each in a session (a scheduling group) of its own as services have, so that other work on the
@@ -143,8 +144,9 @@ class Lab:
 
     def _packet_settings(self):
         for namespace, device in self.ends():
+            gro = "on" if namespace in self.routers else "off"
             namespace.run(["ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off",
-                           "gro", "on"])
+                           "gro", gro])
             if device != self.lan_devices[0]:  # of A
                 continue
             namespace.run(["sh", "-c", f"echo 1 >/sys/class/net/{device}/threaded"])

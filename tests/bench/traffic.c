@@ -266,6 +266,22 @@ static struct traffic_bpf *load(const struct options *o)
 	return skel;
 }
 
+static void attach_counter(struct traffic_bpf *skel, struct bpf_tc_hook *hook)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, filter, .handle = 1, .priority = 1,
+			    .flags = BPF_TC_F_REPLACE,
+			    .prog_fd = bpf_program__fd(skel->progs.count));
+	int err = bpf_tc_hook_create(hook);
+
+	/* A run that was killed may have left it. */
+	if (!err || err == -EEXIST)
+		err = bpf_tc_attach(hook, &filter);
+	if (err) {
+		errno = -err;
+		die("attach the counter");
+	}
+}
+
 struct generator {
 	const struct options *options;
 	int program;
@@ -402,16 +418,15 @@ int main(int argc, char **argv)
 	struct sigaction wake = {.sa_handler = nothing};
 	struct generator g = {.options = &o};
 	struct traffic_bpf *skel;
-	struct bpf_link *link;
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
 	pthread_t thread;
 	int status = 0;
 
 	parse(argc, argv, &o);
 	skel = load(&o);
 	enter(&o.sink);
-	link = bpf_program__attach_xdp(skel->progs.count, (int)o.sink.ifindex);
-	if (!link)
-		die("attach the counter");
+	hook.ifindex = (int)o.sink.ifindex;
+	attach_counter(skel, &hook);
 	if (!o.command)
 		pin(o.cpu);
 	sigaction(SIGUSR1, &wake, NULL);
@@ -427,7 +442,9 @@ int main(int argc, char **argv)
 		sleep_ms(1);
 	}
 	pthread_join(thread, NULL);
-	bpf_link__destroy(link);
+	enter(&o.sink);
+	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* all of the queueing discipline */
+	bpf_tc_hook_destroy(&hook);
 	traffic_bpf__destroy(skel);
 	if (g.error) {
 		errno = g.error;
