@@ -83,26 +83,31 @@ static bool checksums_good(const struct candidate *c, const uint8_t *packet, uin
 	return csum_fold(csum_partial(packet + c->l4, l4_len, pseudo)) == 0;
 }
 
-/* True when the packet may be bundled; if not, out->has_flow still tells which flow it belongs to.
- */
+/* True when the headers are of a kind that can be bundled; if not, out->has_flow still tells
+ * whether the packet is known to belong to one flow. */
+static bool read_headers(struct candidate *out, const uint8_t *packet, uint32_t len, uint16_t l3,
+			 bool uso)
+{
+	struct ip_info ip;
+	bool fits;
+
+	*out = (struct candidate){.l4 = 0};
+	if (!ip_decode(packet + l3, packet + len, &ip) || !read_ip(out, &ip, len, l3) ||
+	    out->l4 + 4u > len)
+		return false;
+	out->has_flow = true;
+	fits = out->tcp ? read_tcp(out, packet + out->l4, len - out->l4)
+			: uso && read_udp(out, packet + out->l4, len - out->l4);
+	if (out->header_len >= out->l4 && out->header_len <= len)
+		out->payload_len = len - out->header_len;
+	return fits;
+}
+
 static bool read_candidate(struct candidate *out, const uint8_t *packet, uint32_t len, uint16_t l3,
 			   bool uso)
 {
-	struct ip_info ip;
-	bool plain;
-
-	*out = (struct candidate){.l4 = 0};
-	if (!ip_decode(packet + l3, packet + len, &ip))
-		return false;
-	plain = read_ip(out, &ip, len, l3);
-	out->has_flow = plain && out->l4 + 4u <= len;
-	if (!plain)
-		return false;
-	if (out->tcp ? !read_tcp(out, packet + out->l4, len - out->l4)
-		     : !uso || !read_udp(out, packet + out->l4, len - out->l4))
-		return false;
-	out->payload_len = len - out->header_len;
-	return out->payload_len > 0 && checksums_good(out, packet, len, l3);
+	return read_headers(out, packet, len, l3, uso) && out->payload_len > 0 &&
+	       checksums_good(out, packet, len, l3);
 }
 
 /* Of the addresses and ports, which stand together in both families: 12 or 36 octets. */
@@ -160,7 +165,7 @@ static bool same_tcp_header(const struct bundle *b, const struct candidate *c,
 
 static bool can_join(const struct bundle *b, const struct candidate *c, const uint8_t *packet)
 {
-	return b->size > 0 && b->count < BUNDLE_SEGMENTS && c->payload_len <= b->size &&
+	return b->open && b->count < BUNDLE_SEGMENTS && c->payload_len <= b->segment &&
 	       b->len - b->l3 + c->payload_len <= 65535 && same_ip_header(b, c, packet) &&
 	       (!b->tcp || same_tcp_header(b, c, packet));
 }
@@ -174,14 +179,15 @@ static void join(struct coalescer *c, struct bundle *b, const struct candidate *
 	c->part_next[b->last] = part;
 	b->last = part;
 	b->count++;
+	b->pieces++;
 	b->len += next->payload_len;
 	b->next_sequence += next->payload_len;
 	b->next_id++;
 	if (b->tcp)
 		b->packet[b->l4 + TCP_FLAGS] |= packet[next->l4 + TCP_FLAGS] & TCP_FLAG_PSH;
 	/* What is shorter, or pushes, is the last of its bundle. */
-	if (next->payload_len < b->size || next->ends)
-		b->size = 0;
+	if (next->payload_len < b->segment || next->ends)
+		b->open = false;
 }
 
 static struct bundle *add_bundle(struct coalescer *c, struct port *port, uint16_t protocol,
@@ -196,6 +202,7 @@ static struct bundle *add_bundle(struct coalescer *c, struct port *port, uint16_
 			     .protocol = protocol,
 			     .len = len,
 			     .count = 1,
+			     .pieces = 1,
 			     .first = part,
 			     .last = part};
 	return b;
@@ -213,21 +220,28 @@ static struct bundle *find_flow(struct coalescer *c, uint32_t slot, const struct
 	return NULL;
 }
 
-/* A packet that stays alone must not be overtaken by later ones of its flow. */
-static void add_alone(struct coalescer *c, const struct candidate *packet_of, struct port *port,
-		      uint16_t protocol, uint8_t *packet, uint32_t len, uint16_t l3)
+static void set_headers(struct bundle *b, const struct candidate *from, uint16_t l3)
 {
-	if (packet_of->has_flow) {
-		uint32_t slot = hash_flow(packet_of, packet, l3);
-		struct bundle *b = find_flow(c, slot, packet_of, port, packet);
+	b->l3 = l3;
+	b->l4 = from->l4;
+	b->header_len = from->header_len;
+	b->version = from->version;
+	b->tcp = from->tcp;
+}
+
+/* What stays alone must not be overtaken by later packets of its flow. */
+static void close_flow(struct coalescer *c, const struct candidate *of, struct port *port,
+		       const uint8_t *packet, uint16_t l3)
+{
+	if (of->has_flow) {
+		struct bundle *b = find_flow(c, hash_flow(of, packet, l3), of, port, packet);
 		if (b)
-			b->size = 0;
-	} else {
-		for (unsigned i = 0; i < c->bundle_count; i++)
-			if (c->bundles[i].port == port)
-				c->bundles[i].size = 0;
+			b->open = false;
+		return;
 	}
-	add_bundle(c, port, protocol, packet, len);
+	for (unsigned i = 0; i < c->bundle_count; i++)
+		if (c->bundles[i].port == port)
+			c->bundles[i].open = false;
 }
 
 void coalesce_add(struct coalescer *c, struct port *port, uint16_t protocol, uint8_t *packet,
@@ -238,7 +252,8 @@ void coalesce_add(struct coalescer *c, struct port *port, uint16_t protocol, uin
 	uint32_t slot;
 
 	if (!read_candidate(&next, packet, len, l3, port->uso)) {
-		add_alone(c, &next, port, protocol, packet, len, l3);
+		close_flow(c, &next, port, packet, l3);
+		add_bundle(c, port, protocol, packet, len);
 		return;
 	}
 	slot = hash_flow(&next, packet, l3);
@@ -248,20 +263,34 @@ void coalesce_add(struct coalescer *c, struct port *port, uint16_t protocol, uin
 		return;
 	}
 	b = add_bundle(c, port, protocol, packet, len);
-	b->l3 = l3;
-	b->l4 = next.l4;
-	b->header_len = next.header_len;
-	b->version = next.version;
-	b->tcp = next.tcp;
-	b->size = next.ends ? 0 : (uint16_t)next.payload_len;
+	set_headers(b, &next, l3);
+	b->segment = (uint16_t)next.payload_len;
+	b->open = !next.ends;
 	b->next_sequence = next.sequence + next.payload_len;
 	b->next_id = (uint16_t)(next.id + 1);
 	b->next = c->buckets[slot];
 	c->buckets[slot] = (uint8_t)(b - c->bundles + 1);
 }
 
+bool coalesce_add_super(struct coalescer *c, struct port *port, uint16_t protocol, uint8_t *packet,
+			uint32_t len, uint16_t l3, uint16_t segment)
+{
+	struct candidate one;
+	struct bundle *b;
+
+	read_headers(&one, packet, len, l3, true);
+	if (!one.has_flow || one.payload_len == 0 || segment == 0)
+		return false;
+	close_flow(c, &one, port, packet, l3);
+	b = add_bundle(c, port, protocol, packet, len);
+	set_headers(b, &one, l3);
+	b->segment = segment;
+	b->count = (uint16_t)((one.payload_len + segment - 1) / segment);
+	return true;
+}
+
 /* Makes the first packet's headers those of the whole bundle, checksum left to the kernel. */
-static struct virtio_net_hdr finish_headers(const struct bundle *b, uint16_t size)
+static struct virtio_net_hdr finish_headers(const struct bundle *b)
 {
 	uint8_t *ip = b->packet + b->l3, *l4 = b->packet + b->l4;
 	uint32_t ip_len = b->len - b->l3, l4_len = b->len - b->l4;
@@ -286,7 +315,7 @@ static struct virtio_net_hdr finish_headers(const struct bundle *b, uint16_t siz
 			    : b->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
 					      : VIRTIO_NET_HDR_GSO_TCPV6,
 		.hdr_len = b->header_len,
-		.gso_size = size,
+		.gso_size = b->segment,
 		.csum_start = b->l4,
 		.csum_offset = b->tcp ? TCP_CHECK : UDP_CHECK,
 	};
@@ -301,12 +330,12 @@ static void write_bundle(struct coalescer *c, struct bundle *b)
 	uint32_t octets = b->len + (b->count - 1u) * b->header_len;
 	uint8_t part = b->first;
 
-	for (unsigned i = 1; i <= b->count; i++, part = c->part_next[part])
+	for (unsigned i = 1; i <= b->pieces; i++, part = c->part_next[part])
 		parts[i] = c->parts[part];
 	put_be16(&header.pi.proto, b->protocol);
 	if (b->count > 1)
-		header.vnet = finish_headers(b, (uint16_t)(parts[1].iov_len - b->header_len));
-	if (writev(b->port->fd, parts, b->count + 1) < 0) {
+		header.vnet = finish_headers(b);
+	if (writev(b->port->fd, parts, b->pieces + 1) < 0) {
 		counter_add(&counters->drops[DROP_RX_DEVICE], b->count);
 		return;
 	}

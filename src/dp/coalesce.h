@@ -23,11 +23,13 @@ struct bundle {
 	uint8_t *packet; /* the first one */
 	uint16_t protocol;
 	uint16_t l3, l4, header_len;
-	uint16_t size; /* payload of a segment; 0 when nothing may join */
+	uint16_t segment; /* payload of a segment */
+	bool open;	  /* more may join */
 	uint16_t next_id;
 	uint32_t next_sequence;
-	uint32_t len; /* headers once, and the payload of all */
-	uint16_t count;
+	uint32_t len;	 /* headers once, and the payload of all */
+	uint16_t count;	 /* packets that it stands for */
+	uint16_t pieces; /* parts that it is made of */
 	bool tcp;
 	uint8_t version;
 	uint8_t first, last; /* packets, as indices into coalescer.parts */
@@ -46,6 +48,10 @@ struct coalescer {
  * between two flushes; the octets have to stay until then. */
 void coalesce_add(struct coalescer *c, struct port *port, uint16_t protocol, uint8_t *packet,
 		  uint32_t len, uint16_t l3);
+/* The same for a super-packet that arrived as such: its transport's checksum is open and its
+ * segments carry `segment` octets. False, and nothing taken, when its headers do not fit that. */
+bool coalesce_add_super(struct coalescer *c, struct port *port, uint16_t protocol, uint8_t *packet,
+			uint32_t len, uint16_t l3, uint16_t segment);
 /* Writes everything to the interfaces, counting what is delivered and what is not. */
 void coalesce_flush(struct coalescer *c);
 

@@ -7,6 +7,8 @@
 
 #include "dp/coalesce.h"
 #include "dp/counters.h"
+#include "dp/merged.h"
+#include "dp/segment.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
 #include "os/rawsock.h"
@@ -39,6 +41,9 @@ struct arrival {
 	uint8_t tos;
 	uint32_t ifindex;
 	struct gre_header header;
+	/* merged.h: what became of it before. csum_start counts from the passenger's IP header. */
+	enum merged_verdict merged;
+	struct virtio_net_hdr vnet;
 };
 
 struct receiver *receiver_new(void)
@@ -93,9 +98,34 @@ static bool read_outer6(struct arrival *a, const struct msghdr *message,
 	return meta->dst.family == IP_V6;
 }
 
+/* Where the passenger's IP header would be. */
+static uint8_t *ip_of(const struct arrival *a)
+{
+	bool ethernet = a->header.protocol == GRE_PROTOCOL_TEB;
+
+	return a->gre + a->header.length + (ethernet ? ETHERNET_HEADER_LENGTH : 0);
+}
+
+/* Finds out whether this is the packet that was sent, before anything in it is changed. */
+static enum drop_reason check_merged(struct worker *worker, struct arrival *a)
+{
+	uint8_t *ip = ip_of(a);
+
+	if (ip >= a->end)
+		return DROP_NONE;
+	a->merged = merged_judge(worker->merged, a->gre, ip, a->end, &a->vnet);
+	if (a->merged == MERGED_OPEN)
+		checksum_complete(ip, (uint32_t)(a->end - ip), a->vnet.csum_start,
+				  a->vnet.csum_offset);
+	return a->merged == MERGED_UNKNOWN ? DROP_RX_MERGED : DROP_NONE;
+}
+
 /* The checksum covers the GRE header and the passenger (RFC 2784 2.3). */
 static enum drop_reason check_checksum(const struct arrival *a, const struct dp_params *params)
 {
+	/* Whoever merged the packets has verified it in each. */
+	if (a->merged != MERGED_NOT)
+		return DROP_NONE;
 	if (!a->header.has_checksum)
 		return params->csum_require ? DROP_RX_CHECKSUM_MISSING : DROP_NONE;
 	if (csum_fold(csum_partial(a->gre, (size_t)(a->end - a->gre), 0)) != 0)
@@ -206,8 +236,13 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 		reason = check_ip(port, a, packet, &len);
 	else if (len == 0)
 		reason = DROP_RX_INNER_MALFORMED;
-	if (reason == DROP_NONE)
+	if (reason != DROP_NONE)
+		return reason;
+	if (a->merged != MERGED_SUPER)
 		coalesce_add(&worker->receiver->coalescer, port, protocol, packet, len, l3);
+	else if (!coalesce_add_super(&worker->receiver->coalescer, port, protocol, packet, len, l3,
+				     a->vnet.gso_size))
+		reason = DROP_RX_MERGED;
 	return reason;
 }
 
@@ -226,7 +261,9 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 	*port = found ? found : blame;
 	if (!found)
 		return reason;
-	reason = check_checksum(a, &found->params);
+	reason = check_merged(worker, a);
+	if (reason == DROP_NONE)
+		reason = check_checksum(a, &found->params);
 	if (reason == DROP_NONE)
 		reason = check_sequence(found, a, now);
 	if (reason == DROP_NONE)
@@ -285,6 +322,7 @@ static int receive_batch(struct worker *worker, uint8_t family)
 	n = recvmmsg(fd, r->messages, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (n > 0) {
 		uint64_t now = uv_hrtime();
+		merged_read(worker->merged);
 		for (int i = 0; i < n; i++)
 			receive_message(worker, family, &r->messages[i], r->octets[i], now);
 		coalesce_flush(&r->coalescer);

@@ -8,6 +8,7 @@
 
 #include "dp/in.h"
 #include "dp/lease.h"
+#include "dp/merged.h"
 #include "dp/out.h"
 #include "dp/send.h"
 #include "os/packet.h"
@@ -99,10 +100,11 @@ static int allocate(struct worker *worker)
 {
 	int err = table_init(&worker->table);
 
+	worker->merged = merged_new();
 	worker->receiver = receiver_new();
 	worker->sender = calloc(1, sizeof *worker->sender);
 	worker->reader = reader_new();
-	if (err || !worker->receiver || !worker->sender || !worker->reader)
+	if (err || !worker->merged || !worker->receiver || !worker->sender || !worker->reader)
 		return -ENOMEM;
 	return 0;
 }
@@ -129,6 +131,7 @@ static void release(struct worker *worker)
 	if (worker->direct >= 0)
 		close(worker->direct);
 	table_free(&worker->table);
+	merged_free(worker->merged);
 	receiver_free(worker->receiver);
 	free(worker->sender);
 	reader_free(worker->reader);

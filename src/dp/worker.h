@@ -16,6 +16,7 @@
 #include "dp/table.h"
 
 struct lease_clock;
+struct merged;
 struct receiver;
 struct sender;
 struct reader;
@@ -35,6 +36,7 @@ struct worker {
 	int direct;	  /* packet socket that sends; -1: there is none */
 	struct lease_clock *clock;
 	struct table table;
+	struct merged *merged;
 	struct receiver *receiver;
 	struct sender *sender;
 	struct reader *reader;

@@ -11,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEND_BUFFER (4 << 20)
+#define SEND_BUFFER    (4 << 20)
+#define ARRIVAL_BUFFER (4 << 20)
+/* Link header, outer header with options, and the key. */
+#define ARRIVAL_SNAP  192
+#define ARRIVAL_BATCH 64
 
 struct sockaddr_ll packet_address(uint8_t family, uint32_t ifindex, const uint8_t mac[6])
 {
@@ -113,4 +117,131 @@ int packet_next(int fd, struct packet_seen *out)
 	out->len = (uint32_t)((size_t)n - sizeof ethernet);
 	memcpy(out->mac, ethernet.h_dest, sizeof out->mac);
 	return 1;
+}
+
+/* GRE directly behind the outer header, at least two small segments long. */
+static int attach_arrival_filter(int fd)
+{
+#define AD(what) ((uint32_t)(SKF_AD_OFF + (what)))
+#define NET(at)	 ((uint32_t)(SKF_NET_OFF + (at)))
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PACKET_ARRIVAL_MIN, 0, 7),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(SKF_AD_PROTOCOL)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(9)),
+		BPF_JUMP(BPF_JMP | BPF_JA, 2, 0, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(6)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, ARRIVAL_SNAP),
+	};
+#undef NET
+#undef AD
+	struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ? -errno
+											: 0;
+}
+
+static int set_packet(int fd, int option)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_PACKET, option, &on, sizeof on) < 0 ? -errno : 0;
+}
+
+int packet_open_arrivals(void)
+{
+	/* All protocols: those sockets come before the protocols' own receivers. */
+	struct sockaddr_ll all = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = attach_arrival_filter(fd);
+	if (!err)
+		err = set_packet(fd, PACKET_VNET_HDR);
+	if (!err)
+		err = set_packet(fd, PACKET_AUXDATA);
+	if (!err)
+		err = set_packet(fd, PACKET_IGNORE_OUTGOING);
+	if (!err && bind(fd, (struct sockaddr *)&all, sizeof all) < 0)
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	if (set(fd, SO_RCVBUFFORCE, ARRIVAL_BUFFER))
+		set(fd, SO_RCVBUF, ARRIVAL_BUFFER);
+	return fd;
+}
+
+/* What recvmmsg() fills for one packet. */
+struct arrival_slot {
+	struct virtio_net_hdr vnet;
+	uint8_t octets[ARRIVAL_SNAP];
+	union {
+		struct cmsghdr align;
+		uint8_t space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	struct iovec parts[2];
+};
+
+/* Offset of the IP header in what was read; -1 when the kernel did not say. */
+static int network_offset(struct msghdr *message)
+{
+	struct tpacket_auxdata aux;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
+			memcpy(&aux, CMSG_DATA(c), sizeof aux);
+			return aux.tp_net;
+		}
+	return -1;
+}
+
+static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,
+			 struct packet_arrival *out)
+{
+	int at = network_offset(&message->msg_hdr);
+	const uint8_t *ip = slot->octets + at;
+	unsigned header;
+
+	if (slot->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+	    !(slot->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return false;
+	if (at < 0 || (unsigned)at + 60 + ARRIVAL_KEY_SIZE > ARRIVAL_SNAP)
+		return false;
+	header = ip[0] >> 4 == 4 ? (ip[0] & 0x0fu) * 4 : 40;
+	if (message->msg_len < sizeof slot->vnet + (unsigned)at + header + ARRIVAL_KEY_SIZE)
+		return false;
+	out->vnet = slot->vnet;
+	memcpy(out->key, ip + header, ARRIVAL_KEY_SIZE);
+	return true;
+}
+
+unsigned packet_arrivals(int fd, struct packet_arrival *out, unsigned max, bool *more)
+{
+	struct arrival_slot slots[ARRIVAL_BATCH];
+	struct mmsghdr messages[ARRIVAL_BATCH];
+	unsigned wanted = max < ARRIVAL_BATCH ? max : ARRIVAL_BATCH, kept = 0;
+	int n;
+
+	for (unsigned i = 0; i < wanted; i++) {
+		struct arrival_slot *slot = &slots[i];
+		slot->parts[0] = (struct iovec){&slot->vnet, sizeof slot->vnet};
+		slot->parts[1] = (struct iovec){slot->octets, sizeof slot->octets};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = slot->parts,
+						      .msg_iovlen = 2,
+						      .msg_control = &slot->control,
+						      .msg_controllen = sizeof slot->control};
+	}
+	n = recvmmsg(fd, messages, wanted, MSG_DONTWAIT, NULL);
+	*more = n == (int)wanted;
+	for (int i = 0; i < n; i++)
+		kept += keep_arrival(&slots[i], &messages[i], &out[kept]);
+	return kept;
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dp/merged.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/csum.h"
+#include "proto/ip.h"
+
+#define READ_BATCH 64
+
+enum { TCP_CHECK = 16, UDP_CHECK = 6 };
+
+struct merged *merged_new(void)
+{
+	struct merged *merged = calloc(1, sizeof *merged);
+
+	if (merged)
+		merged->fd = -1;
+	return merged;
+}
+
+void merged_free(struct merged *merged)
+{
+	if (merged && merged->fd >= 0)
+		close(merged->fd);
+	free(merged);
+}
+
+static struct packet_arrival *slot_of(struct merged *merged, const uint8_t *key)
+{
+	uint64_t h = 0, word;
+
+	for (unsigned at = 0; at < ARRIVAL_KEY_SIZE; at += sizeof word) {
+		memcpy(&word, key + at, sizeof word);
+		h = (h ^ word) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 29;
+	}
+	return &merged->slots[h % MERGED_SLOTS];
+}
+
+void merged_read(struct merged *merged)
+{
+	struct packet_arrival arrivals[READ_BATCH];
+	bool more = merged->fd >= 0;
+
+	while (more) {
+		unsigned n = packet_arrivals(merged->fd, arrivals, READ_BATCH, &more);
+		for (unsigned i = 0; i < n; i++)
+			*slot_of(merged, arrivals[i].key) = arrivals[i];
+	}
+}
+
+static bool find(struct merged *merged, const uint8_t *gre, uint32_t len,
+		 struct virtio_net_hdr *out)
+{
+	const struct packet_arrival *slot;
+
+	if (merged->fd < 0) {
+		merged->fd = packet_open_arrivals();
+		return false;
+	}
+	slot = slot_of(merged, gre);
+	if (len < ARRIVAL_KEY_SIZE || memcmp(slot->key, gre, ARRIVAL_KEY_SIZE) != 0)
+		return false;
+	*out = slot->vnet;
+	return true;
+}
+
+/* Where the transport's checksum would be left open: the field holds the sum of the pseudo-header,
+ * not complemented. A good checksum looks like that once in 65,536 packets, so this is only a
+ * suspicion. */
+static bool read_open(const struct ip_info *ip, const uint8_t *p, struct virtio_net_hdr *out)
+{
+	uint32_t l4_len = ip->total_len - ip->header_len;
+	bool tcp = ip->protocol == IP_PROTOCOL_TCP;
+	uint16_t offset = tcp ? TCP_CHECK : UDP_CHECK;
+	uint64_t pseudo;
+
+	if (ip->fragment || !ip->has_transport || (!tcp && ip->protocol != IP_PROTOCOL_UDP) ||
+	    l4_len < offset + 2u)
+		return false;
+	pseudo = ip->version == 4 ? csum_pseudo4(ip->src, ip->dst, ip->protocol, l4_len)
+				  : csum_pseudo6(ip->src, ip->dst, ip->protocol, l4_len);
+	*out = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				       .gso_type = VIRTIO_NET_HDR_GSO_NONE,
+				       .csum_start = ip->header_len,
+				       .csum_offset = offset};
+	return get_be16(p + ip->header_len + offset) == csum_fold16(pseudo);
+}
+
+static bool checksum_good(const struct ip_info *ip, const uint8_t *p)
+{
+	uint32_t l4_len = ip->total_len - ip->header_len;
+	uint64_t pseudo = ip->version == 4 ? csum_pseudo4(ip->src, ip->dst, ip->protocol, l4_len)
+					   : csum_pseudo6(ip->src, ip->dst, ip->protocol, l4_len);
+
+	return csum_fold(csum_partial(p + ip->header_len, l4_len, pseudo)) == 0;
+}
+
+enum merged_verdict merged_judge(struct merged *merged, const uint8_t *gre, const uint8_t *ip_at,
+				 const uint8_t *end, struct virtio_net_hdr *out)
+{
+	struct virtio_net_hdr seen;
+	struct ip_info ip;
+
+	if (!ip_decode(ip_at, end, &ip) || !read_open(&ip, ip_at, out) || checksum_good(&ip, ip_at))
+		return MERGED_NOT;
+	/* What is this short was not merged out of two. */
+	if (end - ip_at < PACKET_ARRIVAL_MIN - 60)
+		return MERGED_OPEN;
+	if (!find(merged, gre, (uint32_t)(end - gre), &seen))
+		return MERGED_UNKNOWN;
+	if (seen.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return MERGED_OPEN;
+	out->gso_type = seen.gso_type;
+	out->gso_size = seen.gso_size;
+	return MERGED_SUPER;
+}
