@@ -29,10 +29,9 @@
 	  "passenger is empty, truncated or inconsistent")                                      \
 	X(RX_LOOP, "rx-loop", "passenger is addressed to the encapsulator (RFC 2784 3.1)")      \
 	X(RX_ECN, "rx-ecn", "congestion was marked on a passenger without ECN (RFC 6040 4.2)")  \
-	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")           \
+	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")    \
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)") \
 	X(TX_INNER_MALFORMED, "tx-inner-malformed", "passenger is truncated or inconsistent")   \
-	X(TX_PROTOCOL, "tx-protocol", "passenger is of a kind that the tunnel does not carry")  \
 	X(TX_LOOP, "tx-loop", "passenger is itself one of the tunnel's outer packets")          \
 	X(TX_TOO_BIG, "tx-too-big", "passenger exceeds the path MTU and may not be fragmented") \
 	X(TX_NO_ROUTE, "tx-no-route", "no route to the remote address")                         \
