@@ -123,11 +123,11 @@ static enum drop_reason check_merged(struct worker *worker, struct arrival *a)
 /* The checksum covers the GRE header and the passenger (RFC 2784 2.3). */
 static enum drop_reason check_checksum(const struct arrival *a, const struct dp_params *params)
 {
+	if (!a->header.has_checksum)
+		return params->csum_require ? DROP_RX_CHECKSUM_MISSING : DROP_NONE;
 	/* Whoever merged the packets has verified it in each. */
 	if (a->merged != MERGED_NOT)
 		return DROP_NONE;
-	if (!a->header.has_checksum)
-		return params->csum_require ? DROP_RX_CHECKSUM_MISSING : DROP_NONE;
 	if (csum_fold(csum_partial(a->gre, (size_t)(a->end - a->gre), 0)) != 0)
 		return DROP_RX_CHECKSUM;
 	return DROP_NONE;
