@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The keepalive: two routers that ask each other, and a peer made by scapy that plays the other one."""
+import contextlib
 import re
 import select
+import threading
 import time
 
 import pytest
 from flow import udp
 from gretel import NAME, Site, both_up, ping, ping_between_lans, site_text
-from net import run, wait_for
+from net import Failed, run, wait_for
 from peer import gre
 from scapy.all import GRE, IP, UDP, IPv6
 from scene import A, B, HOST, UNDERLAY
@@ -206,12 +208,23 @@ class Responder:
         self.peer.send(layer(back))
         return asked
 
-    def answer_while(self, condition, deadline=5.0):
-        end = time.monotonic() + deadline
-        while condition() and time.monotonic() < end:
-            if select.select([self.peer.sock], [], [], 0.05)[0]:
-                self.answer()
-        assert not condition()
+    @contextlib.contextmanager
+    def answering(self):
+        """Answers whatever is asked inside the context."""
+        stop = threading.Event()
+
+        def work():
+            while not stop.is_set():
+                if select.select([self.peer.sock], [], [], 0.02)[0]:
+                    with contextlib.suppress(Failed):
+                        self.answer(0.02)
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 @OUTERS
@@ -251,8 +264,9 @@ def test_peer_that_stops_answering(make_peer, tmp_path, undo):
     scene, peer = make_peer(A)
     site = up(scene, tmp_path, keepalive=KEEPALIVE)
     router, responder = scene.router[A], Responder(peer)
-    responder.answer_while(lambda: site.tunnel()["keepalive"]["received"] < 5)
-    assert carrier(router) and site.tunnel()["state"] == "up"
+    with responder.answering():
+        wait_for(lambda: site.tunnel()["keepalive"]["received"] > 2 * RETRIES, 10, site.tunnel)
+        assert carrier(router) and site.tunnel()["state"] == "up"
     wait_for(lambda: not carrier(router), VERDICT + MARGIN, "no carrier")
     sock = udp(scene.host[A], 4, port=9004)
     undo.callback(sock.close)
