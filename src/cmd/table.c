@@ -156,6 +156,15 @@ static void print_drops(const char *name, const json_t *drops)
 			       json_integer_value(n), reason);
 }
 
+static void print_keepalive(const char *name, const json_t *keepalive)
+{
+	printf("%s: keepalive %s, %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
+	       " open, %" PRIu64 " of the peer's reflected\n",
+	       name, text_of(keepalive, "state"), number_of(keepalive, "sent"),
+	       number_of(keepalive, "received"), number_of(keepalive, "unanswered"),
+	       number_of(keepalive, "reflected"));
+}
+
 static void print_details(const json_t *tunnel)
 {
 	const char *name = text_of(tunnel, "name");
@@ -163,6 +172,7 @@ static void print_details(const json_t *tunnel)
 	       " for IPv6\n",
 	       name, text_of(tunnel, "lane"), text_of(tunnel, "lane_reason"),
 	       number_of(tunnel, "path_mtu"), number_of(tunnel, "mss4"), number_of(tunnel, "mss6"));
+	print_keepalive(name, json_object_get(tunnel, "keepalive"));
 	printf("%s: the peer restarted its sequence numbers %" PRIu64 " times\n", name,
 	       number_of(tunnel, "rx_restarts"));
 }

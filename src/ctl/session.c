@@ -72,8 +72,23 @@ void session_free(struct session *s)
 	free(s);
 }
 
+static void log_verdict(const struct dp_event *event)
+{
+	if (event->carrier)
+		log_info("tunnel %s: the peer answers keepalives again", event->name);
+	else
+		log_warn("tunnel %s: the peer does not answer keepalives", event->name);
+	if (event->error)
+		log_warn("interface %s: cannot turn its carrier %s: %s", event->name,
+			 event->carrier ? "on" : "off", strerror(-event->error));
+}
+
 static void on_dp_event(void *arg, const struct dp_event *event)
 {
+	if (event->kind == DP_EVENT_VERDICT) {
+		log_verdict(event);
+		return;
+	}
 	if (event->kind == DP_EVENT_TUN_GONE)
 		log_warn("interface %s was deleted", event->name);
 	repair_arm(arg);

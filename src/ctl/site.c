@@ -97,6 +97,8 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->ttl = tunnel->ttl_inherit ? 0 : tunnel->ttl;
 	params->tos = tunnel->tos_inherit ? 0 : tunnel->tos;
 	params->df = (uint8_t)tunnel->df;
+	params->keepalive_interval_ms = tunnel->keepalive_interval_ms;
+	params->keepalive_retries = tunnel->keepalive_retries;
 }
 
 /*

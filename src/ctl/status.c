@@ -34,6 +34,45 @@ static json_t *age_json(uint64_t ns)
 	return json_integer(now_ns > ns ? (json_int_t)((now_ns - ns) / 1000000u) : 0);
 }
 
+static const char *const keepalive_names[] = {[KEEPALIVE_OFF] = "off",
+					      [KEEPALIVE_UNKNOWN] = "unknown",
+					      [KEEPALIVE_UP] = "up",
+					      [KEEPALIVE_DOWN] = "down"};
+
+static json_t *keepalive_json(const struct dp_keepalive *k, const struct dp_counters *c)
+{
+	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "state", keepalive_names[k->state], "sent",
+			 (json_int_t)c->keepalives_sent, "received",
+			 (json_int_t)c->keepalives_received, "unanswered",
+			 (json_int_t)k->unanswered, "reflected",
+			 (json_int_t)c->keepalives_reflected);
+}
+
+/* Since when, by the clock on the wall, the peer has been silent. */
+static void silence_text(const struct dp_keepalive *k, char *out, size_t size)
+{
+	struct timespec mono;
+	time_t when = time(NULL);
+	struct tm tm;
+	char text[sizeof "2000-01-01 00:00:00"] = "";
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	when -= mono.tv_sec - (time_t)(k->since_ns / 1000000000u);
+	if (localtime_r(&when, &tm))
+		strftime(text, sizeof text, "%F %T", &tm);
+	snprintf(out, size, "no answer to %u keepalives since %s", k->unanswered, text);
+}
+
+/* Of a tunnel that is in place but whose peer is gone. */
+static void set_down(json_t *object, const struct dp_keepalive *k)
+{
+	char reason[96];
+
+	silence_text(k, reason, sizeof reason);
+	json_object_set_new(object, "state", json_string("down"));
+	json_object_set_new(object, "reason", json_string(reason));
+}
+
 static json_t *traffic_json(uint64_t packets, uint64_t bytes)
 {
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
@@ -55,6 +94,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	const struct lane_ops *lane = lane_ops(s->lane);
 	const struct dp_params *params = lane->params(lane->arg, t->name);
 	struct dp_counters c = {0};
+	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 
 	json_t *object =
@@ -70,8 +110,12 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	/* Without counters in the lane all are zero: nothing has passed. */
 	if (dp_tunnel_counters(s->dp, t->name, &c) != 0)
 		c = (struct dp_counters){0};
+	if (dp_tunnel_keepalive(s->dp, t->name, &k) == 0 && now->state == SESSION_UP &&
+	    k.state == KEEPALIVE_DOWN)
+		set_down(object, &k);
 	json_object_set_new(object, "rx", traffic_json(c.rx_packets, c.rx_bytes));
 	json_object_set_new(object, "tx", traffic_json(c.tx_packets, c.tx_bytes));
+	json_object_set_new(object, "keepalive", keepalive_json(&k, &c));
 	json_object_set_new(object, "rx_restarts", json_integer((json_int_t)c.rx_restarts));
 	json_object_set_new(object, "last_rx_ms", age_json(c.last_rx_ns));
 	json_object_set_new(object, "drops", drops_json(c.drops));

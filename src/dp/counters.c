@@ -16,6 +16,9 @@ void counters_sum(struct dp_counters *sum, const struct dp_counters *from)
 	sum->tx_packets += counter_read(&from->tx_packets);
 	sum->tx_bytes += counter_read(&from->tx_bytes);
 	sum->rx_restarts += counter_read(&from->rx_restarts);
+	sum->keepalives_sent += counter_read(&from->keepalives_sent);
+	sum->keepalives_received += counter_read(&from->keepalives_received);
+	sum->keepalives_reflected += counter_read(&from->keepalives_reflected);
 	if (last > sum->last_rx_ns)
 		sum->last_rx_ns = last;
 	drops_sum(sum->drops, from->drops);

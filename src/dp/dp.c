@@ -31,6 +31,7 @@ struct tunnel {
 	struct lease lease;
 	uint32_t seen_round; /* of the lease clock, in which its sample was seen */
 	uint32_t sequence_next;
+	bool carrier;	      /* what the interface shows */
 	struct port *ports[]; /* one for each worker */
 };
 
@@ -45,6 +46,7 @@ struct dp {
 	void *on_event_arg;
 	uv_async_t wake;      /* on the main loop; the owner of dp after dp_stop() */
 	pthread_mutex_t lock; /* of the following */
+	bool verdicts;	      /* some keepalive has come to another verdict */
 	unsigned event_count;
 	struct dp_event events[EVENTS_MAX];
 };
@@ -59,18 +61,51 @@ static bool same_event(const struct dp_event *a, const struct dp_event *b)
 
 /* An event says "look again", so that a repeated one, or one too many, is no loss: the session also
  * looks by itself. */
-static void notify(void *arg, const struct dp_event *event)
+static void queue_event(struct dp *dp, const struct dp_event *event)
 {
-	struct dp *dp = arg;
 	unsigned i = 0;
 
-	pthread_mutex_lock(&dp->lock);
 	while (i < dp->event_count && !same_event(&dp->events[i], event))
 		i++;
 	if (i == dp->event_count && i < EVENTS_MAX)
 		dp->events[dp->event_count++] = *event;
+}
+
+/* Verdicts have no place in the queue: none may be lost. */
+static void notify(void *arg, const struct dp_event *event)
+{
+	struct dp *dp = arg;
+
+	pthread_mutex_lock(&dp->lock);
+	if (event->kind == DP_EVENT_VERDICT)
+		dp->verdicts = true;
+	else
+		queue_event(dp, event);
 	pthread_mutex_unlock(&dp->lock);
 	uv_async_send(&dp->wake);
+}
+
+/* The carrier is for whoever watches the interface, a routing daemon above all. It stops what the
+ * host sends by it, not what arrives. */
+static void show_verdict(struct dp *dp, struct tunnel *tunnel)
+{
+	const struct port *port = tunnel->ports[0];
+	struct dp_event event = {.kind = DP_EVENT_VERDICT};
+
+	event.carrier = counter_read(&port->alive.state) != KEEPALIVE_DOWN;
+	if (event.carrier == tunnel->carrier)
+		return;
+	event.error = tun_set_carrier(port->fd, event.carrier);
+	tunnel->carrier = event.carrier;
+	memcpy(event.name, tunnel->params.name, sizeof event.name);
+	dp->on_event(dp->on_event_arg, &event);
+}
+
+static void show_verdicts(struct dp *dp)
+{
+	for (unsigned i = 0; i < NAME_BUCKETS; i++)
+		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
+			show_verdict(dp, tunnel);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -78,14 +113,19 @@ static void on_wake(uv_async_t *wake)
 	struct dp *dp = wake->data;
 	struct dp_event events[EVENTS_MAX];
 	unsigned count;
+	bool verdicts;
 
 	pthread_mutex_lock(&dp->lock);
 	count = dp->event_count;
 	memcpy(events, dp->events, count * sizeof *events);
 	dp->event_count = 0;
+	verdicts = dp->verdicts;
+	dp->verdicts = false;
 	pthread_mutex_unlock(&dp->lock);
 	for (unsigned i = 0; i < count; i++)
 		dp->on_event(dp->on_event_arg, &events[i]);
+	if (verdicts)
+		show_verdicts(dp);
 }
 
 /* Leases. */
@@ -331,6 +371,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	if (!tunnel)
 		return -ENOMEM;
 	tunnel->params = *params;
+	tunnel->carrier = true; /* attaching turns it on */
 	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);
@@ -367,6 +408,7 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	for (unsigned i = 0; i < dp->worker_count && !err; i++)
 		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
+	show_verdict(dp, tunnel);
 	return err;
 }
 
@@ -382,6 +424,22 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
 	free(tunnel);
+	return 0;
+}
+
+int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepalive *out)
+{
+	const struct tunnel *tunnel = find_tunnel(dp, name);
+	const struct alive *alive;
+
+	if (!tunnel)
+		return -ENOENT;
+	alive = &tunnel->ports[0]->alive;
+	*out = (struct dp_keepalive){
+		.state = (enum keepalive_state)counter_read(&alive->state),
+		.unanswered = (uint32_t)counter_read(&alive->unanswered),
+		.since_ns = counter_read(&alive->since_ns),
+	};
 	return 0;
 }
 

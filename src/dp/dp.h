@@ -13,6 +13,7 @@
 
 #include "proto/addr.h"
 #include "proto/drop.h"
+#include "proto/keepalive.h"
 
 struct dp;
 
@@ -34,6 +35,8 @@ struct dp_params {
 	uint32_t path_mtu;   /* largest outer packet, octets */
 	uint32_t mtu;	     /* of the interface, octets */
 	uint16_t mss4, mss6; /* clamp SYN to at most this, per passenger family; 0: leave alone */
+	uint32_t keepalive_interval_ms; /* 0: the peer is not asked */
+	uint8_t keepalive_retries;	/* 1 to 255 */
 };
 
 /* Sums over all workers. */
@@ -44,13 +47,19 @@ struct dp_counters {
 	uint64_t drops[DROP_REASON_COUNT];
 	uint64_t last_rx_ns;  /* CLOCK_MONOTONIC of the last good packet from the peer; 0: never */
 	uint64_t rx_restarts; /* times the peer's sequence numbers began anew */
+	uint64_t keepalives_sent, keepalives_received; /* questions; answers to them */
+	uint64_t keepalives_reflected;		       /* questions of the peer, sent back */
 };
 
 /* What the kernel told about an underlay path; called on the main thread. */
 struct dp_event {
-	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE } kind;
+	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE, DP_EVENT_VERDICT } kind;
 	struct ip_addr remote; /* PATH_MTU: the peer whose path changed; look the route up again */
-	char name[IFNAMSIZ];   /* TUN_GONE: somebody deleted this interface */
+	/* TUN_GONE: somebody deleted this interface; VERDICT: the peer of this one answers again,
+	 * or does not any more, and the interface's carrier says so */
+	char name[IFNAMSIZ];
+	bool carrier; /* VERDICT */
+	int error;    /* VERDICT: 0, or -errno why the carrier could not be set */
 };
 typedef void (*dp_event_fn)(void *arg, const struct dp_event *event);
 
@@ -80,6 +89,15 @@ bool dp_tunnel_known(const struct dp *dp, const char *name);
  * changed. */
 void dp_leases_revoke(struct dp *dp);
 
+/* What the keepalive has found of a peer. */
+struct dp_keepalive {
+	enum keepalive_state state;
+	uint32_t unanswered; /* questions since the last answer */
+	uint64_t since_ns;   /* CLOCK_MONOTONIC of the first of them; 0: there is none */
+};
+
+/* -ENOENT if unknown. */
+int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepalive *out);
 /* -ENOENT if unknown. */
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
 /* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "dp/alive.h"
 #include "dp/coalesce.h"
 #include "dp/counters.h"
 #include "dp/merged.h"
@@ -221,13 +222,16 @@ static enum drop_reason check_frame(const struct port *port, const struct arriva
 	return adjust(port, a, &ip, frame + ETHERNET_HEADER_LENGTH);
 }
 
-static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a)
+static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a,
+				uint64_t now)
 {
 	uint8_t *packet = a->gre + a->header.length;
 	uint32_t len = (uint32_t)(a->end - packet);
 	uint16_t protocol = a->header.protocol, l3 = 0;
 	enum drop_reason reason = DROP_NONE;
 
+	if (len <= ALIVE_QUESTION_MAX && alive_answer(port, protocol, packet, a->end, now, &reason))
+		return reason;
 	if (!carries(&port->params, protocol))
 		return DROP_RX_PROTOCOL;
 	if (protocol == GRE_PROTOCOL_TEB)
@@ -244,6 +248,22 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 				     a->vnet.gso_size))
 		reason = DROP_RX_MERGED;
 	return reason;
+}
+
+/* A packet of the tunnel `port`. An answer is what we wrote ourselves, so its sequence number, if
+ * it has one, is none of the peer's. */
+static enum drop_reason take(struct worker *worker, struct port *port, const struct arrival *a,
+			     uint64_t now)
+{
+	enum drop_reason reason = check_checksum(a, &port->params);
+	uint32_t body = (uint32_t)(a->end - a->gre) - a->header.length;
+
+	if (reason != DROP_NONE)
+		return reason;
+	if (alive_is_answer(port, &a->header, body))
+		return alive_answered(port, now);
+	reason = check_sequence(port, a, now);
+	return reason == DROP_NONE ? deliver(worker, port, a, now) : reason;
 }
 
 /* Checks, cheapest first. *port is the tunnel that the packet counts for, if there is one. */
@@ -263,11 +283,7 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 		return reason;
 	reason = check_merged(worker, a);
 	if (reason == DROP_NONE)
-		reason = check_checksum(a, &found->params);
-	if (reason == DROP_NONE)
-		reason = check_sequence(found, a, now);
-	if (reason == DROP_NONE)
-		reason = deliver(worker, found, a);
+		reason = take(worker, found, a, now);
 	if (reason == DROP_NONE)
 		counter_set(&found->counters.last_rx_ns, now);
 	return reason;

@@ -175,3 +175,9 @@ void sender_flush(struct sender *sender)
 	send_raw(sender, done, count);
 	sender->count = 0;
 }
+
+void sender_flush_routed(struct sender *sender)
+{
+	send_raw(sender, 0, sender->count);
+	sender->count = 0;
+}

@@ -46,5 +46,8 @@ void sender_add(struct sender *sender, struct port *port, const struct send_item
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);
+/* The same for packets that are not a tunnel's passengers: by the kernel's output path, and not as
+ * the sample of a lease. */
+void sender_flush_routed(struct sender *sender);
 
 #endif

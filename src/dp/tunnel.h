@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <uv.h>
 
+#include "dp/alive.h"
 #include "dp/dp.h"
 #include "dp/lease.h"
 #include "proto/seq.h"
@@ -21,6 +22,7 @@ struct port {
 	bool uso;			   /* the kernel takes UDP super-packets from it */
 	bool polling;
 	uv_poll_t poll;
+	unsigned handles; /* of the loop; the port is freed with the last */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -32,6 +34,7 @@ struct port {
 	uint32_t round;		   /* of the lease clock, in which it last sent a sample */
 	uint32_t *seq_next;	   /* of the next packet sent; shared, but only one worker sends */
 	struct seq_state seq;	   /* of packets received; one worker receives them all */
+	struct alive alive;
 	struct dp_counters counters;
 };
 

@@ -9,6 +9,7 @@
 #include "proto/gre.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
+#include "proto/kapkt.h"
 #include "proto/mss.h"
 #include "proto/outer.h"
 
@@ -18,6 +19,25 @@ static void check(bool good)
 {
 	if (!good)
 		abort();
+}
+
+/* As if the passenger came through the very tunnel that it names. */
+static void question(uint8_t *p, uint8_t *end, const struct ip_info *ip)
+{
+	struct kapkt_tunnel tunnel = {
+		.family = ip->version == 4 ? IP_V4 : IP_V6, .local = ip->src, .remote = ip->dst};
+	struct gre_header h = {0};
+	unsigned len;
+
+	gre_decode(p + ip->header_len, end, &h);
+	tunnel.has_key = h.has_key;
+	tunnel.key = h.key;
+	len = kapkt_question(p, end, &tunnel);
+	if (len == 0)
+		return;
+	check(len == ip->total_len && ip->protocol == IP_PROTOCOL_GRE);
+	kapkt_turn(p, tunnel.family);
+	check(ip->version == 6 || ip4_checksum_good(p, end, IP4_HEADER_LENGTH));
 }
 
 static void passenger(uint8_t *p, uint8_t *end)
@@ -32,8 +52,10 @@ static void passenger(uint8_t *p, uint8_t *end)
 	ecn_apply(p, end, ECN_CE);
 	mss_clamp(p, end, 1000, 1000);
 	check(!mss_clamp(p, end, 1000, 1000)); /* once is enough */
-	if (ip_decode(p, end, &ip))
-		check(ip.header_len <= ip.total_len && ip.total_len <= len);
+	if (!ip_decode(p, end, &ip))
+		return;
+	check(ip.header_len <= ip.total_len && ip.total_len <= len);
+	question(p, end, &ip);
 }
 
 static void gre(uint8_t *p, uint8_t *end)
