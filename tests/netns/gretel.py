@@ -52,6 +52,7 @@ class Site:
         self.run_directory = self.directory / "run"
         self.build = build
         self.env = {**os.environ, "GRETELD": str(build / "src/cmd/greteld"), **(env or {})}
+        self.forgotten = {}
         self.write(text)
 
     def write(self, text):
@@ -93,8 +94,15 @@ class Site:
         return found[0]
 
     def drops(self, name=NAME):
-        """{reason: count} of one tunnel, without zeros."""
-        return {reason: n for reason, n in self.tunnel(name)["drops"].items() if n}
+        """{reason: count} of one tunnel since forget_drops(), without zeros."""
+        return {reason: n - self.forgotten.get((name, reason), 0)
+                for reason, n in self.tunnel(name)["drops"].items()
+                if n > self.forgotten.get((name, reason), 0)}
+
+    def forget_drops(self):
+        """What the peer sends while our interface is not up yet is dropped, and counted as that."""
+        self.forgotten = {(one["name"], reason): n for one in self.status()["tunnels"]
+                          for reason, n in one["drops"].items()}
 
     def stray(self):
         """{reason: count} of packets that belong to no tunnel, without zeros."""
@@ -115,6 +123,8 @@ def both_up(scene, directory, **keys):
              for side in scene.router}
     for site in sites.values():
         site.up()
+    for site in sites.values():
+        site.forget_drops()
     return sites
 
 

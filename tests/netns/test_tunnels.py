@@ -64,6 +64,7 @@ def bridged_site(scene, side, directory):
                    remote=UNDERLAY[4][other(side)], key=7, bridge="br0")
     site = Site(router, directory / side, text)
     site.up()
+    site.forget_drops()
     return site
 
 
