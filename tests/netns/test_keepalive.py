@@ -9,7 +9,7 @@ import time
 import pytest
 from flow import udp
 from gretel import NAME, Site, both_up, ping, ping_between_lans, site_text
-from net import Failed, run, wait_for
+from net import Failed, wait_for
 from peer import gre
 from scapy.all import GRE, IP, UDP, IPv6
 from scene import A, B, HOST, UNDERLAY
@@ -297,21 +297,3 @@ def test_unasked_answers(make_peer, tmp_path):
                                           "reflected": 0}
     peer.send(bare / b"body")
     wait_for(lambda: site.drops() == {"rx-keepalive-unasked": 10, "rx-protocol": 1}, 5, site.drops)
-
-
-@pytest.mark.parametrize("answers", (True, False), ids=("rp_filter-0", "rp_filter-1"))
-def test_kernel_as_peer(scene, tmp_path, answers):
-    """Linux's own GRE interface sends the questions back, when it may forward its own address."""
-    router = scene.router[B]
-    if run(["ip", "-n", router.name, "link", "add", "kgre", "type", "gre", "local", UNDERLAY[4][B],
-            "remote", UNDERLAY[4][A]], check=False).returncode:
-        pytest.skip("this kernel has no GRE interfaces")
-    router.ip("link set dev kgre up", "address add 192.168.8.11 peer 192.168.8.1 dev kgre")
-    router.sysctl("net.ipv4.ip_forward", 1)
-    router.sysctl("net/ipv4/conf/kgre/accept_local", 1)
-    router.sysctl("net/ipv4/conf/all/rp_filter", 0)
-    router.sysctl("net/ipv4/conf/kgre/rp_filter", 0 if answers else 1)
-    site = up(scene, tmp_path, keepalive=KEEPALIVE)
-    state = "up" if answers else "down"
-    wait_for(lambda: site.tunnel()["keepalive"]["state"] == state, 5, lambda: site.tunnel())
-    assert site.tunnel()["state"] == state and carrier(scene.router[A]) == answers
