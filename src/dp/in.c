@@ -15,10 +15,10 @@
 #include "os/rawsock.h"
 #include "proto/csum.h"
 #include "proto/ecn.h"
+#include "proto/ethernet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
-#include "proto/overhead.h"
 
 /* The kernel hands over reassembled packets, so each slot holds the longest there is; memory is
  * used only as far as packets reach. */
@@ -102,9 +102,12 @@ static bool read_outer6(struct arrival *a, const struct msghdr *message,
 /* Where the passenger's IP header would be. */
 static uint8_t *ip_of(const struct arrival *a)
 {
-	bool ethernet = a->header.protocol == GRE_PROTOCOL_TEB;
+	uint8_t *packet = a->gre + a->header.length;
+	uint16_t at = 0;
 
-	return a->gre + a->header.length + (ethernet ? ETHERNET_HEADER_LENGTH : 0);
+	if (a->header.protocol == GRE_PROTOCOL_TEB)
+		ethernet_read(packet, a->end, &at);
+	return packet + at;
 }
 
 /* Finds out whether this is the packet that was sent, before anything in it is changed. */
@@ -210,16 +213,15 @@ static enum drop_reason check_frame(const struct port *port, const struct arriva
 				    uint8_t *frame, uint32_t len, uint16_t *l3)
 {
 	struct ip_info ip;
-	uint16_t type;
+	uint16_t at, type = ethernet_read(frame, a->end, &at);
 
 	if (len < ETHERNET_HEADER_LENGTH)
 		return DROP_RX_INNER_MALFORMED;
-	type = get_be16(frame + 12);
 	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
-	    !ip_decode(frame + ETHERNET_HEADER_LENGTH, a->end, &ip))
+	    !ip_decode(frame + at, a->end, &ip))
 		return DROP_NONE;
-	*l3 = ETHERNET_HEADER_LENGTH;
-	return adjust(port, a, &ip, frame + ETHERNET_HEADER_LENGTH);
+	*l3 = at;
+	return adjust(port, a, &ip, frame + at);
 }
 
 static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a,

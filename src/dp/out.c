@@ -10,6 +10,7 @@
 #include "dp/worker.h"
 #include "os/tun.h"
 #include "proto/csum.h"
+#include "proto/ethernet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
@@ -145,19 +146,6 @@ static bool is_own_outer(const struct port *port, const struct ip_info *ip)
 	       memcmp(ip->src, params->local.bytes, size) == 0;
 }
 
-/* The EtherType and the offset of what an Ethernet frame carries, behind one VLAN tag at most. */
-static uint16_t read_ethernet(const uint8_t *frame, uint32_t len, uint16_t *l3)
-{
-	uint16_t type = len >= 14 ? get_be16(frame + 12) : 0;
-
-	*l3 = 14;
-	if (type == 0x8100 && len >= 18) {
-		*l3 = 18;
-		return get_be16(frame + 16);
-	}
-	return type;
-}
-
 /* Checks and adjusts the IP packet that is the passenger, or lies inside the Ethernet frame. */
 static enum drop_reason check_ip(struct port *port, const struct frame *frame, uint16_t l3)
 {
@@ -192,7 +180,7 @@ static void out_frame(struct port *port, const struct frame *frame)
 	enum drop_reason reason = DROP_NONE;
 
 	if (params->ethernet)
-		type = read_ethernet(frame->packet, frame->len, &l3);
+		type = ethernet_read(frame->packet, frame->packet + frame->len, &l3);
 	else
 		p.protocol = type;
 	if (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6)

@@ -3,11 +3,11 @@
 #ifndef PROTO_OVERHEAD_H
 #define PROTO_OVERHEAD_H
 
+#include "proto/ethernet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 
 enum {
-	ETHERNET_HEADER_LENGTH = 14,
 	MPLS_LABEL_LENGTH = 4,
 	IP4_MTU_MIN = 68,   /* RFC 791: every link carries this */
 	IP6_MTU_MIN = 1280, /* RFC 8200 5 */
