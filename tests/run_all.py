@@ -185,6 +185,11 @@ STEPS = (("build", build_plain), ("build-asan", build_asan), ("build-fuzz", buil
          ("nothing-left", nothing_left))
 
 
+# What a step runs comes from another one; without it there would only be old programs to test.
+NEEDS = {"unit": {"build"}, "unit-asan": {"build-asan"}, "conf": {"build"}, "fuzz": {"build-fuzz"},
+         "system": {"build", "build-asan"}}
+
+
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="names of steps, with commas: "
@@ -205,7 +210,10 @@ def main():
     for name, action in STEPS:
         if name in wanted:
             step = Step(name)
-            action(step)
+            if NEEDS.get(name, set()) & {before.name for before in done if before.failed}:
+                step.log.write_text("not run: what it runs was not built\n")
+            else:
+                action(step)
             step.report()
             done.append(step)
     passed, failed = sum(step.passed for step in done), sum(step.failed for step in done)

@@ -183,10 +183,7 @@ int packet_open_arrivals(void)
 struct arrival_slot {
 	struct virtio_net_hdr vnet;
 	uint8_t octets[ARRIVAL_SNAP];
-	union {
-		struct cmsghdr align;
-		uint8_t space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-	} control;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct iovec parts[2];
 };
 
@@ -236,7 +233,7 @@ unsigned packet_arrivals(int fd, struct packet_arrival *out, unsigned max, bool 
 		slot->parts[1] = (struct iovec){slot->octets, sizeof slot->octets};
 		messages[i].msg_hdr = (struct msghdr){.msg_iov = slot->parts,
 						      .msg_iovlen = 2,
-						      .msg_control = &slot->control,
+						      .msg_control = slot->control,
 						      .msg_controllen = sizeof slot->control};
 	}
 	n = recvmmsg(fd, messages, wanted, MSG_DONTWAIT, NULL);

@@ -179,4 +179,6 @@ def test_what_is_not_busy_is_the_kernels(scene, tmp_path):
                         "priority 1\n meta l4proto 47 counter name out\n }\n }")
     before = site.tunnel()["tx"]["packets"]
     scene.host[A].run(["ping", "-n", "-q", "-c", 200, "-i", "0.01", HOST[4][B]])
-    assert site.tunnel()["tx"]["packets"] - before == seen_by_netfilter(scene.router[A]) >= 200
+    # Netfilter's counter began earlier and is read later: what the host says by itself may be in it.
+    carried = site.tunnel()["tx"]["packets"] - before
+    assert 200 <= carried <= seen_by_netfilter(scene.router[A])
