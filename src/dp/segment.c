@@ -123,7 +123,8 @@ bool checksum_complete(uint8_t *packet, uint32_t len, uint16_t start, uint16_t o
 		return false;
 	/* The field holds the sum of the pseudo-header; summing over it adds it in. */
 	folded = csum_fold(csum_partial(packet + start, len - start, 0));
-	if (folded == 0)
+	/* Only UDP says 0xffff for 0, which there means none (RFC 768). */
+	if (folded == 0 && offset == UDP_CHECK)
 		folded = 0xffff;
 	put_be16(packet + start + offset, folded);
 	return true;

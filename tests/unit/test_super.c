@@ -189,6 +189,40 @@ static void cut_refuses_what_does_not_fit(void **state)
 	assert_false(super_read(&super, &good, packet.octets, 40, 0));
 }
 
+/* A sum of 0xffff: TCP writes its complement, 0, UDP writes 0xffff, since 0 would mean none. */
+static void a_checksum_of_zero(void **state)
+{
+	static struct packet packet;
+	static const struct {
+		struct form form;
+		uint16_t field, expected;
+	} cases[] = {
+		/* 0 */ {{4, true, 0, 100, 0x10, true}, 16, 0},
+		/* 1 */ {{4, false, 0, 100, 0, true}, 6, 0xffff},
+	};
+
+	(void)state;
+	for (unsigned n = 0; n < sizeof cases / sizeof *cases; n++) {
+		const struct form *f = &cases[n].form;
+		uint16_t start = (uint16_t)l4_offset(f), at = (uint16_t)(start + cases[n].field);
+		uint8_t *last;
+		uint64_t pseudo;
+
+		make(&packet, f, 1, 1, n);
+		/* What the checksum was now stands in the data, so that nothing is left of it. */
+		last = packet.octets + packet.len - 2;
+		put_be16(last,
+			 csum_fold16((uint64_t)get_be16(last) + get_be16(packet.octets + at)));
+		pseudo = csum_pseudo4(packet.octets + 12, packet.octets + 16,
+				      f->tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP,
+				      packet.len - start);
+		put_be16(packet.octets + at, csum_fold16(pseudo));
+		assert_true(checksum_complete(packet.octets, packet.len, start, cases[n].field));
+		assert_int_equal(get_be16(packet.octets + at), cases[n].expected);
+		assert_checksums(f, packet.octets, packet.len);
+	}
+}
+
 /* An interface whose other end is fds[1]. */
 struct wire {
 	int fds[2];
@@ -407,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_keeps_every_octet),
 		cmocka_unit_test(cut_refuses_what_does_not_fit),
+		cmocka_unit_test(a_checksum_of_zero),
 		cmocka_unit_test_setup_teardown(bundles_are_exact, setup, teardown),
 		cmocka_unit_test_setup_teardown(strangers_stay_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(endings, setup, teardown),
