@@ -44,7 +44,9 @@ fuzz:
 format:
 	@clang-format -i $(SOURCES)
 
-install: build
+install:
+	@test ! -f $(BUILD)/build.ninja || meson configure $(BUILD) --prefix=$(PREFIX)
+	@$(MAKE) --no-print-directory build
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 uninstall:

@@ -66,7 +66,7 @@ class Step:
 
 def build(step, directory, *options, env=None):
     """Sets a build directory up, or brings its options up to date, and builds."""
-    again = ["--reconfigure"] if (directory / "build.ninja").exists() else []
+    again = ["--reconfigure"] if (directory / "build.ninja").exists() else ["--prefix=/usr"]
     step.count(step.run("meson", "setup", directory, *again, *options, env=env) and
                step.run("ninja", "-C", directory, env=env))
 

@@ -11,6 +11,9 @@ from scapy.all import GRE
 from scene import A, B, HOST, UNDERLAY
 
 
+LONG = 300  # seconds: the kernel takes its time over a thousand interfaces
+
+
 def resident(pid):
     """Octets of memory that the process holds (VmRSS)."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -22,9 +25,9 @@ def memory(router, directory, tunnels):
     text = "".join(section("tunnel", f"t{i}", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=i,
                            address=f"10.{100 + i // 250}.{i % 250}.1/30") for i in range(tunnels))
     site = Site(router, pathlib.Path(directory) / f"memory{tunnels}", text)
-    site.up()
+    site.gretel("up", timeout=LONG)
     octets = resident(site.pid())
-    site.down()
+    site.gretel("down", timeout=LONG)
     return octets
 
 
