@@ -33,6 +33,7 @@ bench:
 # The long runs: ten minutes of traffic, hundreds of SIGKILLs, long fuzzing. Needs root.
 soak:
 	@scripts/deps.sh check
+	@$(PYTHON) tests/run_all.py --only build
 	@$(PYTHON) tests/netns/soak.py
 
 # make fuzz FUZZ_SECONDS=3600

@@ -41,7 +41,7 @@ def start_to_first_packet(scene, peer, site):
     peer.drain()
     begun = time.monotonic()
     scene.router[A].popen([BUILD / "src/cmd/greteld", "-c", site.file, "-r", site.run_directory, "-f"],
-                          env=site.env, stderr=subprocess.DEVNULL)
+                          env=site.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peer.receive(lambda p: GRE in p and p[GRE].haslayer("ICMP"), 10)
     seconds = time.monotonic() - begun
     sender.kill()
