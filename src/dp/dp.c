@@ -156,6 +156,13 @@ static void unlink_outer(struct dp *dp, struct tunnel *tunnel)
 	*slot = tunnel->next_outer;
 }
 
+/* Samples of this round that the tap still holds are from before, too. */
+static void end_lease(struct dp *dp, struct tunnel *tunnel)
+{
+	lease_revoke(&tunnel->lease);
+	tunnel->seen_round = dp->tap.clock.round;
+}
+
 /* A packet left this host through the kernel's output path: whose sample was it? */
 static void on_seen(void *arg, const struct packet_seen *seen)
 {
@@ -180,7 +187,7 @@ void dp_leases_revoke(struct dp *dp)
 {
 	for (unsigned i = 0; i < NAME_BUCKETS; i++)
 		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
-			lease_revoke(&tunnel->lease);
+			end_lease(dp, tunnel);
 }
 
 /* Start and stop. */
@@ -226,6 +233,13 @@ static void on_wake_closed(uv_handle_t *handle)
 
 	pthread_mutex_destroy(&dp->lock);
 	free(dp);
+}
+
+static void on_tap_stopped(void *arg)
+{
+	struct dp *dp = arg;
+
+	uv_close((uv_handle_t *)&dp->wake, on_wake_closed);
 }
 
 int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
@@ -279,9 +293,7 @@ void dp_stop(struct dp *dp)
 			free_tunnel(tunnel, workers);
 		}
 	}
-	lease_tap_stop(&dp->tap);
-	/* The last to be closed, so the last whose callback runs. */
-	uv_close((uv_handle_t *)&dp->wake, on_wake_closed);
+	lease_tap_stop(&dp->tap, on_tap_stopped);
 }
 
 unsigned dp_workers(const struct dp *dp)
@@ -401,7 +413,7 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	err = count_bound(dp, &tunnel->params, params);
 	if (err)
 		return err;
-	lease_revoke(&tunnel->lease);
+	end_lease(dp, tunnel);
 	unlink_outer(dp, tunnel);
 	tunnel->params = *params;
 	link_outer(dp, tunnel);

@@ -75,6 +75,8 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	struct gre_header gre;
 	uint32_t at;
 
+	if (params->bind_ifindex && params->bind_ifindex != seen->ifindex)
+		return false;
 	if (!outer_matches(params, seen->octets, seen->len, &at) ||
 	    gre_decode(seen->octets + at, end, &gre) != DROP_NONE)
 		return false;
@@ -140,11 +142,27 @@ static void close_aside(uv_loop_t *loop, int fd)
 	close(fd);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	struct lease_tap *tap = handle->data;
+
+	if (handle == (uv_handle_t *)&tap->poll)
+		tap->poll_closing = false;
+	if (--tap->handles == 0)
+		tap->on_stopped(tap->arg);
+}
+
+static void close_poll(struct lease_tap *tap)
+{
+	tap->poll_closing = true;
+	uv_close((uv_handle_t *)&tap->poll, on_closed);
+}
+
 static void on_end(uv_timer_t *timer)
 {
 	struct lease_tap *tap = timer->data;
 
-	uv_close((uv_handle_t *)&tap->poll, NULL);
+	close_poll(tap);
 	close_aside(timer->loop, tap->fd);
 	tap->fd = -1;
 }
@@ -153,7 +171,8 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct lease_tap *tap = timer->data;
 
-	if (tap->fd >= 0 || !__atomic_exchange_n(&tap->clock.busy, 0, __ATOMIC_RELAXED))
+	if (tap->fd >= 0 || tap->poll_closing ||
+	    !__atomic_exchange_n(&tap->clock.busy, 0, __ATOMIC_RELAXED))
 		return;
 	tap->fd = packet_open_tap(LEASE_MARK);
 	if (tap->fd < 0)
@@ -164,6 +183,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	}
 	tap->poll.data = tap;
+	tap->handles++;
 	uv_poll_start(&tap->poll, UV_READABLE, on_readable);
 	uv_timer_start(&tap->end, on_end, TAP_MS, 0);
 	tap->round_ns = uv_hrtime();
@@ -177,19 +197,21 @@ int lease_tap_start(struct lease_tap *tap, uv_loop_t *loop,
 	*tap = (struct lease_tap){.fd = -1, .on_seen = on_seen, .arg = arg};
 	uv_timer_init(loop, &tap->tick);
 	uv_timer_init(loop, &tap->end);
+	tap->handles = 2;
 	tap->tick.data = tap->end.data = tap;
 	uv_unref((uv_handle_t *)&tap->tick);
 	uv_unref((uv_handle_t *)&tap->end);
 	return uv_timer_start(&tap->tick, on_tick, TICK_MS, TICK_MS);
 }
 
-void lease_tap_stop(struct lease_tap *tap)
+void lease_tap_stop(struct lease_tap *tap, void (*on_stopped)(void *arg))
 {
-	uv_close((uv_handle_t *)&tap->tick, NULL);
-	uv_close((uv_handle_t *)&tap->end, NULL);
+	tap->on_stopped = on_stopped;
+	uv_close((uv_handle_t *)&tap->tick, on_closed);
+	uv_close((uv_handle_t *)&tap->end, on_closed);
 	if (tap->fd < 0)
 		return;
-	uv_close((uv_handle_t *)&tap->poll, NULL);
+	close_poll(tap);
 	close(tap->fd);
 	tap->fd = -1;
 }

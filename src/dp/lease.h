@@ -58,6 +58,9 @@ struct lease_tap {
 	uv_timer_t tick, end;
 	uv_poll_t poll;
 	int fd;		   /* -1: closed */
+	bool poll_closing; /* the handle may not be used again yet */
+	unsigned handles;  /* of the loop */
+	void (*on_stopped)(void *arg);
 	uint64_t round_ns; /* when the present round began */
 	/* For each sample that was seen, to find the tunnel it belongs to. */
 	void (*on_seen)(void *arg, const struct packet_seen *seen);
@@ -66,8 +69,8 @@ struct lease_tap {
 
 int lease_tap_start(struct lease_tap *tap, uv_loop_t *loop,
 		    void (*on_seen)(void *arg, const struct packet_seen *seen), void *arg);
-/* Closes its handles; they are gone when the loop has run on. */
-void lease_tap_stop(struct lease_tap *tap);
+/* Closes its handles and calls on_stopped(arg) when the loop has let go of the last. */
+void lease_tap_stop(struct lease_tap *tap, void (*on_stopped)(void *arg));
 
 /* The outer destination and the key (0: none) of what was seen. False when that is no GRE packet.
  */
