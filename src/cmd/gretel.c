@@ -131,8 +131,9 @@ static const char *absolute(const char *path, char buf[PATH_MAX])
 
 static int verb_check(const struct client *client, int argc, char **argv)
 {
-	struct client c = *client;
 	char path[PATH_MAX];
+	bool running;
+	struct client c = argc > 0 ? *client : with_daemon_config(client, path, &running);
 	if (argc > 0)
 		c.config = absolute(argv[0], path);
 	if (argc > 0 && !c.config)

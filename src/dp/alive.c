@@ -11,7 +11,9 @@
 /* The peer's questions that are answered in a second; the shortest interval that we know asks for
  * 20. */
 #define ANSWERS_MAX 100
-#define SECOND_NS   1000000000ull
+/* More than a full socket holds. */
+#define BACKLOG_ROUNDS 64
+#define SECOND_NS      1000000000ull
 
 static void show(struct port *port)
 {
@@ -81,8 +83,9 @@ static void on_tick(uv_timer_t *timer)
 	unsigned actions;
 
 	/* When this thread was kept from running, the answer may be here and not yet read. */
-	if (keepalive_at_limit(&port->alive.judge))
-		in_drain(port->worker, port->params.remote.family);
+	for (unsigned i = 0; i < BACKLOG_ROUNDS && keepalive_at_limit(&port->alive.judge); i++)
+		if (in_drain(port->worker, port->params.remote.family))
+			break;
 	step(port, KEEPALIVE_TICK, uv_hrtime(), &actions);
 }
 

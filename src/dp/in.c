@@ -114,13 +114,13 @@ static uint8_t *ip_of(const struct arrival *a)
 static enum drop_reason check_merged(struct worker *worker, struct arrival *a)
 {
 	uint8_t *ip = ip_of(a);
+	uint32_t ip_len = 0;
 
 	if (ip >= a->end)
 		return DROP_NONE;
-	a->merged = merged_judge(worker->merged, a->gre, ip, a->end, &a->vnet);
+	a->merged = merged_judge(worker->merged, a->gre, ip, a->end, &a->vnet, &ip_len);
 	if (a->merged == MERGED_OPEN)
-		checksum_complete(ip, (uint32_t)(a->end - ip), a->vnet.csum_start,
-				  a->vnet.csum_offset);
+		checksum_complete(ip, ip_len, a->vnet.csum_start, a->vnet.csum_offset);
 	return a->merged == MERGED_UNKNOWN ? DROP_RX_MERGED : DROP_NONE;
 }
 
@@ -348,11 +348,12 @@ static int receive_batch(struct worker *worker, uint8_t family)
 	return n;
 }
 
-void in_drain(struct worker *worker, uint8_t family)
+bool in_drain(struct worker *worker, uint8_t family)
 {
 	for (unsigned i = 0; i < FAIR_BATCHES; i++)
 		if (receive_batch(worker, family) < BATCH_MAX)
-			break;
+			return true;
+	return false;
 }
 
 void in_errors(struct worker *worker, uint8_t family)

@@ -3,6 +3,7 @@
 #ifndef DP_IN_H
 #define DP_IN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct worker;
@@ -13,8 +14,8 @@ struct receiver *receiver_new(void);
 void receiver_free(struct receiver *receiver);
 
 /* Receives what the worker's raw socket of this family holds, up to a fair share, decapsulates it
- * and writes it to the interfaces. */
-void in_drain(struct worker *worker, uint8_t family);
+ * and writes it to the interfaces. True when nothing is left. */
+bool in_drain(struct worker *worker, uint8_t family);
 
 /* Reads the ICMP errors that the underlay returned and reports changed paths. */
 void in_errors(struct worker *worker, uint8_t family);

@@ -10,7 +10,7 @@
 
 #define READ_BATCH 64
 
-enum { TCP_CHECK = 16, UDP_CHECK = 6 };
+enum { TCP_OFFSET = 12, TCP_CHECK = 16, UDP_CHECK = 6 };
 
 struct merged *merged_new(void)
 {
@@ -55,14 +55,16 @@ void merged_read(struct merged *merged)
 static bool find(struct merged *merged, const uint8_t *gre, uint32_t len,
 		 struct virtio_net_hdr *out)
 {
+	uint8_t key[ARRIVAL_KEY_SIZE];
 	const struct packet_arrival *slot;
 
 	if (merged->fd < 0) {
 		merged->fd = packet_open_arrivals();
 		return false;
 	}
-	slot = slot_of(merged, gre);
-	if (len < ARRIVAL_KEY_SIZE || memcmp(slot->key, gre, ARRIVAL_KEY_SIZE) != 0)
+	packet_arrival_key(key, gre, len);
+	slot = slot_of(merged, key);
+	if (memcmp(slot->key, key, sizeof key) != 0)
 		return false;
 	*out = slot->vnet;
 	return true;
@@ -99,20 +101,33 @@ static bool checksum_good(const struct ip_info *ip, const uint8_t *p)
 	return csum_fold(csum_partial(p + ip->header_len, l4_len, pseudo)) == 0;
 }
 
+/* Octets behind the transport's header; 0 when that is cut short. */
+static uint32_t payload_length(const struct ip_info *ip, const uint8_t *p)
+{
+	uint32_t header = 8, l4_len = ip->total_len - ip->header_len;
+
+	if (ip->protocol == IP_PROTOCOL_TCP)
+		header = (uint32_t)(p[ip->header_len + TCP_OFFSET] >> 4) * 4;
+	return l4_len > header ? l4_len - header : 0;
+}
+
 enum merged_verdict merged_judge(struct merged *merged, const uint8_t *gre, const uint8_t *ip_at,
-				 const uint8_t *end, struct virtio_net_hdr *out)
+				 const uint8_t *end, struct virtio_net_hdr *out, uint32_t *ip_len)
 {
 	struct virtio_net_hdr seen;
 	struct ip_info ip;
+	uint32_t payload;
 
 	if (!ip_decode(ip_at, end, &ip) || !read_open(&ip, ip_at, out) || checksum_good(&ip, ip_at))
 		return MERGED_NOT;
-	/* What is this short was not merged out of two. */
-	if (end - ip_at < PACKET_ARRIVAL_MIN - 60)
+	*ip_len = ip.total_len;
+	payload = payload_length(&ip, ip_at);
+	/* Two packets have an octet each. */
+	if (payload < 2)
 		return MERGED_OPEN;
-	if (!find(merged, gre, (uint32_t)(end - gre), &seen))
+	if (!find(merged, gre, (uint32_t)(ip_at - gre) + ip.total_len, &seen))
 		return MERGED_UNKNOWN;
-	if (seen.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+	if (seen.gso_type == VIRTIO_NET_HDR_GSO_NONE || payload <= seen.gso_size)
 		return MERGED_OPEN;
 	out->gso_type = seen.gso_type;
 	out->gso_size = seen.gso_size;

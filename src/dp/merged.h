@@ -36,11 +36,12 @@ enum merged_verdict {
 struct merged *merged_new(void);
 void merged_free(struct merged *merged);
 
-/* Takes note of what has arrived; cheap when no packet was ever merged. */
+/* Takes note of what has arrived; cheap when no packet was ever merged. To be called also when
+ * merged->fd is readable: it fills with what other workers receive. */
 void merged_read(struct merged *merged);
 /* Judges the packet that begins with the GRE header at `gre`; its passenger's IP header is at `ip`.
- * csum_start of *out counts from `ip`. */
+ * csum_start of *out counts from `ip`, and *ip_len is that packet's length. */
 enum merged_verdict merged_judge(struct merged *merged, const uint8_t *gre, const uint8_t *ip,
-				 const uint8_t *end, struct virtio_net_hdr *out);
+				 const uint8_t *end, struct virtio_net_hdr *out, uint32_t *ip_len);
 
 #endif

@@ -95,7 +95,7 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 			      .tos = p->outer.tos,
 			      .ttl = p->outer.ttl,
 			      .df = p->outer.df,
-			      .id = (uint16_t)port->ip_id++,
+			      .id = sender_next_id(port),
 			      .payload_len = (uint32_t)(p->head - gre) + item.octets,
 			      .src = params->local.bytes,
 			      .dst = params->remote.bytes};

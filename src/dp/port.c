@@ -68,6 +68,9 @@ static int update_polling(struct port *port)
 
 	if (wanted == port->polling)
 		return 0;
+	/* Taking a queue out of use throws away what is in it. */
+	if (!wanted)
+		out_drain(port);
 	err = tun_queue_enable(port->fd, wanted);
 	if (err)
 		return err;

@@ -8,6 +8,7 @@
 #include "dp/lease.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
+#include "proto/outer.h"
 
 /* A batch of this many packets means that there is a load to carry. */
 #define BUSY_BATCH 8
@@ -15,6 +16,20 @@
 uint8_t *sender_header(struct sender *sender)
 {
 	return sender->headers[sender->count] + OUTER_ROOM;
+}
+
+uint16_t sender_next_id(struct port *port)
+{
+	static uint32_t shared;
+	uint16_t id;
+
+	/* For 0 the kernel would choose one of its own. */
+	do
+		id = (uint16_t)(port->params.df == OUTER_DF_SET
+					? port->ip_id++
+					: __atomic_fetch_add(&shared, 1, __ATOMIC_RELAXED));
+	while (id == 0);
+	return id;
 }
 
 int sender_full(const struct sender *sender)
@@ -72,20 +87,24 @@ static void count_sent(struct port *port, const struct send_item *items, unsigne
 
 /* The kernel refused a packet: count it, and where its size was the reason, let the main thread
  * look at the route again. */
-static void count_refused(struct port *port, int error)
+static void count_refused(struct port *port, const struct send_item *item, int error)
 {
 	struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = port->params.remote};
 
-	counter_add(&port->counters.drops[reason_of(error)], 1);
+	counter_add(&port->counters.drops[reason_of(error)], item->packets);
 	if (error == EMSGSIZE)
 		port->worker->notify(port->worker->notify_arg, &event);
 }
 
-static void address(struct sender *sender, unsigned from, unsigned to, void *name, socklen_t size)
+static void address(struct sender *sender, unsigned from, unsigned to, void *name, socklen_t size,
+		    size_t control)
 {
 	for (unsigned i = from; i < to; i++) {
-		sender->messages[i].msg_hdr.msg_name = name;
-		sender->messages[i].msg_hdr.msg_namelen = size;
+		struct msghdr *message = &sender->messages[i].msg_hdr;
+		message->msg_name = name;
+		message->msg_namelen = size;
+		message->msg_control = control ? sender->control : NULL;
+		message->msg_controllen = control;
 	}
 }
 
@@ -98,10 +117,10 @@ static void send_raw(struct sender *sender, unsigned from, unsigned to)
 	int fd = v4 ? port->worker->raw4 : port->worker->raw6;
 	bool retried = false;
 
-	address(sender, from, to, &port->to, v4 ? sizeof port->to.v4 : sizeof port->to.v6);
-	for (unsigned i = from; params->bind_ifindex && i < to; i++)
-		raw_send_by(&sender->messages[i].msg_hdr, sender->control[i], params->remote.family,
-			    params->bind_ifindex);
+	if (from == to)
+		return;
+	address(sender, from, to, &port->to, v4 ? sizeof port->to.v4 : sizeof port->to.v6,
+		raw_source(sender->control, &params->local, params->bind_ifindex));
 	while (from < to) {
 		int n = sendmmsg(fd, sender->messages + from, to - from, 0);
 
@@ -114,7 +133,7 @@ static void send_raw(struct sender *sender, unsigned from, unsigned to)
 			 * message. */
 			retried = true;
 		} else {
-			count_refused(port, errno);
+			count_refused(port, &sender->items[from], errno);
 			from++;
 			retried = false;
 		}
@@ -128,7 +147,7 @@ static unsigned send_direct(struct sender *sender, unsigned from, unsigned to,
 {
 	struct port *port = sender->port;
 
-	address(sender, from, to, neighbour, sizeof *neighbour);
+	address(sender, from, to, neighbour, sizeof *neighbour, 0);
 	while (from < to) {
 		int n = sendmmsg(port->worker->direct, sender->messages + from, to - from, 0);
 
@@ -136,7 +155,8 @@ static unsigned send_direct(struct sender *sender, unsigned from, unsigned to,
 			count_sent(port, sender->items + from, (unsigned)n);
 			from += (unsigned)n;
 		} else if (errno == ENOBUFS || errno == EAGAIN) {
-			counter_add(&port->counters.drops[DROP_TX_QUEUE], 1);
+			counter_add(&port->counters.drops[DROP_TX_QUEUE],
+				    sender->items[from].packets);
 			from++;
 		} else {
 			break; /* the device is down or gone: the kernel knows better */

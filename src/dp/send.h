@@ -34,7 +34,7 @@ struct sender {
 	struct iovec pieces[SEND_BATCH][2];
 	struct send_item items[SEND_BATCH];
 	uint8_t headers[SEND_BATCH][OUTER_ROOM + SEGMENT_HEADER_MAX];
-	uint8_t control[SEND_BATCH][RAW_CONTROL_SIZE];
+	_Alignas(struct cmsghdr) uint8_t control[RAW_CONTROL_SIZE];
 };
 
 /* Headroom and header space of the packet that sender_add() will take next. */
@@ -43,6 +43,9 @@ uint8_t *sender_header(struct sender *sender);
  * caller flushes when sender_full(). */
 void sender_add(struct sender *sender, struct port *port, const struct send_item *item,
 		uint8_t *head, uint32_t head_len, struct payload payload);
+/* An identification for the port's next outer packet. Packets that may be fragmented share one
+ * sequence of them for the whole process, since a receiver knows them by their addresses alone. */
+uint16_t sender_next_id(struct port *port);
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);

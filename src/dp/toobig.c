@@ -33,7 +33,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 	bool v4 = params->remote.family == IP_V4;
 	uint32_t ip_len = ip_outer_length(params->remote.family);
 	uint32_t head_len = ip_len + (v4 ? 0 : IP6_FRAGMENT_HEADER_LENGTH);
-	uint32_t id = port->ip_id++;
+	uint16_t id = sender_next_id(port);
 	struct frag_piece piece;
 	struct frag_plan plan;
 
@@ -48,7 +48,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 				      .protocol = v4 ? IP_PROTOCOL_GRE : IP_PROTOCOL_FRAGMENT,
 				      .tos = p->outer.tos,
 				      .ttl = p->outer.ttl,
-				      .id = (uint16_t)id,
+				      .id = id,
 				      .payload_len = head_len - ip_len + piece.length,
 				      .src = params->local.bytes,
 				      .dst = params->remote.bytes};

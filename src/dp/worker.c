@@ -16,6 +16,27 @@
 
 /* What sender_flush() refers to stays inside one call of these, so nothing is queued between them.
  */
+static void on_arrivals(uv_poll_t *poll, int status, int events)
+{
+	struct worker *worker = poll->data;
+
+	(void)events;
+	merged_read(worker->merged);
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_arrivals);
+}
+
+/* Begins when the socket has been opened. */
+static void watch_arrivals(struct worker *worker)
+{
+	if (worker->watching || worker->merged->fd < 0 ||
+	    uv_poll_init(&worker->loop, &worker->arrivals, worker->merged->fd))
+		return;
+	worker->watching = true;
+	worker->arrivals.data = worker;
+	uv_poll_start(&worker->arrivals, UV_READABLE, on_arrivals);
+}
+
 static void on_raw(uv_poll_t *poll, int status, int events)
 {
 	struct worker *worker = poll->data;
@@ -24,6 +45,7 @@ static void on_raw(uv_poll_t *poll, int status, int events)
 	(void)events;
 	in_errors(worker, family);
 	in_drain(worker, family);
+	watch_arrivals(worker);
 	/* libuv stops polling a socket that has an error waiting; ours are ICMP messages, read now.
 	 */
 	if (status < 0)

@@ -31,6 +31,8 @@ struct worker {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_poll_t poll4, poll6;
+	uv_poll_t arrivals; /* of merged.h, once it is open */
+	bool watching;
 	bool want_device; /* some tunnel is bound to an underlay device */
 	int raw4, raw6;	  /* raw6 is -1 where the kernel has no IPv6 */
 	int direct;	  /* packet socket that sends; -1: there is none */

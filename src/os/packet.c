@@ -13,8 +13,10 @@
 
 #define SEND_BUFFER    (4 << 20)
 #define ARRIVAL_BUFFER (4 << 20)
+/* Outer header, the shortest GRE and transport headers, two octets. */
+#define ARRIVAL_SIZE_MIN 54
 /* Link header, outer header with options, and the key. */
-#define ARRIVAL_SNAP  192
+#define ARRIVAL_SNAP  256
 #define ARRIVAL_BATCH 64
 
 struct sockaddr_ll packet_address(uint8_t family, uint32_t ifindex, const uint8_t mac[6])
@@ -119,20 +121,22 @@ int packet_next(int fd, struct packet_seen *out)
 	return 1;
 }
 
-/* GRE directly behind the outer header, at least two small segments long. */
+/* GRE behind the outer header, or, as Linux sends over IPv6, behind one of destination options. */
 static int attach_arrival_filter(int fd)
 {
 #define AD(what) ((uint32_t)(SKF_AD_OFF + (what)))
 #define NET(at)	 ((uint32_t)(SKF_NET_OFF + (at)))
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PACKET_ARRIVAL_MIN, 0, 7),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ARRIVAL_SIZE_MIN, 0, 9),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(SKF_AD_PROTOCOL)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(9)),
-		BPF_JUMP(BPF_JMP | BPF_JA, 2, 0, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JA, 4, 0, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 4),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(6)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_DSTOPTS, 0, 1),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(40)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, ARRIVAL_SNAP),
@@ -200,23 +204,47 @@ static int network_offset(struct msghdr *message)
 	return -1;
 }
 
+void packet_arrival_key(uint8_t key[ARRIVAL_KEY_SIZE], const uint8_t *gre, uint32_t len)
+{
+	uint32_t n = len < ARRIVAL_KEY_SIZE ? len : ARRIVAL_KEY_SIZE;
+
+	memcpy(key, gre, n);
+	memset(key + n, 0, ARRIVAL_KEY_SIZE - n);
+}
+
+/* Lengths of the outer header and of the whole packet, by what the header says. At least 48 octets
+ * of it are there. */
+static void outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
+{
+	if (ip[0] >> 4 == 4) {
+		*header = (ip[0] & 0x0fu) * 4;
+		*whole = (uint32_t)(ip[2] << 8 | ip[3]);
+		return;
+	}
+	*header = 40 + (ip[6] == IPPROTO_DSTOPTS ? (ip[41] + 1u) * 8 : 0);
+	*whole = 40 + (uint32_t)(ip[4] << 8 | ip[5]);
+}
+
 static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,
 			 struct packet_arrival *out)
 {
 	int at = network_offset(&message->msg_hdr);
 	const uint8_t *ip = slot->octets + at;
-	unsigned header;
+	uint32_t header, whole, there;
 
 	if (slot->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 	    !(slot->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
-	if (at < 0 || (unsigned)at + 60 + ARRIVAL_KEY_SIZE > ARRIVAL_SNAP)
+	if (at < 0 || message->msg_len < sizeof slot->vnet + (unsigned)at + 48)
 		return false;
-	header = ip[0] >> 4 == 4 ? (ip[0] & 0x0fu) * 4 : 40;
-	if (message->msg_len < sizeof slot->vnet + (unsigned)at + header + ARRIVAL_KEY_SIZE)
+	there = message->msg_len - (uint32_t)sizeof slot->vnet - (uint32_t)at;
+	outer_lengths(ip, &header, &whole);
+	if (whole < there)
+		there = whole; /* the rest is the link's padding */
+	if (there <= header)
 		return false;
 	out->vnet = slot->vnet;
-	memcpy(out->key, ip + header, ARRIVAL_KEY_SIZE);
+	packet_arrival_key(out->key, ip + header, there - header);
 	return true;
 }
 

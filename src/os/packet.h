@@ -36,21 +36,21 @@ struct packet_seen {
 /* Takes the oldest. 1 with *out, 0 when there is none, -errno. */
 int packet_next(int fd, struct packet_seen *out);
 
-/* Link header included, smaller packets were not merged out of two with payload. */
-#define PACKET_ARRIVAL_MIN 150
-
 /* A non-blocking socket that sees arriving GRE packets of any size worth merging, before any other
  * socket does. While it is open it costs every packet that this host receives some time. */
 int packet_open_arrivals(void);
 
-#define ARRIVAL_KEY_SIZE 64
+#define ARRIVAL_KEY_SIZE 96
 
 /* An arriving packet that the device or the kernel had merged out of several (GRO), or whose
  * passenger's checksum is still open. */
 struct packet_arrival {
 	struct virtio_net_hdr vnet;
-	uint8_t key[ARRIVAL_KEY_SIZE]; /* the first octets from the GRE header on */
+	uint8_t key[ARRIVAL_KEY_SIZE]; /* packet_arrival_key() */
 };
+/* By which the packet is known again: its first octets from the GRE header on, filled up with
+ * zeros. */
+void packet_arrival_key(uint8_t key[ARRIVAL_KEY_SIZE], const uint8_t *gre, uint32_t len);
 /* Takes what the socket holds, at most `max`, and keeps those that are of this kind. Returns their
  * number; *more is false when the socket is empty. */
 unsigned packet_arrivals(int fd, struct packet_arrival *out, unsigned max, bool *more);

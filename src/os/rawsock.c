@@ -208,22 +208,22 @@ void raw_meta(struct msghdr *message, struct raw_meta *out)
 		read_meta(c, out);
 }
 
-void raw_send_by(struct msghdr *message, void *control, uint8_t family, uint32_t ifindex)
+size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex)
 {
-	bool v4 = family == IP_V4;
-	size_t size = v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo);
+	bool v4 = local->family == IP_V4;
+	struct in_pktinfo four = {.ipi_ifindex = (int)ifindex};
+	struct in6_pktinfo six = {.ipi6_ifindex = ifindex};
+	size_t size = v4 ? sizeof four : sizeof six;
 	struct cmsghdr *c = control;
 
+	memcpy(&four.ipi_spec_dst, local->bytes, sizeof four.ipi_spec_dst);
+	memcpy(&six.ipi6_addr, local->bytes, sizeof six.ipi6_addr);
 	memset(control, 0, CMSG_SPACE(size));
 	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(size),
 			      .cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
 			      .cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO};
-	if (v4)
-		((struct in_pktinfo *)(void *)CMSG_DATA(c))->ipi_ifindex = (int)ifindex;
-	else
-		((struct in6_pktinfo *)(void *)CMSG_DATA(c))->ipi6_ifindex = ifindex;
-	message->msg_control = control;
-	message->msg_controllen = CMSG_SPACE(size);
+	memcpy(CMSG_DATA(c), v4 ? (const void *)&four : &six, size);
+	return CMSG_SPACE(size);
 }
 
 /* The error queue's destination is the address that the packet was sent to. */

@@ -35,9 +35,10 @@ struct raw_meta {
 };
 void raw_meta(struct msghdr *message, struct raw_meta *out);
 
-/* Makes `message` leave by this device. `control` is RAW_CONTROL_SIZE octets that outlive the send.
- */
-void raw_send_by(struct msghdr *message, void *control, uint8_t family, uint32_t ifindex);
+/* Writes to `control` (RAW_CONTROL_SIZE octets, aligned as a struct cmsghdr) what makes a packet
+ * leave by the route that belongs to the source `local`, and by this device unless it is 0. Returns
+ * the length for msg_controllen; any number of messages may share it. */
+size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex);
 
 /* One queued ICMP error about a packet of ours. */
 struct raw_error {
