@@ -2,7 +2,7 @@
 """Sizes and marks: path MTU, too big passengers, segment sizes, TTL, TOS, ECN; and no recursion."""
 import pytest
 from flow import tcp_transfer
-from gretel import NAME, Site, both_up, ping, site_text
+from gretel import NAME, Site, both_up, ping, ping_refused, site_text
 from net import wait_for
 from peer import gre
 from scapy.all import GRE, ICMP, IP, TCP, IPv6, Raw
@@ -219,3 +219,21 @@ def test_frag_needed_for_a_packet_that_was_never_sent(make_peer, tmp_path):
     peer.send(peer.outer() / GRE() / IP(src=HOST[4][B], dst=HOST[4][A]) / ICMP())
     peer.receive_gre(ICMP)
     assert mtu(scene) == before
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+def test_policy_routing_by_the_tunnels_source(scene, tmp_path, outer):
+    """A rule for packets from the local address decides about the outer packets, too."""
+    site = both_up(scene, tmp_path, outer=outer)[A]
+    ping(scene.host[A], HOST[4][B])
+    assert "tx-no-route" not in site.drops()
+
+    def rule(verb):
+        scene.router[A].run(["ip", f"-{outer}", "rule", verb, "from", UNDERLAY[outer][A], "lookup", 100])
+
+    scene.router[A].ip(f"route add unreachable {UNDERLAY[outer][B]} table 100")
+    rule("add")
+    ping_refused(scene.host[A], HOST[4][B])
+    assert site.drops()["tx-no-route"] >= 1
+    rule("del")
+    ping(scene.host[A], HOST[4][B])
