@@ -111,3 +111,13 @@ int file_make_dirs(const char *path, mode_t mode)
 		return -errno;
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
+
+const char *file_absolute(const char *path, char buf[PATH_MAX])
+{
+	char here[PATH_MAX];
+	if (path[0] == '/')
+		return path;
+	if (!getcwd(here, sizeof here) || snprintf(buf, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
+		return NULL;
+	return buf;
+}

@@ -3,6 +3,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,5 +20,8 @@ void file_discard(const char *path);
 
 /* Like `mkdir -p`. Returns 0, also when the directory is there, or -errno. */
 int file_make_dirs(const char *path, mode_t mode);
+
+/* The same path in every working directory. NULL when it is too long. */
+const char *file_absolute(const char *path, char buf[PATH_MAX]);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cmd/client.h"
 #include "ctl/msg.h"
 
@@ -118,24 +119,13 @@ static struct client with_daemon_config(const struct client *client, char path[P
 	return c;
 }
 
-/* A path that means the same in every directory; NULL when it is too long. */
-static const char *absolute(const char *path, char buf[PATH_MAX])
-{
-	char here[PATH_MAX];
-	if (path[0] == '/')
-		return path;
-	if (!getcwd(here, sizeof here) || snprintf(buf, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
-		return NULL;
-	return buf;
-}
-
 static int verb_check(const struct client *client, int argc, char **argv)
 {
 	char path[PATH_MAX];
 	bool running;
 	struct client c = argc > 0 ? *client : with_daemon_config(client, path, &running);
 	if (argc > 0)
-		c.config = absolute(argv[0], path);
+		c.config = file_absolute(argv[0], path);
 	if (argc > 0 && !c.config)
 		return client_fail(client, EXIT_USAGE, "%s: the path is too long", argv[0]);
 	return client_run_daemon(&c, (const char *const[]){"--check", NULL});
@@ -390,8 +380,8 @@ int main(int argc, char **argv)
 	if (!client.run_dir || client.run_dir[0] == '\0')
 		client.run_dir = MSG_RUN_DIR;
 	const char *given = client.config;
-	client.run_dir = absolute(client.run_dir, run_dir);
-	client.config = given ? absolute(given, config) : NULL;
+	client.run_dir = file_absolute(client.run_dir, run_dir);
+	client.config = given ? file_absolute(given, config) : NULL;
 	if (!client.run_dir || (given && !client.config))
 		return client_fail(&client, EXIT_USAGE, "a path is too long");
 	if (optind == argc) {

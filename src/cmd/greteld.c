@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "ctl/instance.h"
 #include "ctl/msg.h"
@@ -126,28 +127,17 @@ static int read_options(int argc, char **argv, struct settings *s)
 	return e;
 }
 
-/* The same path in every working directory. NULL when it is too long. */
-static const char *absolute(const char *path, char buf[PATH_MAX])
-{
-	char here[PATH_MAX];
-	if (path[0] == '/')
-		return path;
-	if (!getcwd(here, sizeof here) || snprintf(buf, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
-		return NULL;
-	return buf;
-}
-
 /* A main file that nobody named may be missing where there are added tunnels. */
 static int settle_paths(struct settings *s)
 {
 	const char *run_dir = s->run_dir && s->run_dir[0] ? s->run_dir : MSG_RUN_DIR;
-	s->run_dir = absolute(run_dir, s->run_path);
+	s->run_dir = file_absolute(run_dir, s->run_path);
 	if (!s->run_dir || snprintf(s->added, sizeof s->added, "%s/%s", s->run_dir, MSG_ADDED) >=
 				   (int)sizeof s->added)
 		return wrong_usage("the path is too long: ", run_dir);
 	const char *config = s->config;
 	if (config) {
-		s->config = absolute(config, s->config_path);
+		s->config = file_absolute(config, s->config_path);
 		return s->config ? 0 : wrong_usage("the path is too long: ", config);
 	}
 	if (access(MSG_CONFIG_FILE, F_OK) == 0 || (!s->add && access(s->added, F_OK) != 0))
