@@ -62,6 +62,7 @@ struct conf_route {
 /* The keys of a [tunnel] section, in the order in which they are documented and printed. */
 enum conf_tunnel_key {
 	TUNNEL_MODE,
+	TUNNEL_PROFILE,
 	TUNNEL_LOCAL,
 	TUNNEL_REMOTE,
 	TUNNEL_BIND,
@@ -85,15 +86,20 @@ enum conf_tunnel_key {
 	TUNNEL_KEY_COUNT
 };
 
+struct conf_profile;
+
 struct conf_tunnel {
-	struct conf_place at;	     /* the [tunnel NAME] line */
-	int lines[TUNNEL_KEY_COUNT]; /* in at.file, where each key is; 0: not given, the default */
+	struct conf_place at; /* the [tunnel NAME] line */
+	/* In at.file, where each key is; 0: not given, the default. A key that the profile filled
+	 * in has the profile's line. */
+	int lines[TUNNEL_KEY_COUNT];
 	char name[IFNAMSIZ];
 	enum conf_mode mode;
-	struct ip_addr local, remote; /* the same family */
-	char bind[IFNAMSIZ];	      /* underlay device; "" when not given */
-	char bridge[IFNAMSIZ];	      /* gretap only; "" when not given */
-	struct conf_key ikey, okey;   /* `key =` sets both */
+	const struct conf_profile *profile; /* NULL when not given; its values are filled in */
+	struct ip_addr local, remote;	    /* the same family */
+	char bind[IFNAMSIZ];		    /* underlay device; "" when not given */
+	char bridge[IFNAMSIZ];		    /* gretap only; "" when not given */
+	struct conf_key ikey, okey;	    /* `key =` sets both */
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
 	bool ttl_inherit; /* else `ttl` 1..255 */
@@ -176,6 +182,13 @@ void conf_free(struct conf *conf);
 /* Prints the effective configuration; conf_load_text() of it gives an equal conf. */
 void conf_print(const struct conf *conf, FILE *out);
 void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out);
+
+/* One line: what the profile of the tunnel filled in; nothing without a profile. */
+void conf_profile_explain(const struct conf_tunnel *tunnel, FILE *out);
+/* The line "profile = NAME"; nothing without a profile. */
+void conf_profile_print(const struct conf_tunnel *tunnel, FILE *out);
+/* Names of the profiles; NULL when `index` is past the last. */
+const char *conf_profile_name(size_t index);
 
 /* NULL when there is none. */
 const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *name);

@@ -252,6 +252,7 @@ static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults
 	check_outer_pair(t, faults);
 	check_devices(t, faults);
 	check_sizes(t, faults);
+	conf_check_profile(t, faults);
 	for (size_t i = 0; i < t->address_count; i++)
 		check_address(t, &t->addresses[i], faults);
 	for (size_t i = 0; i < t->route_count; i++)

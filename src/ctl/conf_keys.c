@@ -23,6 +23,8 @@ struct row {
 static const struct row rows[CONF_KEY_COUNT] = {
 	[TUNNEL_MODE] = ONE("tunnel", "mode", "gre", conf_key_mode,
 		"what the tunnel carries: gre (IP packets) or gretap (Ethernet frames)"),
+	[TUNNEL_PROFILE] = ONE("tunnel", "profile", NULL, conf_key_profile,
+		"provider whose prescriptions are filled in and kept to"),
 	[TUNNEL_LOCAL] = NEEDED("tunnel", "local", conf_key_local,
 		"outer address of this machine"),
 	[TUNNEL_REMOTE] = NEEDED("tunnel", "remote", conf_key_remote,
@@ -126,6 +128,12 @@ void conf_key_parse(struct conf_reader *reader, int row, char *value)
 			   "%s has no value: write one, or leave the line out", doc->name);
 }
 
+void conf_key_set(struct conf_reader *reader, int row, char *value)
+{
+	reader->key = rows[row].doc.name;
+	rows[row].parse(reader, value);
+}
+
 void conf_key_defaults(struct conf_reader *reader, enum conf_section section)
 {
 	char text[CONF_LINE_MAX + 1];
@@ -136,8 +144,7 @@ void conf_key_defaults(struct conf_reader *reader, enum conf_section section)
 		if (!doc->fallback || strcmp(doc->section, section_name(section)) != 0)
 			continue;
 		snprintf(text, sizeof text, "%s", doc->fallback);
-		reader->key = doc->name;
-		rows[i].parse(reader, text);
+		conf_key_set(reader, i, text);
 	}
 }
 

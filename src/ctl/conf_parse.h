@@ -57,6 +57,8 @@ void conf_read_text(struct conf_reader *reader, const char *file, const char *te
 /* The row of a key in the reader's section, or -1. */
 int conf_key_find(enum conf_section section, const char *name);
 void conf_key_parse(struct conf_reader *reader, int row, char *value);
+/* Gives a key a value that does not stand in the file. */
+void conf_key_set(struct conf_reader *reader, int row, char *value);
 /* Gives every key that has one its default. */
 void conf_key_defaults(struct conf_reader *reader, enum conf_section section);
 /* Reports a key that the section does not have, with the nearest one that it has. */
@@ -80,6 +82,11 @@ conf_key_fn conf_key_mode, conf_key_local, conf_key_remote, conf_key_bind, conf_
 	conf_key_checksum, conf_key_sequence, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df,
 	conf_key_mtu, conf_key_mss, conf_key_keepalive, conf_key_notrack, conf_key_lane;
 
+/* conf_profile.c */
+conf_key_fn conf_key_profile;
+/* Fills in what the profiles of the tunnels prescribe. */
+void conf_profiles_fill(struct conf_reader *reader);
+
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,
 	conf_key_workers;
@@ -87,5 +94,7 @@ conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat,
 /* conf_check.c: what can be refused by looking at one item; conf_clash.c: at two. */
 void conf_check(const struct conf *conf, struct conf_faults *faults);
 void conf_check_clashes(const struct conf *conf, struct conf_faults *faults);
+/* conf_profile_check.c: what the profile of a tunnel refuses. */
+void conf_check_profile(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 
 #endif

@@ -104,6 +104,7 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 
 	fprintf(out, "[tunnel %s]\n", tunnel->name);
 	fprintf(out, "mode = %s\n", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
+	conf_profile_print(tunnel, out);
 	fprintf(out, "local = %s\n", addr_format(&tunnel->local, text));
 	fprintf(out, "remote = %s\n", addr_format(&tunnel->remote, text));
 	if (tunnel->bind[0])

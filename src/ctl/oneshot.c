@@ -18,6 +18,8 @@ int oneshot_check(const char *config, const struct report *report)
 		return EXIT_CONFIG;
 	fprintf(report->lines, "%s: correct, %zu tunnel%s\n", config ? config : "no file",
 		conf->tunnel_count, conf->tunnel_count == 1 ? "" : "s");
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		conf_profile_explain(&conf->tunnels[i], report->lines);
 	conf_free(conf);
 	return EXIT_OK;
 }

@@ -86,7 +86,7 @@ def test_links(name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_named_files_exist(name):
-    text = re.sub(r"\]\([^)]*\)", "", text_of(name))
+    text = re.sub(r"\]\([^)]*\)|<https://[^>]*>", "", text_of(name))
     assert not [path for path in PATH.findall(text) if not (ROOT / path).exists()]
 
 
@@ -150,3 +150,12 @@ def test_limits_of_workers():
     limits = dict(re.findall(r"#define (WORKERS_\w+)\s+(\d+)", source("dp/dp.c")))
     assert limits == {"WORKERS_MAX": "16", "WORKERS_AUTO_MAX": "4"}
     assert "four at\nmost" in text and "sixteen at most" in text
+
+
+def test_profiles():
+    """The page has each profile once, in the order of the table; the manual page names the same."""
+    names = re.findall(r'\.name = "([\w-]+)"', source("ctl/conf_profile.c"))
+    found = [cells[0].strip("`") for cells in rows(text_of("docs/profiles.md"), 3)]
+    assert found[1:] == names
+    item = text_of("docs/gretel.conf.5").split(".It Cm profile ")[1].split("\n.It ")[0]
+    assert set(re.findall(r"^\.Cm ([\w-]+)(?: [,.])?$", item, re.M)) == set(names)

@@ -36,7 +36,7 @@ static bool same_routes(const struct conf_tunnel *a, const struct conf_tunnel *b
 
 static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b)
 {
-	return strcmp(a->name, b->name) == 0 && a->mode == b->mode &&
+	return strcmp(a->name, b->name) == 0 && a->mode == b->mode && a->profile == b->profile &&
 	       addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) &&
 	       strcmp(a->bind, b->bind) == 0 && strcmp(a->bridge, b->bridge) == 0 &&
 	       same_key(&a->ikey, &b->ikey) && same_key(&a->okey, &b->okey) &&
