@@ -21,6 +21,7 @@ static int verb_up(const struct client *, int, char **);
 static int verb_down(const struct client *, int, char **);
 static int verb_reload(const struct client *, int, char **);
 static int verb_status(const struct client *, int, char **);
+static int verb_doctor(const struct client *, int, char **);
 static int verb_config(const struct client *, int, char **);
 static int verb_add(const struct client *, int, char **);
 static int verb_change(const struct client *, int, char **);
@@ -44,6 +45,7 @@ static const struct verb {
 	{"down", "", "undo it, and stop greteld", 0, 0, verb_down},
 	{"reload", "", "read the file again and apply the difference", 0, 0, verb_reload},
 	{"status", "[TUNNEL]", "show how the tunnels are", 0, 1, verb_status},
+	{"doctor", "[TUNNEL]", "find out what is wrong, and what mends it", 0, 1, verb_doctor},
 	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
 	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
 	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
@@ -192,6 +194,22 @@ static int verb_status(const struct client *client, int argc, char **argv)
 	if (!client->json && json_object_get(reply, "data"))
 		client_print_status(json_object_get(reply, "data"), tunnel != NULL);
 	return client_finish(client, reply, true);
+}
+
+/* greteld's answer is JSON already; what it cannot even begin is told on stderr. */
+static int verb_doctor(const struct client *client, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	bool running;
+	struct client c = with_daemon_config(client, path, &running);
+	const char *args[] = {"--doctor", client->json ? "--json" : "--", NULL, NULL, NULL};
+	size_t used = 2;
+	c.json = false;
+	if (argc > 0 && client->json)
+		args[used++] = "--";
+	if (argc > 0)
+		args[used] = argv[0];
+	return client_run_daemon(&c, args);
 }
 
 static int verb_config(const struct client *client, int argc, char **argv)

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ctl/doctor/run.h"
 #include "ctl/instance.h"
 #include "ctl/msg.h"
 #include "ctl/notify.h"
@@ -22,11 +23,21 @@
 #include "ctl/session.h"
 #include "os/privilege.h"
 
-enum mode { MODE_SERVE, MODE_CHECK, MODE_PLAN, MODE_CONFIG, MODE_DOWN, MODE_VERSION, MODE_HELP };
+enum mode {
+	MODE_SERVE,
+	MODE_CHECK,
+	MODE_PLAN,
+	MODE_CONFIG,
+	MODE_DOWN,
+	MODE_DOCTOR,
+	MODE_VERSION,
+	MODE_HELP
+};
 
 struct settings {
 	enum mode mode;
 	bool foreground;
+	bool json, verbose;
 	bool add;	    /* the words after the options are those of `gretel add` */
 	const char *config; /* NULL: no main file, only added tunnels */
 	const char *run_dir;
@@ -42,11 +53,13 @@ static const struct option options[] = {
 	{"check", no_argument, NULL, 'C'},	{"plan", no_argument, NULL, 'P'},
 	{"config", no_argument, NULL, 'O'},	{"down", no_argument, NULL, 'D'},
 	{"add", no_argument, NULL, 'A'},	{"version", no_argument, NULL, 'V'},
+	{"doctor", no_argument, NULL, 'X'},	{"json", no_argument, NULL, 'J'},
 	{"help", no_argument, NULL, 'h'},	{0},
 };
 
 static const char usage[] =
 	"usage: greteld [-fv] [-c FILE] [-r DIR] [--check | --plan | --config | --down]\n"
+	"       greteld [-v] [-c FILE] [-r DIR] [--json] --doctor [TUNNEL]\n"
 	"       greteld [-fv] [-c FILE] [-r DIR] --add NAME WORD ...\n";
 
 static const char help[] =
@@ -60,6 +73,8 @@ static const char help[] =
 	"      --plan          print what would be changed, and end\n"
 	"      --config        print the effective configuration, and end\n"
 	"      --down          remove what a daemon that was killed has left, and end\n"
+	"      --doctor        examine the tunnels, or the one whose name follows, and end\n"
+	"      --json          with --doctor: answer in JSON\n"
 	"      --add           start with one more tunnel, in the words of \"gretel add\"\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          print this text\n\nexit codes:\n";
@@ -82,7 +97,7 @@ static int wrong_usage(const char *what, const char *word)
 /* Each mode has a letter; only one may be asked for. */
 static int set_mode(struct settings *s, int letter)
 {
-	static const char letters[] = "CPODVh";
+	static const char letters[] = "CPODXVh";
 	enum mode mode = (enum mode)(strchr(letters, letter) - letters + 1);
 	if (s->mode != MODE_SERVE && s->mode != mode)
 		return wrong_usage("more than one thing to do", "");
@@ -107,6 +122,10 @@ static int read_options(int argc, char **argv, struct settings *s)
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_DEBUG);
+			s->verbose = true;
+			break;
+		case 'J':
+			s->json = true;
 			break;
 		case 'A':
 			s->add = true;
@@ -120,8 +139,8 @@ static int read_options(int argc, char **argv, struct settings *s)
 	}
 	s->words = argv + optind;
 	s->word_count = argc - optind;
-	if (e == 0 && s->word_count > 0 && !s->add)
-		e = wrong_usage("too many words: ", s->words[0]);
+	if (e == 0 && s->word_count > (s->mode == MODE_DOCTOR) && !s->add)
+		e = wrong_usage("too many words: ", s->words[s->word_count - 1]);
 	if (e == 0 && s->add && s->mode != MODE_SERVE)
 		e = wrong_usage("more than one thing to do", "");
 	return e;
@@ -156,6 +175,10 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 		return oneshot_config(s->config, s->added, report);
 	case MODE_DOWN:
 		return oneshot_down(s->run_dir, s->added, report);
+	case MODE_DOCTOR:
+		return doctor_run(s->config, s->added, s->run_dir,
+				  s->word_count ? s->words[0] : NULL, s->json,
+				  s->verbose || isatty(STDERR_FILENO), report);
 	case MODE_VERSION:
 		puts("greteld " GRETEL_VERSION);
 		return EXIT_OK;

@@ -33,13 +33,15 @@
 #define MSG_WORD_MAX  255
 
 /* X(identifier, value, what it means) */
-#define MSG_EXITS(X)                                                                 \
-	X(OK, 0, "done, or the answer is yes")                                       \
-	X(FAILED, 1, "the system refused something, or a tunnel is not in place")    \
-	X(USAGE, 2, "the command line is wrong")                                     \
-	X(CONFIG, 3, "the configuration is wrong; nothing was touched")              \
-	X(NOT_RUNNING, 4, "no daemon answers on the run directory's control socket") \
-	X(CHANGES, 5, "only from plan and \"greteld --plan\": there are changes to make")
+#define MSG_EXITS(X)                                                                      \
+	X(OK, 0, "done, or the answer is yes")                                            \
+	X(FAILED, 1, "the system refused something, or a tunnel is not in place")         \
+	X(USAGE, 2, "the command line is wrong")                                          \
+	X(CONFIG, 3, "the configuration is wrong; nothing was touched")                   \
+	X(NOT_RUNNING, 4, "no daemon answers on the run directory's control socket")      \
+	X(CHANGES, 5, "only from plan and \"greteld --plan\": there are changes to make") \
+	X(DEGRADED, 6, "only from doctor: packets pass, but not as they should")          \
+	X(BROKEN, 7, "only from doctor: a tunnel does not carry packets")
 
 enum msg_exit {
 #define MSG_EXIT_ENUM(id, value, text) EXIT_##id = value,

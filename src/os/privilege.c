@@ -33,3 +33,11 @@ int privilege_drop(void)
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
+
+bool privilege_may(enum privilege privilege)
+{
+	unsigned capability = privilege == PRIVILEGE_RAW ? CAP_NET_RAW : CAP_NET_ADMIN;
+
+	return capng_get_caps_process() == 0 &&
+	       capng_have_capability(CAPNG_EFFECTIVE, capability) == 1;
+}

@@ -3,6 +3,8 @@
 #ifndef OS_PRIVILEGE_H
 #define OS_PRIVILEGE_H
 
+#include <stdbool.h>
+
 /* Raises the limit of open files as far as it may be. Returns 0 or -errno. */
 int privilege_raise_files(void);
 
@@ -10,5 +12,9 @@ int privilege_raise_files(void);
  * files of the configuration that other users own; and forbids gaining any by execve(). Returns 0
  * or -errno. Threads that run already keep theirs. */
 int privilege_drop(void);
+
+/* Whether this process may now ... */
+enum privilege { PRIVILEGE_RAW /* open raw and packet sockets */, PRIVILEGE_ADMIN /* configure */ };
+bool privilege_may(enum privilege privilege);
 
 #endif

@@ -192,7 +192,7 @@ def test_version_and_help():
     assert run([gretel, "version"]).stdout.startswith("gretel ")
     assert json.loads(run([gretel, "--json", "version"]).stdout)["version"] in run([gretel, "version"]).stdout
     text = run([gretel, "help"]).stdout
-    for verb in "check plan up down reload status config add change del show version".split():
+    for verb in "check plan up down reload status doctor config add change del show version".split():
         assert verb in text
     assert run([greteld, "--version"]).stdout and run([greteld, "--help"]).stdout
 

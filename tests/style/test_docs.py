@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from test_man import drops, source, verbs
+from test_man import drops, joined, source, verbs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GRETEL_BUILD", ROOT / "build")).resolve()
@@ -159,3 +159,14 @@ def test_profiles():
     assert found[1:] == names
     item = text_of("docs/gretel.conf.5").split(".It Cm profile ")[1].split("\n.It ")[0]
     assert set(re.findall(r"^\.Cm ([\w-]+)(?: [,.])?$", item, re.M)) == set(names)
+
+
+def test_checks_of_the_doctor():
+    """docs/doctor.md has each check of the table, in its order, with its layer and flags."""
+    table = re.findall(r'X\((\w+), "([\w-]+)", (\w+),\s*([\w\s|]+),\s*((?:"[^"]*"\s*)+)\)',
+                       source("ctl/doctor/checks.h").replace("\\\n", " "))
+    assert len(table) == source("ctl/doctor/checks.h").count("\tX(") > 0
+    made = [(name, layer.lower(), ", ".join(re.findall(r"CHECK_(?!PLAIN)(\w+)", flags)).lower(), joined(finds))
+            for _, name, layer, flags, finds in table]
+    assert [(cells[0].strip("`"), *cells[1:4]) for cells in rows(text_of("docs/doctor.md"), 6)
+            if cells[0].startswith("`")] == made

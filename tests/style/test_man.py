@@ -110,7 +110,7 @@ def test_options(program):
 @pytest.mark.parametrize("program", ["gretel", "greteld"])
 def test_exit_codes(program):
     in_page = [(int(head), text) for head, text in items(PAGES[program + ".8"], "EXIT STATUS")]
-    assert in_page == exits() and len(exits()) == 6
+    assert in_page == exits() and len(exits()) == 8
     in_help = [(int(value), text) for value, text in
                re.findall(r"^  (\d)  (.*)$", help_of(program).split("exit codes:")[1], re.M)]
     assert in_help == exits()
@@ -133,8 +133,22 @@ def test_status_keys():
     made = set(re.findall(r'json_object_set_new\(object, "(\w+)"', source("ctl/status.c")))
     for packed in re.findall(r"json_pack\((.*?)\);", source("ctl/status.c"), re.S):
         made |= set(re.findall(r'"(\w+)",', packed))
-    in_page = set(re.findall(r"^\.Va (\w+)", PAGES["gretel.8"], re.M))
-    assert in_page == made - {"packets", "bytes", "user", "gre", "gretap"}
+    assert variables("STATUS") == made - {"packets", "bytes", "user", "gre", "gretap"}
+
+
+def variables(section):
+    """The .Va words of a section of gretel(8)."""
+    text = PAGES["gretel.8"].split(f".Sh {section}\n")[1].split("\n.Sh ")[0]
+    return set(re.findall(r"^\.Va (\w+)", text, re.M))
+
+
+def test_doctor_keys():
+    """Every key of the doctor's answer is named in the manual."""
+    made = set()
+    for name in ("report", "run"):
+        for packed in re.findall(r"json_pack\((.*?)\);", source(f"ctl/doctor/{name}.c"), re.S):
+            made |= set(re.findall(r'"(\w+)",?', packed))
+    assert variables("DOCTOR") == made - {"broken"}
 
 
 def complete(line, run_dir="/nonexistent"):
