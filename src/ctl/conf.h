@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "proto/addr.h"
+#include "proto/kaform.h"
 
 /* Where an item was written, for messages: file (owned by the conf) and line, 1-based. */
 struct conf_place {
@@ -81,6 +82,11 @@ enum conf_tunnel_key {
 	TUNNEL_MTU,
 	TUNNEL_MSS,
 	TUNNEL_KEEPALIVE,
+	TUNNEL_KEEPALIVE_FORM,
+	TUNNEL_KEEPALIVE_HOLD,
+	TUNNEL_KEEPALIVE_NAT,
+	TUNNEL_PROBE,
+	TUNNEL_ECHO_REPLY,
 	TUNNEL_NOTRACK,
 	TUNNEL_LANE,
 	TUNNEL_KEY_COUNT
@@ -113,6 +119,11 @@ struct conf_tunnel {
 	uint16_t mss;			/* when not auto: clamp to this; 0: do not clamp */
 	uint32_t keepalive_interval_ms; /* 0: no keepalive */
 	uint8_t keepalive_retries;	/* missed answers until the peer counts as gone */
+	enum keepalive_form keepalive_form; /* of our questions */
+	bool keepalive_hold;		/* a peer that returns has to prove itself first */
+	bool keepalive_nat; /* the peer writes a private address where its outer one belongs */
+	struct ip_addr probe; /* asked by ICMP instead; family IP_NONE: the keepalive asks */
+	bool echo_return;     /* echo replies that probe the tunnel go back into it */
 	bool notrack; /* outer packets bypass conntrack, where nothing of ours NATs them */
 	enum conf_lane lane;
 

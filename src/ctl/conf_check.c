@@ -11,7 +11,7 @@
 
 #define MTU_IPV6_MIN 1280 /* RFC 8200 section 5 */
 
-static struct conf_place key_place(const struct conf_tunnel *t, enum conf_tunnel_key key)
+struct conf_place conf_key_place(const struct conf_tunnel *t, enum conf_tunnel_key key)
 {
 	return (struct conf_place){t->at.file, t->lines[key] ? t->lines[key] : t->at.line};
 }
@@ -26,8 +26,7 @@ static bool is_full_length(const struct ip_prefix *prefix)
 	return prefix->len == addr_size(prefix->addr.family) * 8;
 }
 
-/* What keeps an address from being one machine's, to be read after it; NULL when nothing does. */
-static const char *not_a_host(const struct ip_addr *addr)
+const char *conf_not_a_host(const struct ip_addr *addr)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool v4 = addr->family == IP_V4;
@@ -77,12 +76,12 @@ static void check_outer(const struct conf_tunnel *t, enum conf_tunnel_key key,
 			   whose);
 	if (addr->family == IP_NONE)
 		return;
-	wrong = not_a_host(addr);
+	wrong = conf_not_a_host(addr);
 	if (wrong)
-		conf_fault(faults, key_place(t, key), "%s %s %s: write an address of %s", name,
+		conf_fault(faults, conf_key_place(t, key), "%s %s %s: write an address of %s", name,
 			   addr_format(addr, text), wrong, whose);
 	else if (addr->family == IP_V6 && addr_is_link_local(addr) && !t->lines[TUNNEL_BIND])
-		conf_fault(faults, key_place(t, key),
+		conf_fault(faults, conf_key_place(t, key),
 			   "%s %s is valid on one link only: write bind = the device of that link",
 			   name, addr_format(addr, text));
 }
@@ -96,12 +95,12 @@ static void check_outer_pair(const struct conf_tunnel *t, struct conf_faults *fa
 	if (t->local.family == IP_NONE || t->remote.family == IP_NONE)
 		return;
 	if (t->local.family != t->remote.family)
-		conf_fault(faults, key_place(t, TUNNEL_REMOTE),
+		conf_fault(faults, conf_key_place(t, TUNNEL_REMOTE),
 			   "local is an %s address and remote an %s one: write two of one family",
 			   t->local.family == IP_V4 ? "IPv4" : "IPv6",
 			   t->remote.family == IP_V4 ? "IPv4" : "IPv6");
 	else if (addr_equal(&t->local, &t->remote))
-		conf_fault(faults, key_place(t, TUNNEL_REMOTE),
+		conf_fault(faults, conf_key_place(t, TUNNEL_REMOTE),
 			   "local and remote are both %s: write the peer's address as remote",
 			   addr_format(&t->remote, text));
 }
@@ -109,20 +108,20 @@ static void check_outer_pair(const struct conf_tunnel *t, struct conf_faults *fa
 static void check_devices(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	if (t->bind[0] && strcmp(t->bind, t->name) == 0)
-		conf_fault(faults, key_place(t, TUNNEL_BIND),
+		conf_fault(faults, conf_key_place(t, TUNNEL_BIND),
 			   "the tunnel cannot be bound to itself: write the device that leads to "
 			   "the remote");
 	if (!t->bridge[0])
 		return;
 	if (strcmp(t->bridge, t->name) == 0)
-		conf_fault(faults, key_place(t, TUNNEL_BRIDGE),
+		conf_fault(faults, conf_key_place(t, TUNNEL_BRIDGE),
 			   "the tunnel cannot be its own bridge: write the name of a bridge");
 	if (t->mode != MODE_GRETAP)
-		conf_fault(faults, key_place(t, TUNNEL_BRIDGE),
+		conf_fault(faults, conf_key_place(t, TUNNEL_BRIDGE),
 			   "a bridge takes Ethernet frames: write mode = gretap, or leave out "
 			   "bridge");
 	if (t->address_count || t->route_count)
-		conf_fault(faults, key_place(t, TUNNEL_BRIDGE),
+		conf_fault(faults, conf_key_place(t, TUNNEL_BRIDGE),
 			   "an interface in a bridge has no addresses or routes of its own: give "
 			   "them to the bridge, or leave out bridge");
 }
@@ -145,17 +144,17 @@ static void check_sizes(const struct conf_tunnel *t, struct conf_faults *faults)
 	if (!t->mtu)
 		return;
 	if (t->mtu > largest && t->local.family != IP_NONE)
-		conf_fault(faults, key_place(t, TUNNEL_MTU),
+		conf_fault(faults, conf_key_place(t, TUNNEL_MTU),
 			   "mtu = %u and %u octets of headers exceed 65535: write %u or less, or "
 			   "auto",
 			   t->mtu, conf_overhead(t), largest);
 	if (t->mtu < MTU_IPV6_MIN && carries_ipv6(t))
-		conf_fault(faults, key_place(t, TUNNEL_MTU),
+		conf_fault(faults, conf_key_place(t, TUNNEL_MTU),
 			   "mtu = %u is too small for the IPv6 address or route of the tunnel: "
 			   "write 1280 or more, or auto",
 			   t->mtu);
 	if (!t->mss_auto && t->mss && t->mss + 40u > t->mtu)
-		conf_fault(faults, key_place(t, TUNNEL_MSS),
+		conf_fault(faults, conf_key_place(t, TUNNEL_MSS),
 			   "mss = %u does not fit mtu = %u with 40 octets of headers: write %u or "
 			   "less, or auto",
 			   t->mss, t->mtu, t->mtu - 40);
@@ -182,7 +181,7 @@ static bool is_broadcast_address(const struct ip_prefix *local)
 static void check_inner(const struct conf_tunnel *t, const struct conf_address *a,
 			const struct ip_addr *addr, struct conf_faults *faults)
 {
-	const char *wrong = not_a_host(addr);
+	const char *wrong = conf_not_a_host(addr);
 	char text[ADDR_TEXT_SIZE];
 
 	addr_format(addr, text);
@@ -210,7 +209,7 @@ static void check_address(const struct conf_tunnel *t, const struct conf_address
 			   "the address and its peer are the same: write the other end as peer");
 	else if (a->peer.family != IP_NONE)
 		check_inner(t, a, &a->peer, faults);
-	if (not_a_host(&a->local.addr))
+	if (conf_not_a_host(&a->local.addr))
 		return;
 	if (is_network_address(&a->local))
 		conf_fault(faults, a->at, "address %s names the network: write one of its hosts",
@@ -241,9 +240,9 @@ static void check_route(const struct conf_tunnel *t, const struct conf_route *r,
 	if (r->src.family != IP_NONE && r->src.family != r->to.addr.family)
 		conf_fault(faults, r->at,
 			   "the route and its src are of two families: write two of one family");
-	else if (r->src.family != IP_NONE && not_a_host(&r->src))
+	else if (r->src.family != IP_NONE && conf_not_a_host(&r->src))
 		conf_fault(faults, r->at, "src %s %s: write an address of this machine",
-			   addr_format(&r->src, text), not_a_host(&r->src));
+			   addr_format(&r->src, text), conf_not_a_host(&r->src));
 }
 
 static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults)
@@ -253,6 +252,7 @@ static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults
 	check_devices(t, faults);
 	check_sizes(t, faults);
 	conf_check_profile(t, faults);
+	conf_check_live(t, faults);
 	for (size_t i = 0; i < t->address_count; i++)
 		check_address(t, &t->addresses[i], faults);
 	for (size_t i = 0; i < t->route_count; i++)
@@ -268,18 +268,18 @@ static void check_snat(const struct conf_snat *s, struct conf_faults *faults)
 	if (s->to.family != s->from.addr.family)
 		conf_fault(faults, s->at,
 			   "the snat leads from one family to the other: write two of one family");
-	else if (not_a_host(&s->to))
+	else if (conf_not_a_host(&s->to))
 		conf_fault(faults, s->at, "%s %s: write the address that the packets are to have",
-			   addr_format(&s->to, text), not_a_host(&s->to));
+			   addr_format(&s->to, text), conf_not_a_host(&s->to));
 }
 
 static void check_publish(const struct conf_publish *p, struct conf_faults *faults)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	if (not_a_host(&p->to))
+	if (conf_not_a_host(&p->to))
 		conf_fault(faults, p->at, "%s %s: write the address of the machine inside",
-			   addr_format(&p->to, text), not_a_host(&p->to));
+			   addr_format(&p->to, text), conf_not_a_host(&p->to));
 	if (p->port != p->port_end && p->to_port)
 		conf_fault(faults, p->at,
 			   "a range of ports keeps its numbers: leave out the :%u of the target",

@@ -5,22 +5,22 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* A default tunnel needs about 60 octets and the longest 252 (see test_conf), so `buf` never
- * overflows; should it, the text is cut and still compares. */
-static void add(char buf[CONF_ALIAS_SIZE], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* Room for all words of a tunnel at their longest; most need about 60 octets. */
+#define TEXT_SIZE (2 * CONF_ALIAS_SIZE)
 
-static void add(char buf[CONF_ALIAS_SIZE], const char *format, ...)
+static void add(char buf[TEXT_SIZE], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(char buf[TEXT_SIZE], const char *format, ...)
 {
 	size_t used = strlen(buf);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(buf + used, CONF_ALIAS_SIZE - used, format, args);
+	vsnprintf(buf + used, TEXT_SIZE - used, format, args);
 	va_end(args);
 }
 
-static void add_keys(char buf[CONF_ALIAS_SIZE], const struct conf_tunnel *t)
+static void add_keys(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 {
 	if (t->ikey.present && t->okey.present && t->ikey.value == t->okey.value) {
 		add(buf, " key %" PRIu32, t->ikey.value);
@@ -32,7 +32,7 @@ static void add_keys(char buf[CONF_ALIAS_SIZE], const struct conf_tunnel *t)
 		add(buf, " okey %" PRIu32, t->okey.value);
 }
 
-static void add_header(char buf[CONF_ALIAS_SIZE], const struct conf_tunnel *t)
+static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 {
 	static const char *const sums[] = {"", " csum yes", " csum require", " csum receive"};
 	static const char *const sequences[] = {"", " seq yes", " seq send", " seq receive"};
@@ -50,24 +50,54 @@ static void add_header(char buf[CONF_ALIAS_SIZE], const struct conf_tunnel *t)
 	add(buf, "%s%s", t->ecn ? "" : " ecn no", dfs[t->df]);
 }
 
+static void add_live(char buf[TEXT_SIZE], const struct conf_tunnel *t)
+{
+	static const char *const forms[] = {
+		"",	      " ka-cisco",   " ka-cmd",	    " ka-huawei",
+		" ka-inside", " ka-openbsd", " ka-mikrotik"};
+	char text[ADDR_TEXT_SIZE];
+
+	if (t->keepalive_interval_ms)
+		add(buf, " ka %" PRIu32 "ms %u", t->keepalive_interval_ms, t->keepalive_retries);
+	add(buf, "%s%s%s", forms[t->keepalive_form], t->keepalive_hold ? "" : " ka-free",
+	    t->keepalive_nat ? " ka-nat" : "");
+	if (t->probe.family != IP_NONE)
+		add(buf, " icmp %s", addr_format(&t->probe, text));
+	if (t->echo_return)
+		add(buf, " echo");
+}
+
+/* What does not fit gives way to a hash of the whole, so that texts still differ when tunnels do.
+ */
+static void fit(const char text[TEXT_SIZE], char buf[CONF_ALIAS_SIZE])
+{
+	uint32_t hash = 2166136261u;
+
+	if (snprintf(buf, CONF_ALIAS_SIZE, "%s", text) < CONF_ALIAS_SIZE)
+		return;
+	for (const char *c = text; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619u;
+	snprintf(buf + CONF_ALIAS_SIZE - sizeof " ~12345678", sizeof " ~12345678", " ~%08" PRIx32,
+		 hash);
+}
+
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])
 {
-	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], text[TEXT_SIZE];
 
-	snprintf(buf, CONF_ALIAS_SIZE, CONF_ALIAS_PREFIX "%s local %s remote %s",
+	snprintf(text, sizeof text, CONF_ALIAS_PREFIX "%s local %s remote %s",
 		 tunnel->mode == MODE_GRETAP ? "gretap" : "gre", addr_format(&tunnel->local, local),
 		 addr_format(&tunnel->remote, remote));
 	if (tunnel->bind[0])
-		add(buf, " dev %s", tunnel->bind);
-	add_keys(buf, tunnel);
-	add_header(buf, tunnel);
+		add(text, " dev %s", tunnel->bind);
+	add_keys(text, tunnel);
+	add_header(text, tunnel);
 	if (!tunnel->mss_auto && tunnel->mss)
-		add(buf, " mss %u", tunnel->mss);
+		add(text, " mss %u", tunnel->mss);
 	else if (!tunnel->mss_auto)
-		add(buf, " mss no");
-	if (tunnel->keepalive_interval_ms)
-		add(buf, " ka %" PRIu32 "ms %u", tunnel->keepalive_interval_ms,
-		    tunnel->keepalive_retries);
+		add(text, " mss no");
+	add_live(text, tunnel);
+	fit(text, buf);
 }
 
 unsigned conf_overhead(const struct conf_tunnel *tunnel)

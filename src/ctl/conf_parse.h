@@ -76,11 +76,21 @@ bool conf_parse_network(struct conf_reader *reader, const char *text, struct ip_
 /* The name of an interface; reports what is wrong and returns false. */
 bool conf_parse_device(struct conf_reader *reader, const char *text, char out[IFNAMSIZ]);
 
+/* The index of `value` in `words`, which end with NULL, or -1 and a fault that shows `expected`. */
+int conf_word(struct conf_reader *reader, const char *value, const char *const *words,
+	      const char *expected);
+void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out);
+
 /* conf_tunnel.c */
 conf_key_fn conf_key_mode, conf_key_local, conf_key_remote, conf_key_bind, conf_key_bridge,
 	conf_key_address, conf_key_route, conf_key_key, conf_key_ikey, conf_key_okey,
 	conf_key_checksum, conf_key_sequence, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df,
-	conf_key_mtu, conf_key_mss, conf_key_keepalive, conf_key_notrack, conf_key_lane;
+	conf_key_mtu, conf_key_mss, conf_key_notrack, conf_key_lane;
+
+/* conf_live.c */
+extern const char *const conf_forms[]; /* names of enum keepalive_form */
+conf_key_fn conf_key_keepalive, conf_key_keepalive_form, conf_key_keepalive_hold,
+	conf_key_keepalive_nat, conf_key_probe, conf_key_echo_reply;
 
 /* conf_profile.c */
 conf_key_fn conf_key_profile;
@@ -96,5 +106,11 @@ void conf_check(const struct conf *conf, struct conf_faults *faults);
 void conf_check_clashes(const struct conf *conf, struct conf_faults *faults);
 /* conf_profile_check.c: what the profile of a tunnel refuses. */
 void conf_check_profile(const struct conf_tunnel *tunnel, struct conf_faults *faults);
+/* conf_check_live.c: what conf_live.c reads. */
+void conf_check_live(const struct conf_tunnel *tunnel, struct conf_faults *faults);
+/* What keeps an address from being one machine's, to be read after it; NULL when nothing does. */
+const char *conf_not_a_host(const struct ip_addr *addr);
+/* Where a key is; the section where it is not written. */
+struct conf_place conf_key_place(const struct conf_tunnel *tunnel, enum conf_tunnel_key key);
 
 #endif

@@ -2,7 +2,7 @@
 /* The inverse of parsing. Defaults are written out, so that the text says all that is in effect. */
 #include <inttypes.h>
 
-#include "ctl/conf.h"
+#include "ctl/conf_parse.h"
 
 static void print_key(FILE *out, const char *name, const struct conf_key *key)
 {
@@ -80,8 +80,6 @@ static void print_header(const struct conf_tunnel *t, FILE *out)
 
 static void print_limits(const struct conf_tunnel *t, FILE *out)
 {
-	uint32_t ms = t->keepalive_interval_ms;
-
 	if (t->mtu)
 		fprintf(out, "mtu = %" PRIu32 "\n", t->mtu);
 	else
@@ -90,12 +88,27 @@ static void print_limits(const struct conf_tunnel *t, FILE *out)
 		fprintf(out, "mss = %s\n", t->mss_auto ? "auto" : "no");
 	else
 		fprintf(out, "mss = %u\n", t->mss);
+}
+
+static void print_live(const struct conf_tunnel *t, FILE *out)
+{
+	uint32_t ms = t->keepalive_interval_ms;
+	char text[ADDR_TEXT_SIZE];
+
 	if (!ms)
 		fprintf(out, "keepalive = no\n");
 	else if (ms % 1000)
 		fprintf(out, "keepalive = %" PRIu32 "ms %u\n", ms, t->keepalive_retries);
 	else
 		fprintf(out, "keepalive = %" PRIu32 "s %u\n", ms / 1000, t->keepalive_retries);
+	fprintf(out, "keepalive-form = %s\n", conf_forms[t->keepalive_form]);
+	fprintf(out, "keepalive-hold = %s\n", t->keepalive_hold ? "yes" : "no");
+	fprintf(out, "keepalive-nat = %s\n", t->keepalive_nat ? "yes" : "no");
+	if (t->probe.family == IP_NONE)
+		fprintf(out, "probe = keepalive\n");
+	else
+		fprintf(out, "probe = icmp %s\n", addr_format(&t->probe, text));
+	fprintf(out, "echo-reply = %s\n", t->echo_return ? "return" : "deliver");
 }
 
 void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
@@ -116,6 +129,7 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	print_keys(tunnel, out);
 	print_header(tunnel, out);
 	print_limits(tunnel, out);
+	print_live(tunnel, out);
 	fprintf(out, "notrack = %s\n", tunnel->notrack ? "yes" : "no");
 	fprintf(out, "lane = %s\n", tunnel->lane == LANE_USER ? "user" : "auto");
 }

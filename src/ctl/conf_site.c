@@ -15,6 +15,25 @@ void conf_bad_value(struct conf_reader *reader, const char *value, const char *e
 		   reader->key, value, expected);
 }
 
+int conf_word(struct conf_reader *reader, const char *value, const char *const *words,
+	      const char *expected)
+{
+	int index = value_word(value, words);
+
+	if (index < 0)
+		conf_bad_value(reader, value, expected);
+	return index;
+}
+
+void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out)
+{
+	static const char *const words[] = {"no", "yes", NULL};
+	int index = conf_word(reader, value, words, "yes or no");
+
+	if (index >= 0)
+		*out = index == 1;
+}
+
 void *conf_grow(struct conf_reader *reader, void *array, size_t *count, size_t size)
 {
 	char *grown = reallocarray(array, *count + 1, size);

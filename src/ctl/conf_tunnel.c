@@ -7,36 +7,13 @@
 
 #include "ctl/conf_value.h"
 
-#define KEEPALIVE_MS_MIN 50
-#define KEEPALIVE_MS_MAX 32767000 /* the range of Cisco's `keepalive` */
-
 #define RT_TABLE_MAIN_ID  254
 #define RT_TABLE_LOCAL_ID 255
-
-/* The index of `value` in `words`, or -1 and a fault that shows `expected`. */
-static int word(struct conf_reader *reader, const char *value, const char *const *words,
-		const char *expected)
-{
-	int index = value_word(value, words);
-
-	if (index < 0)
-		conf_bad_value(reader, value, expected);
-	return index;
-}
-
-static void yes_or_no(struct conf_reader *reader, const char *value, bool *out)
-{
-	static const char *const words[] = {"no", "yes", NULL};
-	int index = word(reader, value, words, "yes or no");
-
-	if (index >= 0)
-		*out = index == 1;
-}
 
 void conf_key_mode(struct conf_reader *reader, char *value)
 {
 	static const char *const words[] = {"gre", "gretap", NULL};
-	int index = word(reader, value, words, "gre or gretap");
+	int index = conf_word(reader, value, words, "gre or gretap");
 
 	if (index >= 0)
 		reader->tunnel->mode = (enum conf_mode)index;
@@ -251,7 +228,7 @@ void conf_key_okey(struct conf_reader *reader, char *value)
 void conf_key_checksum(struct conf_reader *reader, char *value)
 {
 	static const char *const words[] = {"no", "yes", "require", "receive", NULL};
-	int index = word(reader, value, words, "no, yes, require or receive");
+	int index = conf_word(reader, value, words, "no, yes, require or receive");
 
 	if (index >= 0)
 		reader->tunnel->checksum = (enum conf_checksum)index;
@@ -260,7 +237,7 @@ void conf_key_checksum(struct conf_reader *reader, char *value)
 void conf_key_sequence(struct conf_reader *reader, char *value)
 {
 	static const char *const words[] = {"no", "yes", "send", "receive", NULL};
-	int index = word(reader, value, words, "no, yes, send or receive");
+	int index = conf_word(reader, value, words, "no, yes, send or receive");
 
 	if (index >= 0)
 		reader->tunnel->sequence = (enum conf_sequence)index;
@@ -300,13 +277,13 @@ void conf_key_tos(struct conf_reader *reader, char *value)
 
 void conf_key_ecn(struct conf_reader *reader, char *value)
 {
-	yes_or_no(reader, value, &reader->tunnel->ecn);
+	conf_yes_or_no(reader, value, &reader->tunnel->ecn);
 }
 
 void conf_key_df(struct conf_reader *reader, char *value)
 {
 	static const char *const words[] = {"set", "copy", "clear", NULL};
-	int index = word(reader, value, words, "set, copy or clear");
+	int index = conf_word(reader, value, words, "set, copy or clear");
 
 	if (index >= 0)
 		reader->tunnel->df = (enum conf_df)index;
@@ -336,31 +313,9 @@ void conf_key_mss(struct conf_reader *reader, char *value)
 	tunnel->mss = (uint16_t)mss;
 }
 
-void conf_key_keepalive(struct conf_reader *reader, char *value)
-{
-	struct conf_tunnel *tunnel = reader->tunnel;
-	uint32_t interval = 0, retries = 0;
-	char *words[2] = {"", ""};
-	size_t count = value_split(value, words, 2);
-
-	if (count == 1 && strcmp(words[0], "no") == 0) {
-		tunnel->keepalive_interval_ms = 0;
-		tunnel->keepalive_retries = 0;
-	} else if (count != 2 || !value_duration(words[0], &interval) ||
-		   interval < KEEPALIVE_MS_MIN || interval > KEEPALIVE_MS_MAX ||
-		   !value_u32(words[1], 1, 255, &retries)) {
-		conf_fault(reader->faults, reader->at,
-			   "the keepalive is not understood: write an interval from 50ms to 32767s "
-			   "and retries from 1 to 255, for example keepalive = 10s 3, or no");
-	} else {
-		tunnel->keepalive_interval_ms = interval;
-		tunnel->keepalive_retries = (uint8_t)retries;
-	}
-}
-
 void conf_key_notrack(struct conf_reader *reader, char *value)
 {
-	yes_or_no(reader, value, &reader->tunnel->notrack);
+	conf_yes_or_no(reader, value, &reader->tunnel->notrack);
 }
 
 void conf_key_lane(struct conf_reader *reader, char *value)

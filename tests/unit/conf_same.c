@@ -45,8 +45,11 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->tos_inherit == b->tos_inherit && a->tos == b->tos && a->ecn == b->ecn &&
 	       a->df == b->df && a->mtu == b->mtu && a->mss_auto == b->mss_auto &&
 	       a->mss == b->mss && a->keepalive_interval_ms == b->keepalive_interval_ms &&
-	       a->keepalive_retries == b->keepalive_retries && a->notrack == b->notrack &&
-	       a->lane == b->lane && same_addresses(a, b) && same_routes(a, b);
+	       a->keepalive_retries == b->keepalive_retries &&
+	       a->keepalive_form == b->keepalive_form && a->keepalive_hold == b->keepalive_hold &&
+	       a->keepalive_nat == b->keepalive_nat && addr_equal(&a->probe, &b->probe) &&
+	       a->echo_return == b->echo_return && a->notrack == b->notrack && a->lane == b->lane &&
+	       same_addresses(a, b) && same_routes(a, b);
 }
 
 static bool same_snats(const struct conf_forward *a, const struct conf_forward *b)

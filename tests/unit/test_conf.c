@@ -153,6 +153,11 @@ static void test_alias(void **state)
 		{"mss = 1300\n", " mss 1300"},
 		{"mss = no\n", " mss no"},
 		{"keepalive = 10s 3\n", " ka 10000ms 3"},
+		{"keepalive-form = cisco-cmd\n", " ka-cmd"},
+		{"keepalive-hold = no\nkeepalive-nat = yes\n", " ka-free ka-nat"},
+		{"keepalive = 1s 3\naddress = fd00::1/64\nprobe = icmp fd00::2\n",
+		 " ka 1000ms 3 icmp fd00::2"},
+		{"echo-reply = return\n", " echo"},
 		{"bind = eth0\n", " dev eth0"},
 		/* what the kernel shows elsewhere */
 		{"mtu = 1400\nroute = 10.0.0.0/8\naddress = 10.0.0.1\nnotrack = no\n", ""},
@@ -173,25 +178,31 @@ static void test_alias(void **state)
 	}
 }
 
+/* Two tunnels whose texts differ only where the room has ended. */
 static void test_alias_fits(void **state)
 {
 	static const char address[] = "fdff:ffff:ffff:ffff:ffff:ffff:ffff:fff";
-	char text[1000], alias[CONF_ALIAS_SIZE], last[] = " ka 32766999ms 255";
-	struct conf *conf;
+	static const char *const ends[] = {"deliver", "return"};
+	char text[1000], alias[2][CONF_ALIAS_SIZE];
 
 	(void)state;
-	snprintf(text, sizeof text,
-		 "[tunnel abcdefghijklmno]\nmode = gretap\nlocal = %s1\nremote = %s2\n"
-		 "bind = 123456789012345\nikey = 4294967295\nokey = 4294967294\n"
-		 "checksum = require\nsequence = receive\nttl = inherit\ntos = inherit\necn = no\n"
-		 "df = clear\nmss = 65495\nkeepalive = 32766999ms 255\n",
-		 address, address);
-	conf = load(text);
-	conf_alias(&conf->tunnels[0], alias);
-	assert_true(strlen(alias) < CONF_ALIAS_SIZE - 1);
-	/* the end of it is there, so nothing was cut */
-	assert_string_equal(alias + strlen(alias) - strlen(last), last);
-	conf_free(conf);
+	for (unsigned i = 0; i < COUNT(ends); i++) {
+		struct conf *conf;
+
+		snprintf(text, sizeof text,
+			 "[tunnel abcdefghijklmno]\nlocal = %s1\nremote = %s2\n"
+			 "bind = 123456789012345\nikey = 4294967295\nokey = 4294967294\n"
+			 "checksum = require\nsequence = receive\nttl = inherit\ntos = inherit\n"
+			 "ecn = no\ndf = clear\nmss = 65495\nkeepalive = 32766999ms 255\n"
+			 "keepalive-form = mikrotik\nkeepalive-hold = no\nkeepalive-nat = yes\n"
+			 "address = fd00::1/64\nprobe = icmp %s3\necho-reply = %s\n",
+			 address, address, address, ends[i]);
+		conf = load(text);
+		conf_alias(&conf->tunnels[0], alias[i]);
+		assert_int_equal(strlen(alias[i]), CONF_ALIAS_SIZE - 1);
+		conf_free(conf);
+	}
+	assert_string_not_equal(alias[0], alias[1]);
 }
 
 static void test_overhead(void **state)
