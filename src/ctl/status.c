@@ -122,6 +122,50 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	return object;
 }
 
+static json_t *address_json(const struct ip_addr *addr)
+{
+	char text[ADDR_TEXT_SIZE];
+	return json_string(addr->family == IP_NONE ? "" : addr_format(addr, text));
+}
+
+#define STRAYS_MAX 256
+
+/* Kinds of packets that were not taken; each worker has its own records of them. */
+static json_t *strays_json(const struct dp *dp)
+{
+	struct dp_stray strays[STRAYS_MAX];
+	unsigned count = dp_strays(dp, strays, STRAYS_MAX);
+	json_t *array = json_array();
+	for (unsigned i = 0; i < count; i++) {
+		const struct dp_stray *s = &strays[i];
+		json_array_append_new(
+			array, json_pack("{s:o, s:o, s:o, s:i, s:i, s:s, s:I, s:o, s:o}", "remote",
+					 address_json(&s->remote), "local", address_json(&s->local),
+					 "key", s->has_key ? json_integer(s->key) : json_null(),
+					 "flags", (int)s->flags, "protocol", (int)s->protocol,
+					 "reason", drop_name(s->reason), "packets",
+					 (json_int_t)s->packets, "first_ms", age_json(s->first_ns),
+					 "last_ms", age_json(s->last_ns)));
+	}
+	return array;
+}
+
+static json_t *refusals_json(const struct dp *dp)
+{
+	struct dp_refusal refusals[STRAYS_MAX];
+	unsigned count = dp_refusals(dp, refusals, STRAYS_MAX);
+	json_t *array = json_array();
+	for (unsigned i = 0; i < count; i++) {
+		const struct dp_refusal *r = &refusals[i];
+		json_array_append_new(
+			array, json_pack("{s:o, s:o, s:i, s:i, s:I, s:o}", "remote",
+					 address_json(&r->remote), "from", address_json(&r->from),
+					 "type", (int)r->type, "code", (int)r->code, "packets",
+					 (json_int_t)r->packets, "last_ms", age_json(r->last_ns)));
+	}
+	return array;
+}
+
 static json_t *files_json(const struct conf *conf)
 {
 	json_t *array = json_array();
@@ -141,9 +185,11 @@ json_t *status_json(const struct session *s, const char *name)
 			json_array_append_new(tunnels, tunnel_json(s, i));
 	dp_stray_counters(s->dp, stray);
 	uint64_t age = uv_now(s->loop) - s->started_ms;
-	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o}", "version",
-			 GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms", (json_int_t)age,
-			 "run_dir", s->run_dir, "config", s->config, "files", files_json(s->conf),
-			 "workers", (int)dp_workers(s->dp), "reloads", (int)s->reloads, "tunnels",
-			 tunnels, "stray_drops", drops_json(stray));
+	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I}",
+			 "version", GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms",
+			 (json_int_t)age, "run_dir", s->run_dir, "config", s->config, "files",
+			 files_json(s->conf), "workers", (int)dp_workers(s->dp), "reloads",
+			 (int)s->reloads, "tunnels", tunnels, "stray_drops", drops_json(stray),
+			 "strays", strays_json(s->dp), "refusals", refusals_json(s->dp),
+			 "stray_answers", (json_int_t)dp_stray_answers(s->dp));
 }

@@ -473,3 +473,49 @@ void dp_stray_counters(const struct dp *dp, uint64_t drops[DROP_REASON_COUNT])
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		drops_sum(drops, dp->workers[i].strays);
 }
+
+struct stray_query {
+	struct dp_stray *strays;
+	struct dp_refusal *refusals;
+	unsigned count, max;
+};
+
+static int copy_strays(struct worker *worker, void *arg)
+{
+	const struct stray_table *table = &worker->stray_table;
+	struct stray_query *query = arg;
+
+	for (unsigned i = 0; query->strays && i < STRAYS_KNOWN + STRAYS_STRANGE; i++)
+		if (table->items[i].packets && query->count < query->max)
+			query->strays[query->count++] = table->items[i];
+	for (unsigned i = 0; query->refusals && i < REFUSALS; i++)
+		if (table->refusals[i].packets && query->count < query->max)
+			query->refusals[query->count++] = table->refusals[i];
+	return 0;
+}
+
+static unsigned ask_workers(const struct dp *dp, struct stray_query *query)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		worker_run((struct worker *)(uintptr_t)&dp->workers[i], copy_strays, query);
+	return query->count;
+}
+
+unsigned dp_strays(const struct dp *dp, struct dp_stray *out, unsigned max)
+{
+	return ask_workers(dp, &(struct stray_query){.strays = out, .max = max});
+}
+
+unsigned dp_refusals(const struct dp *dp, struct dp_refusal *out, unsigned max)
+{
+	return ask_workers(dp, &(struct stray_query){.refusals = out, .max = max});
+}
+
+uint64_t dp_stray_answers(const struct dp *dp)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		sum += counter_read(&dp->workers[i].stray_table.answered);
+	return sum;
+}

@@ -98,6 +98,31 @@ struct dp_keepalive {
 
 /* -ENOENT if unknown. */
 int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepalive *out);
+/* A kind of packets from the underlay that were not taken (stray.h). Times are CLOCK_MONOTONIC. */
+struct dp_stray {
+	struct ip_addr local, remote; /* its destination and source */
+	uint16_t flags, protocol;     /* the first four octets of its GRE header; 0: too short */
+	bool has_key;
+	uint32_t key;
+	enum drop_reason reason;
+	uint64_t packets, first_ns, last_ns;
+	uint64_t answered_ns; /* when the last ICMP error was sent about it; 0: never */
+};
+
+/* An ICMP error that came back about our outer packets. */
+struct dp_refusal {
+	struct ip_addr remote; /* where they went */
+	struct ip_addr from;   /* who complained */
+	uint8_t type, code;
+	uint64_t packets, last_ns;
+};
+
+/* What the workers remember; at most `max`, the number is returned. */
+unsigned dp_strays(const struct dp *dp, struct dp_stray *out, unsigned max);
+unsigned dp_refusals(const struct dp *dp, struct dp_refusal *out, unsigned max);
+/* ICMP errors sent about packets for which there is no tunnel. */
+uint64_t dp_stray_answers(const struct dp *dp);
+
 /* -ENOENT if unknown. */
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
 /* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */

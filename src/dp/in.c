@@ -291,6 +291,28 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 	return reason;
 }
 
+/* Remembers what was not taken, and why. Packets that this host could not take, or not yet, say
+ * nothing about the peer. */
+static void note_stray(struct worker *worker, const struct arrival *a, const uint8_t *packet,
+		       uint32_t len, enum drop_reason reason, const struct port *port, uint64_t now)
+{
+	struct dp_stray kind = {.local = a->key.local,
+				.remote = a->key.remote,
+				.has_key = a->header.has_key,
+				.key = a->header.key,
+				.reason = reason};
+	bool paired = reason == DROP_RX_KEY_MISSING || reason == DROP_RX_KEY_UNEXPECTED ||
+		      reason == DROP_RX_KEY_WRONG;
+
+	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED)
+		return;
+	if (!(a->gre + GRE_LENGTH_MIN > a->end)) {
+		kind.flags = get_be16(a->gre);
+		kind.protocol = get_be16(a->gre + 2);
+	}
+	stray_note(worker, &(struct stray_packet){&kind, port || paired, packet, len}, now);
+}
+
 static void receive_message(struct worker *worker, uint8_t family, struct mmsghdr *message,
 			    uint8_t *packet, uint64_t now)
 {
@@ -308,8 +330,11 @@ static void receive_message(struct worker *worker, uint8_t family, struct mmsghd
 		       : read_outer6(&a, &message->msg_hdr, &meta, packet, message->msg_len);
 	if (good)
 		reason = receive(worker, &a, now, &port);
-	if (reason != DROP_NONE)
-		counter_add(port ? &port->counters.drops[reason] : &worker->strays[reason], 1);
+	if (reason == DROP_NONE)
+		return;
+	counter_add(port ? &port->counters.drops[reason] : &worker->strays[reason], 1);
+	if (good)
+		note_stray(worker, &a, packet, message->msg_len, reason, port, now);
 }
 
 /* What an IPv4 header does not say is asked for only where it is needed: it costs 60 ns a packet.
@@ -365,5 +390,13 @@ void in_errors(struct worker *worker, uint8_t family)
 		struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = error.dst};
 		if (error.mtu)
 			worker->notify(worker->notify_arg, &event);
+		/* Each worker's socket gets every error. */
+		if (error.from_icmp && worker->index == 0)
+			refusal_note(&worker->stray_table,
+				     &(struct dp_refusal){.remote = error.dst,
+							  .from = error.from,
+							  .type = error.type,
+							  .code = error.code},
+				     uv_hrtime());
 	}
 }

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "dp/dp.h"
+#include "dp/stray.h"
 #include "dp/table.h"
 
 struct lease_clock;
@@ -43,6 +44,7 @@ struct worker {
 	struct sender *sender;
 	struct reader *reader;
 	uint64_t strays[DROP_REASON_COUNT]; /* of packets that belong to no tunnel */
+	struct stray_table stray_table;
 	void (*notify)(void *arg, const struct dp_event *event); /* any thread may call it */
 	void *notify_arg;
 

@@ -226,6 +226,56 @@ size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex)
 	return CMSG_SPACE(size);
 }
 
+static socklen_t socket_address(const struct ip_addr *addr, struct sockaddr_storage *out)
+{
+	*out = (struct sockaddr_storage){.ss_family = addr->family};
+	if (addr->family == IP_V4) {
+		memcpy(&((struct sockaddr_in *)out)->sin_addr, addr->bytes, 4);
+		return sizeof(struct sockaddr_in);
+	}
+	memcpy(&((struct sockaddr_in6 *)out)->sin6_addr, addr->bytes, 16);
+	return sizeof(struct sockaddr_in6);
+}
+
+int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint32_t ifindex,
+	     const void *packet, size_t len)
+{
+	union {
+		struct cmsghdr align;
+		char space[RAW_CONTROL_SIZE];
+	} control;
+	struct sockaddr_storage address;
+	struct iovec part = {(void *)(uintptr_t)packet, len};
+	struct msghdr message = {.msg_name = &address,
+				 .msg_namelen = socket_address(to, &address),
+				 .msg_iov = &part,
+				 .msg_iovlen = 1};
+
+	if (local->family != IP_NONE) {
+		message.msg_control = &control;
+		message.msg_controllen = raw_source(&control, local, ifindex);
+	}
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* The kernel lets nobody connect to a broadcast address who did not ask for that. */
+bool raw_is_broadcast(const struct ip_addr *addr)
+{
+	struct sockaddr_storage address;
+	socklen_t size = socket_address(addr, &address);
+	bool refused;
+	int fd;
+
+	if (addr->family != IP_V4)
+		return addr_is_multicast(addr);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return true;
+	refused = connect(fd, (struct sockaddr *)&address, size) < 0;
+	close(fd);
+	return refused;
+}
+
 /* The error queue's destination is the address that the packet was sent to. */
 static struct ip_addr addr_from(const struct sockaddr_storage *address)
 {

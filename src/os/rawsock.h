@@ -40,6 +40,14 @@ void raw_meta(struct msghdr *message, struct raw_meta *out);
  * the length for msg_controllen; any number of messages may share it. */
 size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex);
 
+/* Sends one whole packet, outer header included, from `local` (family IP_NONE: as the route says)
+ * to `to` and out of `ifindex` (0: as the route says). 0 or -errno. */
+int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint32_t ifindex,
+	     const void *packet, size_t len);
+
+/* Whether an address at which this host received a packet is a broadcast one. */
+bool raw_is_broadcast(const struct ip_addr *addr);
+
 /* One queued ICMP error about a packet of ours. */
 struct raw_error {
 	uint8_t type, code;

@@ -133,7 +133,7 @@ def test_status_keys():
     made = set(re.findall(r'json_object_set_new\(object, "(\w+)"', source("ctl/status.c")))
     for packed in re.findall(r"json_pack\((.*?)\);", source("ctl/status.c"), re.S):
         made |= set(re.findall(r'"(\w+)",', packed))
-    assert variables("STATUS") == made - {"packets", "bytes", "user", "gre", "gretap"}
+    assert variables("STATUS") - {"packets"} == made - {"packets", "bytes", "user", "gre", "gretap"}
 
 
 def variables(section):

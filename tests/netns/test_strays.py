@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Packets for which there is no tunnel: the ICMP error that they get, and what status remembers."""
+import pytest
+from gretel import Site, site_text
+from net import Failed, wait_for
+from peer import gre, octets_of
+from scapy.all import GRE, ICMP, IP, Ether, ICMPv6DestUnreach, Raw
+from scene import A, B, HOST, UNDERLAY
+
+QUIET = 0.3
+
+
+@pytest.fixture(params=(4, 6), ids=("ipv4", "ipv6"))
+def one(request, make_peer, tmp_path):
+    """Router A with a tunnel of key 7, and the test in the place of B."""
+    scene, peer = make_peer(A)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer=request.param, key=7))
+    site.up()
+    return request.param, peer, site
+
+
+def passenger():
+    return IP(src=HOST[4][B], dst=HOST[4][A]) / ICMP() / b"stray"
+
+
+def unreachable(family):
+    def wanted(packet):
+        if family == 6:
+            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
+        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
+    return wanted
+
+
+def stray(site, reason):
+    return next((one for one in site.status()["strays"] if one["reason"] == reason), None)
+
+
+def test_other_key(one):
+    """Answered as the kernel's GRE does, with the packet quoted; and the key is remembered."""
+    family, peer, site = one
+    sent = peer.outer(family) / gre(key=9) / passenger()
+    peer.drain()
+    peer.send(sent)
+    answer = peer.receive(unreachable(family))
+    assert (answer.src, answer.dst) == (UNDERLAY[family][A], UNDERLAY[family][B])
+    header = 28 if family == 4 else 48
+    quoted = octets_of(answer)[header:]
+    assert quoted[20 if family == 4 else 40:] == octets_of(sent)[20 if family == 4 else 40:]
+    found = wait_for(lambda: stray(site, "rx-key-wrong"))
+    assert (found["remote"], found["local"], found["key"], found["protocol"], found["packets"]) == \
+        (UNDERLAY[family][B], UNDERLAY[family][A], 9, 0x0800, 1)
+    assert found["flags"] == 0x2000 and found["last_ms"] < 10_000
+    assert site.status()["stray_answers"] == 1
+    assert site.drops()["rx-key-wrong"] == 1
+
+
+def test_answers_are_limited(one):
+    family, peer, site = one
+    packet = peer.outer(family) / gre() / passenger()
+    for _ in range(50):
+        peer.send(packet)
+    found = wait_for(lambda: (stray(site, "rx-key-missing") or {}).get("packets") == 50)
+    assert found and 1 <= site.status()["stray_answers"] <= 10
+
+
+def test_unknown_source(one):
+    family, peer, site = one
+    stranger = "172.19.1.77" if family == 4 else "2001:db8:19::77"
+    peer.send(peer.outer(family, src=stranger) / gre(key=7) / passenger())
+    found = wait_for(lambda: stray(site, "rx-source"))
+    assert (found["remote"], found["key"]) == (stranger, 7)
+
+
+def test_frame_for_a_tunnel_of_packets(one):
+    family, peer, site = one
+    peer.send(peer.outer(family) / gre(key=7, proto=0x6558) / Raw(bytes(Ether() / passenger())))
+    peer.receive(unreachable(family))
+    assert stray(site, "rx-protocol")["protocol"] == 0x6558
+
+
+def test_good_packets_are_not_answered(one):
+    family, peer, site = one
+    peer.drain()
+    peer.send(peer.outer(family) / gre(key=7) / passenger())
+    wait_for(lambda: site.tunnel()["rx"]["packets"] == 1)
+    with pytest.raises(Failed):
+        peer.receive(unreachable(family), QUIET)
+    assert site.status()["strays"] == [] and site.status()["stray_answers"] == 0
+
+
+def test_broadcast_is_not_answered(make_peer, tmp_path):
+    scene, peer = make_peer(A)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, key=7))
+    site.up()
+    peer.drain()
+    peer.send(peer.outer(4, dst="172.19.1.255") / gre(key=9) / passenger())
+    wait_for(lambda: stray(site, "rx-source"))
+    with pytest.raises(Failed):
+        peer.receive(unreachable(4), QUIET)
+    assert site.status()["stray_answers"] == 0
+
+
+def test_errors_of_the_peer_are_remembered(make_peer, tmp_path):
+    """The peer has nothing that takes GRE."""
+    scene, peer = make_peer(A)
+    site = Site(scene.router[A], tmp_path / A, site_text(A))
+    site.up()
+    scene.host[A].popen(["ping", "-c", 1, "-W", 1, HOST[4][B]])
+    seen = peer.receive(lambda p: IP in p and GRE in p)
+    quoted = octets_of(seen)[:64]
+    peer.send(peer.outer(4, proto=1) / ICMP(type=3, code=2) / Raw(quoted))
+    found = wait_for(lambda: site.status()["refusals"])
+    assert (found[0]["remote"], found[0]["from"], found[0]["type"], found[0]["code"]) == \
+        (UNDERLAY[4][B], UNDERLAY[4][B], 3, 2)
