@@ -100,6 +100,18 @@ static int talk(int fd, const json_t *request, bool until_gone, json_t **reply)
 	return e;
 }
 
+int client_begin(const struct client *client, json_t *request)
+{
+	int fd = request ? connect_to(client->run_dir) : -ENOMEM;
+	char *text = fd >= 0 ? json_dumps(request, JSON_COMPACT) : NULL;
+	int e = fd < 0 ? fd : text ? send_line(fd, text) : -EINVAL;
+	free(text);
+	json_decref(request);
+	if (e && fd >= 0)
+		close(fd);
+	return e ? e : fd;
+}
+
 int client_ask(const struct client *client, json_t *request, bool until_gone, json_t **reply)
 {
 	int fd = request ? connect_to(client->run_dir) : -ENOMEM;

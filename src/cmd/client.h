@@ -20,6 +20,14 @@ struct client {
  */
 int client_ask(const struct client *client, json_t *request, bool until_gone, json_t **reply);
 
+/* Sends `request` (which it frees) and returns the connection, for one who reads what comes
+ * himself. -ENOENT when no daemon answers, or another -errno. */
+int client_begin(const struct client *client, json_t *request);
+
+/* `gretel monitor`: passes the daemon's events on to stdout. `tunnel` NULL: of all. Returns an
+ * enum msg_exit. */
+int monitor_run(const struct client *client, const char *tunnel);
+
 /* Runs `greteld -c FILE -r DIR args...` (a NULL-terminated list) and returns its exit code, an
  * enum msg_exit. What it prints goes through, or with --json becomes one object. */
 int client_run_daemon(const struct client *client, const char *const *args);

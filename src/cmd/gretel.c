@@ -22,6 +22,7 @@ static int verb_down(const struct client *, int, char **);
 static int verb_reload(const struct client *, int, char **);
 static int verb_status(const struct client *, int, char **);
 static int verb_doctor(const struct client *, int, char **);
+static int verb_monitor(const struct client *, int, char **);
 static int verb_config(const struct client *, int, char **);
 static int verb_add(const struct client *, int, char **);
 static int verb_change(const struct client *, int, char **);
@@ -46,6 +47,8 @@ static const struct verb {
 	{"reload", "", "read the file again and apply the difference", 0, 0, verb_reload},
 	{"status", "[TUNNEL]", "show how the tunnels are", 0, 1, verb_status},
 	{"doctor", "[TUNNEL]", "find out what is wrong, and what mends it", 0, 1, verb_doctor},
+	{"monitor", "[TUNNEL]", "print what happens, as it happens, one JSON object a line", 0, 1,
+	 verb_monitor},
 	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
 	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
 	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
@@ -210,6 +213,11 @@ static int verb_doctor(const struct client *client, int argc, char **argv)
 	if (argc > 0)
 		args[used] = argv[0];
 	return client_run_daemon(&c, args);
+}
+
+static int verb_monitor(const struct client *client, int argc, char **argv)
+{
+	return monitor_run(client, argc > 0 ? argv[0] : NULL);
 }
 
 static int verb_config(const struct client *client, int argc, char **argv)

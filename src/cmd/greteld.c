@@ -379,6 +379,8 @@ static int open_control(const struct settings *s, struct instance *instance,
 			? -ENAMETOOLONG
 			: server_open(session->loop, path, verbs_answer, session, out);
 	if (e == 0)
+		session->server = *out;
+	if (e == 0)
 		e = instance_answer(instance, session->loop);
 	if (e)
 		fprintf(stderr, "control socket in %s: %s\n", s->run_dir, strerror(-e));

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ctl/event.h"
+#include "ctl/jtext.h"
 #include "ctl/rules.h"
 #include "ctl/session.h"
 #include "os/watch.h"
@@ -68,17 +70,24 @@ static void complain(struct repair *r, const char *text)
 	}
 }
 
-static void log_steps(const char *steps)
+/* The steps that were made, and who had made them necessary, as far as it is known. */
+static void tell_steps(struct session *s, const char *steps)
 {
+	struct repair *r = &s->repair;
 	unsigned n = 0;
-	for (; *steps; n++) {
-		size_t len = strcspn(steps, "\n");
+	for (const char *at = steps; *at; n++) {
+		size_t len = strcspn(at, "\n");
 		if (n < STEPS_LOGGED)
-			log_info("repaired: %.*s", (int)len, steps);
-		steps += len + (steps[len] == '\n');
+			log_info("repaired: %.*s", (int)len, at);
+		at += len + (at[len] == '\n');
 	}
 	if (n > STEPS_LOGGED)
 		log_info("repaired: and %u more", n - STEPS_LOGGED);
+	json_t *removed = r->removed ? r->removed : json_array();
+	r->removed = NULL;
+	session_event(s, EVENT_REPAIR, NULL,
+		      json_pack("{s:o, s:o}", "steps", jtext_lines(steps), "removed", removed),
+		      LOG_LEVEL_DEBUG, "%u steps to repair", n);
 }
 
 /* Counts repairs; when there are too many, the next ones have to wait. */
@@ -127,10 +136,12 @@ static void on_look(uv_timer_t *timer)
 		r->backoff_ms = 0;
 	}
 	if (n > 0) {
-		log_steps(steps);
+		tell_steps(s, steps);
 		count_repair(r);
 		arm_in(r, QUIET_MS);
 	}
+	json_decref(r->removed);
+	r->removed = NULL;
 	free(steps);
 	free(faults);
 }
@@ -155,8 +166,9 @@ static bool route_matters(const struct conf *conf, const struct ip_prefix *prefi
 	return false;
 }
 
-/* Says who removed a thing of ours, where the kernel tells. */
-static void log_removal(const struct session *s, const struct watch_event *event)
+/* Says who removed a thing of ours, where the kernel tells, and keeps it for the event of the
+ * repair that follows. */
+static void note_removal(struct session *s, const struct watch_event *event)
 {
 	char what[PREFIX_TEXT_SIZE + 32], prefix[PREFIX_TEXT_SIZE], process[16];
 	if (!event->deleted || event->port == 0)
@@ -171,7 +183,15 @@ static void log_removal(const struct session *s, const struct watch_event *event
 		snprintf(what, sizeof what, "nft table %s", RULES_TABLE);
 	else
 		return;
-	if (watch_process(event, process)[0])
+	watch_process(event, process);
+	if (!s->repair.removed)
+		s->repair.removed = json_array();
+	if (json_array_size(s->repair.removed) < STEPS_LOGGED)
+		json_array_append_new(s->repair.removed,
+				      json_pack("{s:s, s:o, s:I}", "what", what, "by",
+						jtext(process, strlen(process)), "pid",
+						(json_int_t)event->port));
+	if (process[0])
 		log_warn("%s was removed by %s (pid %u)", what, process, event->port);
 	else
 		log_warn("%s was removed by a process that has ended (pid %u)", what, event->port);
@@ -190,7 +210,7 @@ static void on_event(void *arg, const struct watch_event *event)
 	dp_leases_revoke(s->dp);
 	if (event->what == WATCH_FOREIGN_RULES)
 		return;
-	log_removal(s, event);
+	note_removal(s, event);
 	repair_arm(s);
 }
 
@@ -272,4 +292,6 @@ void repair_close(struct session *s)
 	r->links = r->rules = NULL;
 	free(r->complaint);
 	r->complaint = NULL;
+	json_decref(r->removed);
+	r->removed = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ctl/event.h"
 #include "ctl/msg.h"
 
 #define ADDED_SIZE_MAX (16u << 20)
@@ -72,21 +73,13 @@ void session_free(struct session *s)
 	free(s);
 }
 
-static void log_verdict(const struct dp_event *event)
-{
-	if (event->carrier)
-		log_info("tunnel %s: the peer answers keepalives again", event->name);
-	else
-		log_warn("tunnel %s: the peer does not answer keepalives", event->name);
-	if (event->error)
-		log_warn("interface %s: cannot turn its carrier %s: %s", event->name,
-			 event->carrier ? "on" : "off", strerror(-event->error));
-}
-
 static void on_dp_event(void *arg, const struct dp_event *event)
 {
 	if (event->kind == DP_EVENT_VERDICT) {
-		log_verdict(event);
+		if (event->error)
+			log_warn("interface %s: cannot turn its carrier %s: %s", event->name,
+				 event->carrier ? "on" : "off", strerror(-event->error));
+		tunnels_note_verdict(arg, event->name);
 		return;
 	}
 	if (event->kind == DP_EVENT_TUN_GONE)
@@ -117,80 +110,6 @@ static int start_lane(struct session *s, unsigned workers, FILE *errors)
 	return e;
 }
 
-/* What was seen of one tunnel, after the plan was applied. */
-static struct session_tunnel tunnel_state(struct session *s, const struct conf_tunnel *tunnel,
-					  const struct actual_way *way)
-{
-	struct session_tunnel t = {.state = SESSION_WAITING};
-	char text[ADDR_TEXT_SIZE];
-	const struct lane_ops *lane = lane_ops(s->lane);
-	if (way->local_missing) {
-		snprintf(t.reason, sizeof t.reason, "local address %s is not on this host",
-			 addr_format(&tunnel->local, text));
-	} else if (way->error) {
-		snprintf(t.reason, sizeof t.reason, "no route to %s: %s",
-			 addr_format(&tunnel->remote, text), strerror(-way->error));
-	} else if (!lane->params(lane->arg, tunnel->name)) {
-		t.state = SESSION_FAILED;
-		snprintf(t.reason, sizeof t.reason, "no lane carries it");
-	} else {
-		t.state = SESSION_UP;
-	}
-	return t;
-}
-
-/* Remembers how each tunnel of `conf` fares, and logs what changed. */
-static int note_tunnels(struct session *s, const struct conf *conf, const struct pass *pass)
-{
-	struct session_tunnel *now = calloc(conf->tunnel_count + 1, sizeof *now);
-	if (!now)
-		return -ENOMEM;
-	for (size_t i = 0; i < conf->tunnel_count; i++) {
-		now[i] = tunnel_state(s, &conf->tunnels[i], &pass->actual.ways[i]);
-		const struct session_tunnel *old = s->conf == conf ? &s->tunnels[i] : NULL;
-		if (!old || (old->state == now[i].state && strcmp(old->reason, now[i].reason) == 0))
-			continue;
-		if (now[i].state == SESSION_UP)
-			log_info("tunnel %s is up", conf->tunnels[i].name);
-		else
-			log_warn("tunnel %s waits: %s", conf->tunnels[i].name, now[i].reason);
-	}
-	free(s->tunnels);
-	s->tunnels = now;
-	return 0;
-}
-
-/* The tunnel in whose section FILE:LINE, the beginning of a refusal, lies; NULL: in none. */
-static struct session_tunnel *refused_tunnel(struct session *s, const char *refusal)
-{
-	const struct conf_tunnel *best = NULL;
-	for (size_t i = 0; i < s->conf->tunnel_count; i++) {
-		const struct conf_tunnel *t = &s->conf->tunnels[i];
-		size_t len = strlen(t->at.file);
-		if (strncmp(refusal, t->at.file, len) != 0 || refusal[len] != ':' ||
-		    atoi(refusal + len + 1) < t->at.line)
-			continue;
-		if (!best || best->at.line < t->at.line)
-			best = t;
-	}
-	return best ? &s->tunnels[best - s->conf->tunnels] : NULL;
-}
-
-/* The plan was refused, which can happen to a running site when a route moves: says so in the
- * state of the tunnels that are meant. */
-static void note_refusals(struct session *s, const struct pass *pass)
-{
-	for (size_t i = 0; i < s->conf->tunnel_count; i++)
-		s->tunnels[i] = tunnel_state(s, &s->conf->tunnels[i], &pass->actual.ways[i]);
-	for (size_t k = 0; k < pass->plan.refusal_count; k++) {
-		struct session_tunnel *t = refused_tunnel(s, pass->plan.refusals[k]);
-		if (!t)
-			continue;
-		t->state = SESSION_FAILED;
-		snprintf(t->reason, sizeof t->reason, "%s", pass->plan.refusals[k]);
-	}
-}
-
 static int apply(struct session *s, const struct pass *pass, FILE *errors)
 {
 	struct apply_report done = {0};
@@ -214,7 +133,7 @@ static int make_so(struct session *s, const struct conf *conf, const struct repo
 		e = EXIT_CONFIG;
 	else if (apply(s, &pass, report->errors) != 0)
 		e = EXIT_FAILED;
-	else if (conf && note_tunnels(s, conf, &pass) != 0)
+	else if (conf && tunnels_note(s, conf, &pass) != 0)
 		e = EXIT_FAILED;
 	if (e == 0)
 		pass_print_steps(&pass, report->lines);
@@ -238,14 +157,29 @@ static int print_waiting(const struct session *s, FILE *errors)
 	return e;
 }
 
+/* The configuration was read, for better or worse. */
+static void tell_reload(struct session *s, bool accepted)
+{
+	size_t up = 0, count = s->conf ? s->conf->tunnel_count : 0;
+	for (size_t i = 0; i < count; i++)
+		up += s->tunnels[i].state == SESSION_UP;
+	session_event(s, EVENT_RELOAD, NULL,
+		      json_pack("{s:b, s:I, s:I}", "accepted", accepted, "tunnels",
+				(json_int_t)count, "up", (json_int_t)up),
+		      LOG_LEVEL_DEBUG, "the configuration was %s: %zu of %zu tunnels are in place",
+		      accepted ? "applied" : "refused", up, count);
+}
+
 int session_reload(struct session *s, const char *config, const struct report *report,
 		   bool *accepted)
 {
 	struct conf *conf = NULL;
 	if (accepted)
 		*accepted = false;
-	if (conf_load(config, s->added, report->errors, &conf) != 0)
+	if (conf_load(config, s->added, report->errors, &conf) != 0) {
+		tell_reload(s, false);
 		return EXIT_CONFIG;
+	}
 	char *path = config ? strdup(config) : NULL;
 	int e = config && !path ? EXIT_FAILED : 0;
 	if (e == 0 && start_lane(s, conf->workers, report->errors) != 0)
@@ -255,6 +189,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	if (e) {
 		conf_free(conf);
 		free(path);
+		tell_reload(s, false);
 		return e;
 	}
 	conf_free(s->conf);
@@ -264,6 +199,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	s->reloads++;
 	if (accepted)
 		*accepted = true;
+	tell_reload(s, true);
 	repair_arm(s);
 	return print_waiting(s, report->errors);
 }
@@ -319,6 +255,8 @@ int session_down(struct session *s, const struct report *report)
 		e = added_write(s->added, "");
 	if (e)
 		fprintf(report->errors, "%s: %s\n", s->run_dir, strerror(-e));
+	tunnels_note_down(s);
+	session_event(s, EVENT_STOP, NULL, NULL, LOG_LEVEL_DEBUG, "all was taken back");
 	conf_free(s->conf);
 	s->conf = NULL;
 	s->down = true;
@@ -346,10 +284,10 @@ int session_look(struct session *s, FILE *errors, char **steps)
 	pass.plan.take_back = true;
 	int n = (int)pass.plan.step_count;
 	if (pass_print_refusals(&pass, errors) > 0) {
-		note_refusals(s, &pass);
+		tunnels_note_refusals(s, &pass);
 		n = -1;
 	} else if ((n > 0 && apply(s, &pass, errors) != 0) ||
-		   note_tunnels(s, s->conf, &pass) != 0 ||
+		   tunnels_note(s, s->conf, &pass) != 0 ||
 		   (n > 0 && print_step_texts(&pass, steps) != 0)) {
 		n = -1;
 	}

@@ -5,6 +5,7 @@
  *
  *   session.c  load, plan, apply; the verbs that change something
  *   repair.c   listens to the kernel and looks again when something moved
+ *   tunnels.c  how each tunnel fares, and the events of that
  *   status.c   tells
  */
 #ifndef CTL_SESSION_H
@@ -20,14 +21,20 @@
 #include "ctl/conf.h"
 #include "ctl/lane.h"
 #include "ctl/pass.h"
+#include "ctl/server.h"
 #include "ctl/state.h"
 
 enum session_state { SESSION_UP, SESSION_WAITING, SESSION_FAILED };
+
+/* Whether a tunnel can be used: it is in place, and its peer answers if it is asked. Open until the
+ * peer that is asked has answered, or has not for long enough. */
+enum session_use { USE_OPEN, USE_YES, USE_NO };
 
 /* How a tunnel of the configuration fared at the last look. */
 struct session_tunnel {
 	enum session_state state;
 	char reason[192]; /* "" when up */
+	enum session_use use;
 };
 
 /* The listening side, for repair.c alone. */
@@ -42,6 +49,7 @@ struct repair {
 	uint64_t backoff_ms;	/* the last one, after failures; 0: none */
 	uint64_t window_ms;	/* start of the window in which `repairs` were counted */
 	unsigned repairs;
+	json_t *removed; /* what others removed since the last look, for its event */
 	char *complaint; /* the last failure that was logged, so that it is logged once */
 };
 
@@ -62,7 +70,8 @@ struct session {
 	struct conf *conf;		/* NULL: nothing is in place */
 	struct session_tunnel *tunnels; /* in the conf's order */
 	struct repair repair;
-	bool down; /* session_down() has been done: the daemon is to end */
+	struct server *server; /* borrowed, for events; NULL: nobody can listen yet */
+	bool down;	       /* session_down() has been done: the daemon is to end */
 };
 
 /* Opens what is needed to talk to the kernel. Returns 0, or -errno and a line on `errors`. */
@@ -95,11 +104,27 @@ void repair_close(struct session *session);
 /* Look again soon. */
 void repair_arm(struct session *session);
 
+/* tunnels.c. Notes how each tunnel of `conf` fares after its plan was applied, and tells what is
+ * new against s->conf. 0 or -ENOMEM. */
+int tunnels_note(struct session *session, const struct conf *conf, const struct pass *pass);
+/* The plan for s->conf was refused, which can happen to a running site when a route moves: says so
+ * in the state of the tunnels that are meant. */
+void tunnels_note_refusals(struct session *session, const struct pass *pass);
+/* A keepalive of this tunnel has come to another verdict. */
+void tunnels_note_verdict(struct session *session, const char *name);
+/* All have been taken away. */
+void tunnels_note_down(struct session *session);
+
 /* status.c. The whole answer of `gretel status`, or of one tunnel; NULL when there is none of that
  * name. */
 json_t *status_json(const struct session *session, const char *name);
+/* How the tunnels are, without counters: the first line of `gretel monitor`. */
+json_t *status_snapshot(const struct session *session, const char *name);
+extern const char *const session_state_names[];
+/* Since when the peer has been silent: a reason. */
+void status_silence(const struct dp_keepalive *keepalive, char *out, size_t size);
 
 /* verbs.c: the reply to a request of the control socket; `arg` is the session. */
-json_t *verbs_answer(void *arg, const json_t *request);
+json_t *verbs_answer(void *arg, struct server_client *client, const json_t *request);
 
 #endif

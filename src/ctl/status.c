@@ -3,10 +3,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/event.h"
 #include "ctl/session.h"
 #include "proto/drop.h"
 
-static const char *const state_names[] = {
+const char *const session_state_names[] = {
 	[SESSION_UP] = "up", [SESSION_WAITING] = "waiting", [SESSION_FAILED] = "failed"};
 
 static json_t *drops_json(const uint64_t drops[DROP_REASON_COUNT])
@@ -49,7 +50,7 @@ static json_t *keepalive_json(const struct dp_keepalive *k, const struct dp_coun
 }
 
 /* Since when, by the clock on the wall, the peer has been silent. */
-static void silence_text(const struct dp_keepalive *k, char *out, size_t size)
+void status_silence(const struct dp_keepalive *k, char *out, size_t size)
 {
 	struct timespec mono;
 	time_t when = time(NULL);
@@ -68,7 +69,7 @@ static void set_down(json_t *object, const struct dp_keepalive *k)
 {
 	char reason[96];
 
-	silence_text(k, reason, sizeof reason);
+	status_silence(k, reason, sizeof reason);
 	json_object_set_new(object, "state", json_string("down"));
 	json_object_set_new(object, "reason", json_string(reason));
 }
@@ -87,6 +88,12 @@ static void add_params(json_t *object, const struct dp_params *p)
 	json_object_set_new(object, "mss6", json_integer(p->mss6));
 }
 
+/* null while it is open. */
+static json_t *use_json(enum session_use use)
+{
+	return use == USE_OPEN ? json_null() : json_boolean(use == USE_YES);
+}
+
 static json_t *tunnel_json(const struct session *s, size_t index)
 {
 	const struct conf_tunnel *t = &s->conf->tunnels[index];
@@ -99,10 +106,11 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 
 	json_t *object =
 		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
-			  state_names[now->state], "reason", now->reason, "lane", "user",
+			  session_state_names[now->state], "reason", now->reason, "lane", "user",
 			  "lane_reason", "this version has only the user lane", "mode",
 			  t->mode == MODE_GRETAP ? "gretap" : "gre", "local",
 			  addr_format(&t->local, local), "remote", addr_format(&t->remote, remote));
+	json_object_set_new(object, "usable", use_json(now->use));
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));
 	if (params)
@@ -192,4 +200,25 @@ json_t *status_json(const struct session *s, const char *name)
 			 (int)s->reloads, "tunnels", tunnels, "stray_drops", drops_json(stray),
 			 "strays", strays_json(s->dp), "refusals", refusals_json(s->dp),
 			 "stray_answers", (json_int_t)dp_stray_answers(s->dp));
+}
+
+json_t *status_snapshot(const struct session *s, const char *name)
+{
+	static const char *const counters[] = {"rx", "tx", "rx_restarts", "last_rx_ms", "drops"};
+	if (!s->conf || (name && !conf_find_tunnel(s->conf, name)))
+		return NULL;
+	json_t *tunnels = json_array();
+	for (size_t i = 0; i < s->conf->tunnel_count; i++) {
+		if (name && strcmp(name, s->conf->tunnels[i].name) != 0)
+			continue;
+		json_t *object = tunnel_json(s, i);
+		for (size_t k = 0; k < sizeof counters / sizeof counters[0]; k++)
+			json_object_del(object, counters[k]);
+		json_array_append_new(tunnels, object);
+	}
+	json_t *snapshot = event_object(EVENT_SNAPSHOT);
+	json_object_set_new(snapshot, "version", json_string(GRETEL_VERSION));
+	json_object_set_new(snapshot, "pid", json_integer(getpid()));
+	json_object_set_new(snapshot, "tunnels", tunnels);
+	return snapshot;
 }

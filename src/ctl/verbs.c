@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ctl/event.h"
 #include "ctl/iptunnel.h"
+#include "ctl/jtext.h"
 #include "ctl/msg.h"
 #include "ctl/notify.h"
 #include "ctl/session.h"
@@ -34,35 +36,9 @@ static int collect_begin(struct collected *c)
 	return -1;
 }
 
-/* Text of the configuration or of the kernel may be in any encoding; JSON takes UTF-8 only. */
-static json_t *text_json(const char *text, size_t len)
-{
-	json_t *string = json_stringn(text, len);
-	if (string)
-		return string;
-	char *ascii = strndup(text, len);
-	for (char *p = ascii; p && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	string = ascii ? json_string(ascii) : NULL;
-	free(ascii);
-	return string;
-}
-
-static json_t *lines_json(const char *text)
-{
-	json_t *array = json_array();
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		json_array_append_new(array, text_json(text, len));
-		text += len + (text[len] == '\n');
-	}
-	return array;
-}
-
 static json_t *reply_error(int exit_code, const char *text)
 {
-	return json_pack("{s:i, s:o}", "exit", exit_code, "error", text_json(text, strlen(text)));
+	return json_pack("{s:i, s:o}", "exit", exit_code, "error", jtext(text, strlen(text)));
 }
 
 /* Ends the report; without its last newline the error is the text that the client prints. */
@@ -74,9 +50,9 @@ static json_t *collect_end(struct collected *c, int exit_code)
 	if (len > 0 && c->errors[len - 1] == '\n')
 		len--;
 	json_t *reply = json_pack("{s:i, s:o}", "exit", exit_code, "lines",
-				  lines_json(c->lines ? c->lines : ""));
+				  jtext_lines(c->lines ? c->lines : ""));
 	if (len > 0)
-		json_object_set_new(reply, "error", text_json(c->errors, len));
+		json_object_set_new(reply, "error", jtext(c->errors, len));
 	free(c->lines);
 	free(c->errors);
 	return reply;
@@ -204,14 +180,24 @@ static json_t *verb_del(struct session *s, const json_t *request)
 	return edit(s, request, ADDED_DEL);
 }
 
+/* The snapshot; what follows it is published to the client. */
+static json_t *verb_monitor(struct session *s, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "tunnel"));
+	json_t *data = status_snapshot(s, name);
+	if (!data)
+		return no_such_tunnel(name ? name : "");
+	return json_pack("{s:i, s:o}", "exit", EXIT_OK, "data", data);
+}
+
 static const struct verb {
 	const char *name;
 	json_t *(*answer)(struct session *session, const json_t *request);
 } verbs[] = {
-	{"add", verb_add},	   {"change", verb_change}, {"config", verb_config},
-	{"del", verb_del},	   {"down", verb_down},	    {"ping", verb_ping},
-	{"reload", verb_reload},   {"show", verb_show},	    {"status", verb_status},
-	{"version", verb_version},
+	{"add", verb_add},	 {"change", verb_change},   {"config", verb_config},
+	{"del", verb_del},	 {"down", verb_down},	    {"monitor", verb_monitor},
+	{"ping", verb_ping},	 {"reload", verb_reload},   {"show", verb_show},
+	{"status", verb_status}, {"version", verb_version},
 };
 
 /* Interfaces in one namespace, and the command that asks for them in another: that is a run
@@ -222,7 +208,17 @@ static bool is_elsewhere(const struct session *s, const json_t *request)
 	return json_is_integer(netns) && (uint64_t)json_integer_value(netns) != s->netns;
 }
 
-json_t *verbs_answer(void *arg, const json_t *request)
+static json_t *answer(const struct verb *verb, struct session *s, struct server_client *client,
+		      const json_t *request)
+{
+	json_t *reply = verb->answer(s, request);
+	if (verb->answer == verb_monitor && json_object_get(reply, "data"))
+		server_subscribe(client, json_string_value(json_object_get(request, "tunnel")),
+				 event_lost);
+	return reply;
+}
+
+json_t *verbs_answer(void *arg, struct server_client *client, const json_t *request)
 {
 	struct session *s = arg;
 	const char *name = json_string_value(json_object_get(request, "verb"));
@@ -240,10 +236,10 @@ json_t *verbs_answer(void *arg, const json_t *request)
 	}
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(name, verbs[i].name) == 0)
-			return verbs[i].answer(s, request);
+			return answer(&verbs[i], s, client, request);
 	snprintf(text, sizeof text,
-		 "unknown verb \"%.32s\": the verbs are add, change, config, del, down, ping, "
-		 "reload, show, status, version",
+		 "unknown verb \"%.32s\": the verbs are add, change, config, del, down, "
+		 "monitor, ping, reload, show, status, version",
 		 name);
 	return reply_error(EXIT_USAGE, text);
 }

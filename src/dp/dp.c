@@ -32,6 +32,7 @@ struct tunnel {
 	uint32_t seen_round; /* of the lease clock, in which its sample was seen */
 	uint32_t sequence_next;
 	bool carrier;	      /* what the interface shows */
+	uint64_t told;	      /* the enum keepalive_state of the last event */
 	struct port *ports[]; /* one for each worker */
 };
 
@@ -92,11 +93,15 @@ static void show_verdict(struct dp *dp, struct tunnel *tunnel)
 	const struct port *port = tunnel->ports[0];
 	struct dp_event event = {.kind = DP_EVENT_VERDICT};
 
-	event.carrier = counter_read(&port->alive.state) != KEEPALIVE_DOWN;
-	if (event.carrier == tunnel->carrier)
+	uint64_t state = counter_read(&port->alive.state);
+
+	event.carrier = state != KEEPALIVE_DOWN;
+	if (event.carrier == tunnel->carrier && state == tunnel->told)
 		return;
-	event.error = tun_set_carrier(port->fd, event.carrier);
+	if (event.carrier != tunnel->carrier)
+		event.error = tun_set_carrier(port->fd, event.carrier);
 	tunnel->carrier = event.carrier;
+	tunnel->told = state;
 	memcpy(event.name, tunnel->params.name, sizeof event.name);
 	dp->on_event(dp->on_event_arg, &event);
 }

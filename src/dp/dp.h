@@ -55,8 +55,8 @@ struct dp_counters {
 struct dp_event {
 	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE, DP_EVENT_VERDICT } kind;
 	struct ip_addr remote; /* PATH_MTU: the peer whose path changed; look the route up again */
-	/* TUN_GONE: somebody deleted this interface; VERDICT: the peer of this one answers again,
-	 * or does not any more, and the interface's carrier says so */
+	/* TUN_GONE: somebody deleted this interface; VERDICT: the keepalive of this one has come to
+	 * another verdict (dp_tunnel_keepalive), and the interface's carrier says so */
 	char name[IFNAMSIZ];
 	bool carrier; /* VERDICT */
 	int error;    /* VERDICT: 0, or -errno why the carrier could not be set */

@@ -21,7 +21,7 @@ LAYERS = {
 # Tighter than the folder's row: file, and all that it may include of the project.
 CLIENT = {"base/", "cmd/client.h", "ctl/msg.h", "proto/addr.h"}
 FILES = {"cmd/gretel.c": CLIENT, "cmd/client.c": CLIENT, "cmd/client.h": CLIENT,
-         "cmd/table.c": CLIENT}
+         "cmd/monitor.c": CLIENT, "cmd/table.c": CLIENT}
 
 # A header that is nobody's business outside these folders (or files).
 HEADERS = {

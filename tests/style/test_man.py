@@ -122,6 +122,13 @@ def test_drop_reasons():
     assert in_page == drops()
 
 
+def test_events():
+    rows = re.findall(r'X\(\w+, "([\w-]+)", "([^"]*)"\)', source("ctl/event.h"))
+    assert len(rows) == source("ctl/event.h").count("\tX(")
+    in_page = [(head.split()[1], text) for head, text in items(PAGES["gretel.8"], "EVENTS")]
+    assert in_page == rows
+
+
 def test_words():
     in_page = [word for head, _ in items(PAGES["gretel.8"], "WORDS")
                for word in re.sub(r"Ar \w+|Cm|,", "", head).split()]
