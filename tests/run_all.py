@@ -130,6 +130,11 @@ def system(step):
     pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/interop")
 
 
+def kernel_peer(step):
+    """One emulated machine, one worker: it is booted once."""
+    pytest(step, "tests/vm")
+
+
 def sources():
     return sorted(path for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.[ch]"))
 
@@ -182,12 +187,12 @@ def nothing_left(step):
 STEPS = (("build", build_plain), ("build-asan", build_asan), ("build-fuzz", build_fuzz),
          ("style", style), ("clang-format", clang_format), ("cppcheck", cppcheck),
          ("unit", unit), ("unit-asan", unit_asan), ("conf", conf), ("fuzz", fuzz), ("system", system),
-         ("nothing-left", nothing_left))
+         ("kernel-peer", kernel_peer), ("nothing-left", nothing_left))
 
 
 # What a step runs comes from another one; without it there would only be old programs to test.
 NEEDS = {"unit": {"build"}, "unit-asan": {"build-asan"}, "conf": {"build"}, "fuzz": {"build-fuzz"},
-         "system": {"build", "build-asan"}}
+         "system": {"build", "build-asan"}, "kernel-peer": {"build"}}
 
 
 def options():

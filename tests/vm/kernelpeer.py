@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The scene with another kernel as router B: Debian 12's, in the emulated machine.
+
+    hostA ──eth1─[ A: greteld ]─bond0 ═══ [wire] ═══ bond0─[ B: ip_gre, emulated ]─eth1── hostB
+
+Each scene gets a network namespace of its own inside the machine, so a test leaves nothing to the
+next one. hostB is a namespace of this machine, as ever: the tests' streams begin and end here.
+"""
+import contextlib
+import json
+
+from machine import Machine
+from net import Failed, offloads_off
+from scene import LAN, TUNNEL, UNDERLAY, A, B, Scene
+
+NAME = "My_Tunnel"
+ROUTER = "router"
+# The machine's devices: the name outside of a scene, that in it, and the tap it is plugged into.
+DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
+
+BEGIN = f"""set -e
+ip netns add {ROUTER}
+ip -n {ROUTER} link set lo up
+ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 \
+	net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_dad=0
+""" + "".join(f"ip link set {home} netns {ROUTER} name {name}\nip -n {ROUTER} link set {name} up\n"
+              for home, name, _ in DEVICES)
+
+# Devices go home first: one that the kernel sends home itself keeps its name, and that of a tunnel
+# would be in the way. A process that was left in the namespace would keep it alive.
+END = f"""
+for pid in $(ip netns pids {ROUTER}); do kill -KILL "$pid"; done
+""" + "".join(f"ip -n {ROUTER} link set {name} down\nip -n {ROUTER} link set {name} mtu 1500 netns 1 name {home}\n"
+              for home, name, _ in DEVICES) + f"ip netns del {ROUTER}\n"
+
+
+class Guest:
+    """Router B: a namespace inside the machine, used like net.Namespace."""
+
+    def __init__(self, machine: Machine):
+        self.machine, self.label = machine, B
+        self._must(BEGIN)
+
+    def _must(self, text):
+        done = self.machine.script(text)
+        if done.returncode or done.stderr:
+            raise Failed(f"{text}\nexit {done.returncode}: {done.stderr}\n{self.machine.said()}")
+
+    def __str__(self):
+        return self.label
+
+    def run(self, argv, **options):
+        return self.machine.run(argv, around=f"ip netns exec {ROUTER}", **options)
+
+    def script(self, text, shell="/bin/sh", **options):
+        """Runs the text from a file, as an administrator would who was given it."""
+        self.machine.put("/tmp/script", text.encode())
+        return self.run([shell, "/tmp/script"], **options)
+
+    def ip(self, *lines):
+        """Words of ip(8), one command a line."""
+        self.run(["ip", "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+    def ip_json(self, words):
+        text = self.run(["ip", "-j", *words.split()]).stdout
+        return json.loads(text) if text.strip() else []
+
+    def link(self, device):
+        """The link as `ip -d -j -s` shows it, or None."""
+        done = self.run(["ip", "-d", "-j", "-s", "link", "show", "dev", device], check=False)
+        return json.loads(done.stdout)[0] if done.returncode == 0 else None
+
+    def mac(self, device):
+        return self.ip_json(f"link show dev {device}")[0]["address"]
+
+    def sysctl(self, name, value):
+        self.run(["sysctl", "-qw", f"{name}={value}"])
+
+    def nft(self, text):
+        return self.run(["nft", "-f", "-"], stdin=text)
+
+    def close(self):
+        self._must(END)
+
+
+class KernelScene(Scene):
+    def __init__(self, machine, **options):
+        self.machine = machine
+        super().__init__(**options)
+
+    def namespace(self, label):
+        """Router B's cables go into the bay, where the machine's are."""
+        return self.machine.bay if label == B else super().namespace(label)
+
+    def _address(self, side):
+        if side == B:
+            self.router[B] = self._plug_in()
+        super()._address(side)
+
+    def _plug_in(self):
+        """Joins the scene's cables with the machine's."""
+        bay = self.machine.bay
+        mtu = bay.ip_json("link show dev bond0")[0]["mtu"]
+        for _, name, tap in DEVICES:
+            offloads_off(bay, name)
+            bay.ip(f"link add {name}-br type bridge mcast_snooping 0",
+                   f"link set {name}-br up", f"link set {name} master {name}-br",
+                   f"link set {tap} master {name}-br")
+            self._undo.callback(bay.ip, f"link del {name}-br", f"link del {name}")
+        guest = Guest(self.machine)
+        self._undo.callback(guest.close)
+        guest.ip(f"link set bond0 mtu {mtu}")
+        return guest
+
+
+def kernel_tunnel(outer=4, name=NAME, address=True, **words):
+    """Lines of ip(8) that make the kernel's own tunnel on B, as the file's tunnel on A has it. A word
+    with None as its value stands alone."""
+    kind = words.pop("kind", "gre" if outer == 4 else "ip6gre")
+    if outer == 6:
+        words.setdefault("encaplimit", "none")
+    options = " ".join(key.replace("_", "-") + (f" {value}" if value is not None else "")
+                       for key, value in words.items())
+    lines = [f"link add {name} type {kind} local {UNDERLAY[outer][B]} remote {UNDERLAY[outer][A]} {options}",
+             f"link set {name} up"]
+    if address:
+        for family in (4, 6):
+            flag = " nodad" if family == 6 else ""
+            lines += [f"address add {TUNNEL[family][B]} peer {TUNNEL[family][A]} dev {name}{flag}",
+                      f"route add {LAN[family][A]} dev {name}"]
+    return lines
+
+
+def forwarding(guest):
+    guest.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])

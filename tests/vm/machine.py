@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated machine: started, asked to run scripts, ended.
+
+It has three network devices, all of them taps in one namespace of ours, the bay: the underlay, the
+LAN, and one for the scripts. No device computes checksums or segments for the other side, so
+what the machine sends is what a wire carries.
+"""
+import contextlib
+import shlex
+import socket
+import subprocess
+import tempfile
+import time
+
+from image import image
+from net import Failed, Namespace, wait_for
+
+PORT, HERE, THERE = 7, "198.18.0.1", "198.18.0.2"
+TAPS = {"underlay": "52:54:00:00:00:01", "lan": "52:54:00:00:00:02", "talk": "52:54:00:00:00:03"}
+MEMORY, BOOT = 768, 60.0
+PLAIN = ",".join(f"{name}=off" for name in ("csum", "gso", "guest_csum", "guest_tso4", "guest_tso6",
+                                            "guest_ecn", "guest_ufo", "host_tso4", "host_tso6",
+                                            "host_ecn", "host_ufo", "mrg_rxbuf"))
+
+
+class Machine:
+    """Booted when it is made; `bay` is the namespace with its cables."""
+
+    def __init__(self):
+        self._undo = contextlib.ExitStack()
+        try:
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self):
+        kernel, disk = image()
+        self.bay = Namespace("bay")
+        self._undo.callback(self.bay.close)
+        self.bay.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+        self.bay.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+        for name in TAPS:
+            self.bay.run(["ip", "tuntap", "add", name, "mode", "tap"])
+            self.bay.ip(f"link set {name} up" + (" mtu 9300" if name != "talk" else ""))
+        self.bay.ip(f"address add {HERE}/30 dev talk")
+        self.console = self._undo.enter_context(tempfile.NamedTemporaryFile(prefix="gretel-console-"))
+        self.process = self.bay.popen(self._argv(kernel, disk), stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.STDOUT)
+        wait_for(self._answers, BOOT, lambda: f"the emulated machine answers\n{self.said()}", 0.1)
+
+    def _argv(self, kernel, disk):
+        # It ends with the tests, however they end.
+        argv = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi",
+                "-cpu", "max", "-smp", 2, "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none",
+                "-serial", f"file:{self.console.name}", "-kernel", kernel, "-initrd", disk,
+                "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off rdinit=/init"]
+        for name, mac in TAPS.items():
+            argv += ["-netdev", f"tap,id={name},ifname={name},script=no,downscript=no",
+                     "-device", f"virtio-net-pci,netdev={name},mac={mac},romfile=,{PLAIN}"]
+        return argv
+
+    def said(self):
+        """The end of what it wrote on its console."""
+        with open(self.console.name, encoding="utf-8", errors="replace") as file:
+            return "".join(file.readlines()[-40:])
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise Failed(f"the emulator ended with {self.process.returncode}\n{self.said()}")
+        with contextlib.suppress(OSError, Failed):
+            return self.script("true", timeout=2).returncode == 0
+        return False
+
+    def script(self, text, stdin=b"", timeout=30):
+        """Runs a script of bash there; returns what subprocess.run() does, both outputs as text."""
+        end = time.monotonic() + timeout + 10
+        octets = text.encode()
+        with self.bay.entered():
+            sock = socket.socket()
+        with sock:
+            sock.settimeout(timeout)
+            sock.connect((THERE, PORT))
+            sock.sendall(b"%d %d\n" % (timeout, len(octets)) + octets + stdin)
+            sock.shutdown(socket.SHUT_WR)
+            answer = b""
+            while chunk := sock.recv(1 << 16):
+                answer += chunk
+                sock.settimeout(max(0.1, end - time.monotonic()))
+        head, _, rest = answer.partition(b"\n")
+        try:
+            status, out, err = map(int, head.split())
+        except ValueError:
+            raise Failed(f"no answer to {text[:200]!r}, but {answer[:200]!r}\n{self.said()}") from None
+        if len(rest) != out + err:
+            raise Failed(f"{len(rest)} of {out + err} octets of the answer to {text[:200]!r}")
+        return subprocess.CompletedProcess(text, status, rest[:out].decode(errors="replace"),
+                                           rest[out:].decode(errors="replace"))
+
+    def run(self, argv, check=True, timeout=30, stdin=None, env=None, around=""):
+        """Runs a command there, as net.run() does here. `around` is put in front of its words."""
+        text = " ".join(f"{key}={shlex.quote(str(value))}" for key, value in (env or {}).items())
+        text += f" {around} " + shlex.join(str(word) for word in argv)
+        done = self.script(text, (stdin or "").encode(), timeout)
+        if check and done.returncode:
+            raise Failed(f"{text.strip()}: exit {done.returncode}\n{stdin or ''}{done.stdout}{done.stderr}")
+        return done
+
+    def put(self, path, octets, mode=0o755):
+        """Writes a file there."""
+        done = self.script(f'mkdir -p "$(dirname {path})" && cat >{path} && chmod {mode:o} {path}', octets, 60)
+        if done.returncode:
+            raise Failed(f"{path}: {done.stderr}")
+
+    def close(self):
+        self._undo.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
