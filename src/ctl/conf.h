@@ -70,6 +70,9 @@ enum conf_tunnel_key {
 	TUNNEL_BRIDGE,
 	TUNNEL_ADDRESS,
 	TUNNEL_ROUTE,
+	TUNNEL_BACKUP_OF,
+	TUNNEL_GROUP,
+	TUNNEL_RETURN_PATH,
 	TUNNEL_KEY,
 	TUNNEL_IKEY,
 	TUNNEL_OKEY,
@@ -105,7 +108,11 @@ struct conf_tunnel {
 	struct ip_addr local, remote;	    /* the same family */
 	char bind[IFNAMSIZ];		    /* underlay device; "" when not given */
 	char bridge[IFNAMSIZ];		    /* gretap only; "" when not given */
-	struct conf_key ikey, okey;	    /* `key =` sets both */
+	char backup_of[IFNAMSIZ];   /* the tunnel whose routes it has too; "" when not given */
+	char group[IFNAMSIZ];	    /* routes shared with its other members; "": in none */
+	uint8_t weight;		    /* in the group, 1..255 */
+	bool return_path;	    /* replies leave by the tunnel on which the flow came */
+	struct conf_key ikey, okey; /* `key =` sets both */
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
 	bool ttl_inherit; /* else `ttl` 1..255 */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/conf_parse.h"
+#include "ctl/conf_ways.h"
 
 struct entry {
 	const struct conf_tunnel *tunnel; /* that has the item; NULL in [forward] */
@@ -128,23 +129,52 @@ static void tell_address(struct conf_faults *faults, const struct entry *a, cons
 		   first->at.file, first->at.line);
 }
 
+static bool same_group(const struct conf_way *a, const struct conf_way *b)
+{
+	return a->tunnel != b->tunnel && a->tunnel->group[0] &&
+	       strcmp(a->tunnel->group, b->tunnel->group) == 0;
+}
+
+/* The members of a group share a route, if they mean the same by it. */
 static int compare_route(const struct entry *a, const struct entry *b)
 {
-	const struct conf_route *x = a->item, *y = b->item;
+	const struct conf_way *v = a->item, *w = b->item;
+	const struct conf_route *x = &v->route, *y = &w->route;
 	int order = compare_prefix(&x->to, &y->to);
 
 	if (!order)
 		order = compare_u32(x->table, y->table);
-	return order ? order : compare_u32(x->metric, y->metric);
+	if (!order)
+		order = compare_u32(x->metric, y->metric);
+	if (!order && same_group(v, w) && addr_equal(&x->src, &y->src))
+		order = v->tunnel < w->tunnel ? -1 : 1;
+	return order;
 }
 
 static void tell_route(struct conf_faults *faults, const struct entry *a, const struct entry *b)
 {
-	const struct conf_route *first = a->item, *again = b->item;
+	const struct conf_way *first = a->item, *again = b->item;
+	const struct conf_way *copy = again->steps ? again : first;
+	char text[PREFIX_TEXT_SIZE];
 
-	conf_fault(faults, again->at,
-		   "the route is already at %s:%d: write it once, or give it another metric",
-		   first->at.file, first->at.line);
+	if (same_group(first, again))
+		conf_fault(faults, again->route.at,
+			   "the route shared with %s:%d has another src there: write the same src "
+			   "in both",
+			   first->route.at.file, first->route.at.line);
+	else if (copy->steps)
+		conf_fault(faults,
+			   (struct conf_place){copy->tunnel->at.file,
+					       copy->tunnel->lines[TUNNEL_BACKUP_OF]},
+			   "as a backup %s has the route %s metric %u, which %s has too: make it a "
+			   "backup of that one, or put both into one group",
+			   copy->tunnel->name, prefix_format(&copy->route.to, text),
+			   copy->route.metric, (copy == again ? first : again)->tunnel->name);
+	else
+		conf_fault(
+			faults, again->route.at,
+			"the route is already at %s:%d: write it once, or give it another metric",
+			first->route.at.file, first->route.at.line);
 }
 
 static int compare_allow(const struct entry *a, const struct entry *b)
@@ -208,17 +238,25 @@ static void check_addresses(const struct conf *conf, struct entry *entries,
 	tell_clashes(entries, count, (struct kind){compare_address, tell_address}, faults);
 }
 
-static void check_routes(const struct conf *conf, struct entry *entries, struct conf_faults *faults)
+static void check_routes(const struct conf *conf, struct conf_faults *faults)
 {
-	size_t count = 0;
+	struct conf_way *ways;
+	struct entry *entries;
+	size_t count;
 
-	for (size_t i = 0; i < conf->tunnel_count; i++) {
-		const struct conf_tunnel *t = &conf->tunnels[i];
-
-		for (size_t j = 0; j < t->route_count; j++, count++)
-			entries[count] = (struct entry){t, &t->routes[j], count};
+	if (conf_ways(conf, &ways, &count)) {
+		faults->lost = true;
+		return;
 	}
-	tell_clashes(entries, count, (struct kind){compare_route, tell_route}, faults);
+	entries = calloc(count + 1, sizeof *entries);
+	for (size_t i = 0; entries && i < count; i++)
+		entries[i] = (struct entry){ways[i].tunnel, &ways[i], i};
+	if (entries)
+		tell_clashes(entries, count, (struct kind){compare_route, tell_route}, faults);
+	else
+		faults->lost = true;
+	free(entries);
+	free(ways);
 }
 
 static void check_forward(const struct conf_forward *forward, struct entry *entries,
@@ -278,7 +316,7 @@ static size_t entry_limit(const struct conf *conf)
 		1 + conf->tunnel_count + conf->forward.allow_count + conf->forward.snat_count;
 
 	for (size_t i = 0; i < conf->tunnel_count; i++)
-		limit += conf->tunnels[i].address_count + conf->tunnels[i].route_count;
+		limit += conf->tunnels[i].address_count;
 	return limit;
 }
 
@@ -292,7 +330,7 @@ void conf_check_clashes(const struct conf *conf, struct conf_faults *faults)
 	}
 	check_tunnels(conf, entries, faults);
 	check_addresses(conf, entries, faults);
-	check_routes(conf, entries, faults);
+	check_routes(conf, faults);
 	check_forward(&conf->forward, entries, faults);
 	check_publishes(&conf->forward, faults);
 	check_bridges(conf, faults);

@@ -141,6 +141,7 @@ static int finish(struct conf_reader *reader, FILE *errors, struct conf **out)
 
 	conf_profiles_fill(reader);
 	conf_check(reader->conf, reader->faults);
+	conf_check_ways(reader->conf, reader->faults);
 	conf_check_clashes(reader->conf, reader->faults);
 	count = conf_faults_print(reader->faults, reader->conf, errors);
 	conf_faults_free(reader->faults);

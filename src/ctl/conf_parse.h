@@ -97,12 +97,17 @@ conf_key_fn conf_key_profile;
 /* Fills in what the profiles of the tunnels prescribe. */
 void conf_profiles_fill(struct conf_reader *reader);
 
+/* conf_way_keys.c */
+conf_key_fn conf_key_backup_of, conf_key_group, conf_key_return_path;
+
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,
 	conf_key_workers;
 
-/* conf_check.c: what can be refused by looking at one item; conf_clash.c: at two. */
+/* conf_check.c: what can be refused by looking at one item; conf_clash.c: at two;
+ * conf_check_ways.c: by looking at backup-of, group and return-path. */
 void conf_check(const struct conf *conf, struct conf_faults *faults);
+void conf_check_ways(const struct conf *conf, struct conf_faults *faults);
 void conf_check_clashes(const struct conf *conf, struct conf_faults *faults);
 /* conf_profile_check.c: what the profile of a tunnel refuses. */
 void conf_check_profile(const struct conf_tunnel *tunnel, struct conf_faults *faults);

@@ -60,6 +60,16 @@ static void print_routes(const struct conf_tunnel *t, FILE *out)
 	}
 }
 
+static void print_ways(const struct conf_tunnel *t, FILE *out)
+{
+	if (t->backup_of[0])
+		fprintf(out, "backup-of = %s\n", t->backup_of);
+	if (t->group[0])
+		fprintf(out, t->weight == 1 ? "group = %s\n" : "group = %s weight %u\n", t->group,
+			t->weight);
+	fprintf(out, "return-path = %s\n", t->return_path ? "same-tunnel" : "no");
+}
+
 static void print_header(const struct conf_tunnel *t, FILE *out)
 {
 	static const char *const sums[] = {"no", "yes", "require", "receive"};
@@ -126,6 +136,7 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 		fprintf(out, "bridge = %s\n", tunnel->bridge);
 	print_addresses(tunnel, out);
 	print_routes(tunnel, out);
+	print_ways(tunnel, out);
 	print_keys(tunnel, out);
 	print_header(tunnel, out);
 	print_limits(tunnel, out);
