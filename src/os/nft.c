@@ -2,6 +2,7 @@
 #include "os/nft.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -93,6 +94,38 @@ int nft_list_table(struct nft *nft, const char *table, char **out)
 		return err;
 	*out = strdup(listing ? listing : "");
 	return *out ? 0 : -ENOMEM;
+}
+
+/* Lines of a listing with handles end with "# handle N". */
+static int find_rule(const char *listing, uint64_t handle, char *buf, size_t size)
+{
+	char mark[48];
+	const char *end, *line;
+
+	snprintf(mark, sizeof(mark), " # handle %" PRIu64 "\n", handle);
+	end = strstr(listing, mark);
+	if (!end)
+		return -ENOENT;
+	for (line = end; line > listing && line[-1] != '\n'; line--)
+		;
+	line += strspn(line, "\t ");
+	snprintf(buf, size, "%.*s", (int)(end - line), line);
+	return 0;
+}
+
+int nft_print_rule(struct nft *nft, const char *chain, uint64_t handle, char *buf, size_t size)
+{
+	unsigned flags = nft_ctx_output_get_flags(nft->context);
+	char command[192];
+	const char *listing;
+	int err;
+
+	snprintf(command, sizeof(command), "list chain %s", chain);
+	nft_ctx_output_set_flags(nft->context, flags | NFT_CTX_OUTPUT_HANDLE);
+	err = run(nft, command, NULL);
+	nft_ctx_output_set_flags(nft->context, flags);
+	listing = nft_ctx_get_output_buffer(nft->context);
+	return err ? err : find_rule(listing ? listing : "", handle, buf, size);
 }
 
 int nft_probe(void)

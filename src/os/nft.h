@@ -4,6 +4,7 @@
 #define OS_NFT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct nft;
@@ -19,6 +20,9 @@ int nft_run(struct nft *nft, const char *text, char **error);
 /* The rules of `table` ("inet gretel") without counters' values, as nft prints them: the same
  * rules give the same text. -ENOENT when there is no such table. *out is the caller's to free. */
 int nft_list_table(struct nft *nft, const char *table, char **out);
+
+/* One rule of a chain ("inet filter forward") as nft prints it. -ENOENT when there is none. */
+int nft_print_rule(struct nft *nft, const char *chain, uint64_t handle, char *buf, size_t size);
 
 /* Whether this kernel has nftables for us: 0, or -EPERM, -EPROTONOSUPPORT, ... */
 int nft_probe(void);

@@ -191,10 +191,11 @@ static int keep(void *arg, const struct nlmsghdr *answer)
 	return answer->nlmsg_type == RTM_NEWROUTE ? read_route(answer, arg) : 0;
 }
 
-static int ask_way(struct nl *nl, const struct ip_addr *to, const struct ip_addr *from,
-		   uint32_t oif, uint32_t flags, struct raw *out)
+static int ask_way(struct nl *nl, const struct route_question *question, uint32_t flags,
+		   struct raw *out)
 {
 	char buffer[NL_REQUEST_SIZE];
+	const struct ip_addr *to = &question->to, *from = &question->from;
 	struct nlmsghdr *request =
 		nl_begin(buffer, RTM_GETROUTE, NLM_F_ACK, sizeof(struct rtmsg), to->family);
 	struct rtmsg *header = mnl_nlmsg_get_payload(request);
@@ -202,28 +203,31 @@ static int ask_way(struct nl *nl, const struct ip_addr *to, const struct ip_addr
 	header->rtm_dst_len = (uint8_t)(addr_size(to->family) * 8);
 	header->rtm_flags = flags;
 	nl_put_addr(request, RTA_DST, to);
-	if (from && from->family != IP_NONE) {
+	if (from->family != IP_NONE) {
 		header->rtm_src_len = header->rtm_dst_len;
 		nl_put_addr(request, RTA_SRC, from);
 	}
-	if (oif)
-		mnl_attr_put_u32(request, RTA_OIF, oif);
+	if (question->oif)
+		mnl_attr_put_u32(request, RTA_OIF, question->oif);
+	if (question->iif)
+		mnl_attr_put_u32(request, RTA_IIF, question->iif);
+	if (question->mark)
+		mnl_attr_put_u32(request, RTA_MARK, question->mark);
 	return nl_ask(nl, request, keep, out);
 }
 
 /* Two questions: the route that matched is told without what was learnt about the path, and the
  * path without the prefix that matched. */
-int route_find(struct nl *nl, const struct ip_addr *to, const struct ip_addr *from, uint32_t oif,
-	       struct route_way *out)
+int route_ask(struct nl *nl, const struct route_question *question, struct route_way *out)
 {
 	struct raw path, match;
 	/* IPv6 tells the table of its own accord and refuses the flag. */
-	uint32_t table = to->family == IP_V4 ? RTM_F_LOOKUP_TABLE : 0;
-	int err = ask_way(nl, to, from, oif, table, &path);
+	uint32_t table = question->to.family == IP_V4 ? RTM_F_LOOKUP_TABLE : 0;
+	int err = ask_way(nl, question, table, &path);
 
 	if (err)
 		return err;
-	err = ask_way(nl, to, from, oif, table | RTM_F_FIB_MATCH, &match);
+	err = ask_way(nl, question, table | RTM_F_FIB_MATCH, &match);
 	if (err)
 		return err;
 	*out = (struct route_way){
@@ -234,8 +238,18 @@ int route_find(struct nl *nl, const struct ip_addr *to, const struct ip_addr *fr
 		.protocol = match.route.protocol,
 		.type = path.route.type,
 		.gateway = path.route.gateway,
-		.src = from && from->family != IP_NONE ? *from : path.route.src,
+		.src = question->from.family != IP_NONE ? question->from : path.route.src,
 		.mtu = path.mtu,
 	};
 	return 0;
+}
+
+int route_find(struct nl *nl, const struct ip_addr *to, const struct ip_addr *from, uint32_t oif,
+	       struct route_way *out)
+{
+	struct route_question question = {.to = *to, .oif = oif};
+
+	if (from)
+		question.from = *from;
+	return route_ask(nl, &question, out);
 }

@@ -50,6 +50,19 @@ struct route_way {
 	uint32_t mtu;		/* path MTU: of the route, or learnt; 0: that of the device */
 };
 
+/* A packet whose way is asked for; what is zero (family IP_NONE) is not told. With `iif` it is a
+ * packet that comes in there, and the answer is that of forwarding and of the reverse path filter.
+ */
+struct route_question {
+	struct ip_addr to, from;
+	uint32_t oif, iif; /* indexes of links */
+	uint32_t mark;	   /* firewall mark, host order */
+};
+/* The kernel's answer. -ENETUNREACH, -EHOSTUNREACH, ...: no route; with `iif` also: the device does
+ * not forward (-EHOSTUNREACH), the source may not come in there (-EXDEV, -EINVAL). Without it IPv4
+ * says -EINVAL or -ENETUNREACH when `from` is no address of this host. */
+int route_ask(struct nl *nl, const struct route_question *question, struct route_way *out);
+
 /* The kernel's answer for a packet to `to`, from `from` (NULL, or family IP_NONE: any) and out of
  * the link `oif` (0: any). -ENETUNREACH, -EHOSTUNREACH, ...: no route, or (IPv4) `from` is
  * no address of this host. */
