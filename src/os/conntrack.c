@@ -111,6 +111,11 @@ static int walk_entry(void *arg, const struct nlmsghdr *answer)
 	return walk->each(walk->arg, &entry);
 }
 
+int conntrack_open(struct nl *nl)
+{
+	return nl_open(nl, NETLINK_NETFILTER);
+}
+
 int conntrack_each(struct nl *nl, uint8_t family, conntrack_each_fn each, void *arg)
 {
 	char buffer[NL_REQUEST_SIZE];

@@ -28,8 +28,11 @@ struct conntrack_entry {
 #define CONNTRACK_SRC_NAT    (1u << 4)
 #define CONNTRACK_DST_NAT    (1u << 5)
 
+/* A socket for conntrack_each(); nl_close() closes it. */
+int conntrack_open(struct nl *nl);
+
 typedef int (*conntrack_each_fn)(void *arg, const struct conntrack_entry *entry);
-/* Walks all entries of one family over a NETLINK_NETFILTER socket. A value below zero from `each`
+/* Walks all entries of one family. A value below zero from `each`
  * ends the walk and is returned. -EPROTONOSUPPORT: the kernel has none. */
 int conntrack_each(struct nl *nl, uint8_t family, conntrack_each_fn each, void *arg);
 
