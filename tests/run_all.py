@@ -123,7 +123,7 @@ def style(step):
 
 
 def conf(step):
-    pytest(step, "tests/conf")
+    pytest(step, "tests/conf", "tests/peer")
 
 
 def system(step):

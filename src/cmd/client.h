@@ -10,6 +10,7 @@ struct client {
 	const char *config; /* absolute; NULL: not given */
 	const char *run_dir;
 	bool json;
+	const char *peer_for; /* --for SYSTEM; NULL: not given */
 };
 
 /*

@@ -24,6 +24,7 @@ static int verb_status(const struct client *, int, char **);
 static int verb_doctor(const struct client *, int, char **);
 static int verb_monitor(const struct client *, int, char **);
 static int verb_config(const struct client *, int, char **);
+static int verb_peer(const struct client *, int, char **);
 static int verb_add(const struct client *, int, char **);
 static int verb_change(const struct client *, int, char **);
 static int verb_del(const struct client *, int, char **);
@@ -50,6 +51,8 @@ static const struct verb {
 	{"monitor", "[TUNNEL]", "print what happens, as it happens, one JSON object a line", 0, 1,
 	 verb_monitor},
 	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
+	{"peer", "TUNNEL --for SYSTEM",
+	 "print what the other end needs, in the words of its system", 1, 1, verb_peer},
 	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
 	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
 	{"change", "NAME WORD ...", "change a tunnel that was added", 2, MSG_WORDS_MAX,
@@ -62,10 +65,13 @@ static const struct verb {
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
 
-static const struct option options[] = {
-	{"file", required_argument, NULL, 'c'}, {"run-dir", required_argument, NULL, 'r'},
-	{"json", no_argument, NULL, 'j'},	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},	{0}};
+static const struct option options[] = {{"file", required_argument, NULL, 'c'},
+					{"run-dir", required_argument, NULL, 'r'},
+					{"json", no_argument, NULL, 'j'},
+					{"for", required_argument, NULL, 'F'},
+					{"help", no_argument, NULL, 'h'},
+					{"version", no_argument, NULL, 'V'},
+					{0}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -230,6 +236,17 @@ static int verb_config(const struct client *client, int argc, char **argv)
 	return client_run_daemon(&c, (const char *const[]){"--config", NULL});
 }
 
+static int verb_peer(const struct client *client, int argc, char **argv)
+{
+	char path[PATH_MAX];
+	bool running;
+	struct client c = with_daemon_config(client, path, &running);
+	(void)argc;
+	return client_run_daemon(&c, (const char *const[]){"--peer", argv[0],
+							   client->peer_for ? "--for" : NULL,
+							   client->peer_for, NULL});
+}
+
 static json_t *words_request(const char *verb, int argc, char **argv)
 {
 	json_t *words = json_array();
@@ -331,6 +348,7 @@ static int print_help(void)
 	     "  -r, --run-dir DIR   where greteld keeps its socket and state (default "
 	     "$" MSG_RUN_DIR_ENV " or " MSG_RUN_DIR ")\n"
 	     "  -j, --json          answer in JSON\n"
+	     "      --for SYSTEM    with peer: what runs at the other end\n"
 	     "  -h, --help          this text\n"
 	     "  -V, --version       the version\n\nexit codes:");
 #define PRINT_EXIT(id, value, text) printf("  %d  %s\n", value, text);
@@ -369,6 +387,8 @@ static int run_verb(const struct client *client, int argc, char **argv)
 		return unknown_verb(client, argv[0]);
 	argc--;
 	argv++;
+	if (client->peer_for && verb->run != verb_peer)
+		return client_fail(client, EXIT_USAGE, "--for belongs to \"peer\": leave it out");
 	if (argc >= verb->min && argc <= verb->max)
 		return verb->run(client, argc, argv);
 	if (argc < verb->min)
@@ -393,6 +413,9 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			client.json = true;
+			break;
+		case 'F':
+			client.peer_for = optarg;
 			break;
 		case 'h':
 			return print_help();

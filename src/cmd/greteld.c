@@ -30,6 +30,7 @@ enum mode {
 	MODE_CONFIG,
 	MODE_DOWN,
 	MODE_DOCTOR,
+	MODE_PEER,
 	MODE_VERSION,
 	MODE_HELP
 };
@@ -38,8 +39,9 @@ struct settings {
 	enum mode mode;
 	bool foreground;
 	bool json, verbose;
-	bool add;	    /* the words after the options are those of `gretel add` */
-	const char *config; /* NULL: no main file, only added tunnels */
+	const char *peer, *peer_for; /* the names of --peer and --for */
+	bool add;		     /* the words after the options are those of `gretel add` */
+	const char *config;	     /* NULL: no main file, only added tunnels */
 	const char *run_dir;
 	char config_path[PATH_MAX], run_path[PATH_MAX];
 	char added[PATH_MAX];
@@ -54,12 +56,14 @@ static const struct option options[] = {
 	{"config", no_argument, NULL, 'O'},	{"down", no_argument, NULL, 'D'},
 	{"add", no_argument, NULL, 'A'},	{"version", no_argument, NULL, 'V'},
 	{"doctor", no_argument, NULL, 'X'},	{"json", no_argument, NULL, 'J'},
+	{"peer", required_argument, NULL, 'E'}, {"for", required_argument, NULL, 'F'},
 	{"help", no_argument, NULL, 'h'},	{0},
 };
 
 static const char usage[] =
 	"usage: greteld [-fv] [-c FILE] [-r DIR] [--check | --plan | --config | --down]\n"
 	"       greteld [-v] [-c FILE] [-r DIR] [--json] --doctor [TUNNEL]\n"
+	"       greteld [-c FILE] [-r DIR] --peer TUNNEL --for SYSTEM\n"
 	"       greteld [-fv] [-c FILE] [-r DIR] --add NAME WORD ...\n";
 
 static const char help[] =
@@ -75,6 +79,8 @@ static const char help[] =
 	"      --down          remove what a daemon that was killed has left, and end\n"
 	"      --doctor        examine the tunnels, or the one whose name follows, and end\n"
 	"      --json          with --doctor: answer in JSON\n"
+	"      --peer TUNNEL   print what the other end of the tunnel needs, and end\n"
+	"      --for SYSTEM    with --peer: what runs there\n"
 	"      --add           start with one more tunnel, in the words of \"gretel add\"\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          print this text\n\nexit codes:\n";
@@ -97,7 +103,7 @@ static int wrong_usage(const char *what, const char *word)
 /* Each mode has a letter; only one may be asked for. */
 static int set_mode(struct settings *s, int letter)
 {
-	static const char letters[] = "CPODXVh";
+	static const char letters[] = "CPODXEVh";
 	enum mode mode = (enum mode)(strchr(letters, letter) - letters + 1);
 	if (s->mode != MODE_SERVE && s->mode != mode)
 		return wrong_usage("more than one thing to do", "");
@@ -126,6 +132,13 @@ static int read_options(int argc, char **argv, struct settings *s)
 			break;
 		case 'J':
 			s->json = true;
+			break;
+		case 'E':
+			s->peer = optarg;
+			e = set_mode(s, letter);
+			break;
+		case 'F':
+			s->peer_for = optarg;
 			break;
 		case 'A':
 			s->add = true;
@@ -179,6 +192,8 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 		return doctor_run(s->config, s->added, s->run_dir,
 				  s->word_count ? s->words[0] : NULL, s->json,
 				  s->verbose || isatty(STDERR_FILENO), report);
+	case MODE_PEER:
+		return oneshot_peer(s->config, s->added, s->peer, s->peer_for, report);
 	case MODE_VERSION:
 		puts("greteld " GRETEL_VERSION);
 		return EXIT_OK;

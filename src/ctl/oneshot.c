@@ -10,6 +10,7 @@
 #include "ctl/apply.h"
 #include "ctl/instance.h"
 #include "ctl/msg.h"
+#include "ctl/peer/peer.h"
 
 int oneshot_check(const char *config, const struct report *report)
 {
@@ -32,6 +33,51 @@ int oneshot_config(const char *config, const char *added, const struct report *r
 	conf_print(conf, report->lines);
 	conf_free(conf);
 	return EXIT_OK;
+}
+
+static int no_system(const char *system, FILE *errors)
+{
+	if (system)
+		fprintf(errors, "unknown system \"%.64s\": the systems are ", system);
+	else
+		fputs("peer needs --for SYSTEM: the systems are ", errors);
+	peer_list_systems(errors);
+	fputc('\n', errors);
+	return EXIT_USAGE;
+}
+
+static int no_tunnel(const struct conf *conf, const char *tunnel, FILE *errors)
+{
+	fprintf(errors, "no tunnel \"%.64s\": the tunnels are", tunnel);
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		fprintf(errors, "%s %s", i ? "," : "", conf->tunnels[i].name);
+	fputs(conf->tunnel_count ? "\n" : " none\n", errors);
+	return EXIT_USAGE;
+}
+
+int oneshot_peer(const char *config, const char *added, const char *name, const char *system_name,
+		 const struct report *report)
+{
+	const struct peer_system *system = system_name ? peer_find_system(system_name) : NULL;
+	struct peer_view view;
+	struct conf *conf;
+	if (!system)
+		return no_system(system_name, report->errors);
+	if (conf_load(config, added, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	const struct conf_tunnel *tunnel = conf_find_tunnel(conf, name);
+	int e = EXIT_OK;
+	if (!tunnel) {
+		e = no_tunnel(conf, name, report->errors);
+	} else if (peer_mirror(conf, tunnel, &view) != 0) {
+		fputs("out of memory: free some\n", report->errors);
+		e = EXIT_FAILED;
+	} else {
+		peer_print(&view, system, report->lines, report->errors);
+		peer_view_free(&view);
+	}
+	conf_free(conf);
+	return e;
 }
 
 /* A kernel to talk to and what was saved in the run directory. */

@@ -89,7 +89,8 @@ def test_verb(verb):
     done = subprocess.run([BUILD / "src/cmd/gretel", "help", verb], capture_output=True, text=True, timeout=20)
     assert done.stdout == f"gretel {verb}{' ' if words else ''}{words}: {text}\n"
     head = next(head for head, _ in items(PAGES["gretel.8"], "Verbs") if head.split()[1] == verb)
-    in_page = " ".join(re.sub(r"\b(Cm|Ar|Op)\b", "", head).split()[1:]).lower()
+    bare = re.sub(r"\b(Cm|Ar|Op)\b", "", head.replace("Fl ", "-"))
+    in_page = " ".join(bare.split()[1:]).lower()
     assert in_page == " ".join(re.sub(r"[\[\]]", "", words).split()).lower()
 
 
@@ -171,7 +172,8 @@ def complete(line, run_dir="/nonexistent"):
 
 
 def test_completion():
-    flags = {flag for name, (letter, _) in options("gretel").items() for flag in (f"--{name}", f"-{letter}")}
+    flags = {flag for name, (letter, _) in options("gretel").items() for flag in (f"--{name}", f"-{letter}")
+             if flag != "-None"}
     assert complete("gretel ") == set(verbs()) | flags
     assert complete("gretel -r /tmp re") == {"reload"}
     assert complete("gretel --") == {flag for flag in flags if flag.startswith("--")}
@@ -180,6 +182,7 @@ def test_completion():
     assert complete("gretel add g1 mode ") == {"gre", "ip6gre", "gretap", "ip6gretap"}
     assert complete("gretel change g1 nopm") == {"nopmtudisc"}
     assert complete("gretel up ") == set()
+    assert complete("gretel peer My_Tunnel --for ip") == {"iproute2"}
 
 
 def test_completion_of_the_daemon():

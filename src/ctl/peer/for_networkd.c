@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of systemd-networkd, each behind a line "### PATH". The device does not hang on the
+ * underlay's .network file (Independent=yes). What networkd does not do is left to sysctl.d and to
+ * a service that loads a table of nftables.
+ */
+#include <inttypes.h>
+
+#include "ctl/peer/print.h"
+
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+static void begin_file(const struct peer_out *out, const char *before, const char *name,
+		       const char *after)
+{
+	fprintf(out->out, "\n### %s%s%s\n", before, name, after);
+}
+
+static void print_notes(const struct peer_view *view, const struct peer_out *out)
+{
+	const struct conf_tunnel *t = view->tunnel;
+	bool v6 = t->local.family == IP_V6;
+
+	linux_notes(view, out);
+	if (view->csum_send || view->csum_require)
+		peer_note(out,
+			  "systemd-networkd has no checksums for GRE: write checksum = no here");
+	if (view->seq_send != view->seq_receive || (v6 && view->seq_send))
+		peer_note(out,
+			  "systemd-networkd has sequence numbers in both directions%s: "
+			  "write sequence = %s here",
+			  v6 ? ", and over IPv4 only" : " only", v6 ? "no" : "yes");
+	if ((t->ikey.present && !t->ikey.value) || (t->okey.present && !t->okey.value))
+		peer_note(out, "systemd-networkd takes key 0 for none: write another key here");
+	if (t->tos_inherit || (v6 && t->tos))
+		peer_note(out,
+			  "systemd-networkd cannot set this class of service: here tos = %s%02x",
+			  t->tos_inherit ? "inherit, 0x" : "0x", t->tos);
+	if (t->df == DF_CLEAR)
+		peer_note(out,
+			  "systemd-networkd cannot ignore the passenger's DF bit: here df = clear");
+	if (t->bind[0])
+		peer_note(out,
+			  "add Tunnel=%s to the [Network] of the device that leads to us there, "
+			  "and delete Independent=yes",
+			  t->name);
+}
+
+static void print_netdev(const struct peer_view *view, const struct peer_out *out)
+{
+	const struct conf_tunnel *t = view->tunnel;
+	char text[ADDR_TEXT_SIZE];
+	bool v6 = t->local.family == IP_V6;
+
+	begin_file(out, "/etc/systemd/network/25-", t->name, ".netdev");
+	peer_say(out, "The interface; %u octets are left of a path of %d.", view->mtu,
+		 PEER_PATH_MTU);
+	peer_line(out, "[NetDev]\nName=%s\nKind=%s\nMTUBytes=%u\n", t->name, linux_kind(t),
+		  view->mtu);
+	peer_say(out, "Outer addresses, keys and header as the other end expects them.");
+	peer_line(out, "[Tunnel]\nIndependent=yes");
+	peer_line(out, "Local=%s", addr_format(&t->local, text));
+	peer_line(out, "Remote=%s", addr_format(&t->remote, text));
+	if (t->ikey.present)
+		peer_line(out, "InputKey=%" PRIu32, t->ikey.value);
+	if (t->okey.present)
+		peer_line(out, "OutputKey=%" PRIu32, t->okey.value);
+	peer_line(out, "TTL=%u", t->ttl_inherit ? 0 : t->ttl);
+	if (t->tos && !v6)
+		peer_line(out, "TOS=%u", t->tos);
+	if (view->seq_send && view->seq_receive && !v6)
+		peer_line(out, "SerializeTunneledPackets=yes");
+	if (v6)
+		peer_line(out, "EncapsulationLimit=none");
+	else
+		peer_line(out, "DiscoverPathMTU=%s", yes_no(t->df == DF_SET));
+}
+
+static void print_addresses(const struct conf_tunnel *t, const struct peer_out *out)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	for (size_t i = 0; i < t->address_count; i++) {
+		const struct conf_address *a = &t->addresses[i];
+		struct ip_prefix peer = {a->peer, a->local.len};
+
+		if (i == 0) {
+			fputc('\n', out->out);
+			peer_say(out, "Addresses inside the tunnel.");
+		}
+		peer_line(out, "[Address]\nAddress=%s", prefix_format(&a->local, text));
+		if (a->peer.family != IP_NONE)
+			peer_line(out, "Peer=%s", prefix_format(&peer, text));
+	}
+}
+
+static void print_route(const struct peer_out *out, const struct ip_prefix *to, uint32_t table)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	peer_line(out, "[Route]\nDestination=%s", prefix_format(to, text));
+	if (to->addr.family == IP_V4)
+		peer_line(out, "Scope=link");
+	if (table != 254)
+		peer_line(out, "Table=%" PRIu32, table);
+}
+
+static void print_routes(const struct conf_tunnel *t, const struct peer_out *out)
+{
+	if (t->route_count) {
+		fputc('\n', out->out);
+		peer_say(out, "Networks behind the other end.");
+	}
+	for (size_t i = 0; i < t->route_count; i++)
+		print_route(out, &t->routes[i].to, t->routes[i].table);
+}
+
+static void print_policy(const struct peer_view *view, const struct peer_out *out)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	if (view->source_count) {
+		fputc('\n', out->out);
+		peer_say(out, "These hosts take the default route of table %d.", PEER_TABLE);
+	}
+	for (size_t i = 0; i < view->source_count; i++)
+		peer_line(out, "[RoutingPolicyRule]\nFrom=%s\nTable=%d",
+			  prefix_format(&view->sources[i], text), PEER_TABLE);
+	if (!view->return_path)
+		return;
+	fputc('\n', out->out);
+	peer_say(out, "Answers to connections that came in by the tunnel leave by it.");
+	for (int v6 = 0; v6 < 2; v6++) {
+		const struct ip_prefix any = {.addr.family = v6 ? IP_V6 : IP_V4};
+
+		if (v6 ? !view->inside6 : !view->inside4)
+			continue;
+		print_route(out, &any, PEER_TABLE);
+		peer_line(out, "[RoutingPolicyRule]\nFamily=ipv%d\nFirewallMark=%d\nTable=%d",
+			  v6 ? 6 : 4, PEER_TABLE, PEER_TABLE);
+	}
+}
+
+static void print_network(const struct peer_view *view, const struct peer_out *out)
+{
+	const struct conf_tunnel *t = view->tunnel;
+
+	begin_file(out, "/etc/systemd/network/25-", t->name, ".network");
+	peer_line(out, "[Match]\nName=%s\n", t->name);
+	peer_say(out, "A tunnel is there whether its peer is or not.");
+	peer_line(out, "[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=no");
+	if (linux_answers(view) && t->local.family == IP_V4)
+		peer_line(out, "IPv4AcceptLocal=yes");
+	if (t->bridge[0])
+		peer_line(out, "Bridge=%s", t->bridge);
+	print_addresses(t, out);
+	print_routes(t, out);
+	print_policy(view, out);
+}
+
+static void print_sysctl(const struct peer_view *view, const struct peer_out *out)
+{
+	const char *name = view->tunnel->name;
+	bool loose = view->return_path || linux_answers(view);
+
+	if (!linux_forwards4(view) && !linux_forwards6(view) && !loose)
+		return;
+	begin_file(out, "/etc/sysctl.d/90-", name, ".conf");
+	if (linux_forwards4(view) || linux_forwards6(view))
+		peer_say(out, "This machine forwards.");
+	if (linux_forwards4(view))
+		peer_line(out, "net/ipv4/ip_forward = 1");
+	if (linux_forwards6(view))
+		peer_line(out, "net/ipv6/conf/all/forwarding = 1");
+	if (!loose)
+		return;
+	peer_say(out, "Sources that are routed elsewhere are taken from the tunnel.");
+	peer_line(out, "net/ipv4/conf/%s/rp_filter = %d", name, view->inside4 ? 2 : 0);
+}
+
+static void print_service(const struct peer_view *view, const struct peer_out *out)
+{
+	const char *name = view->tunnel->name;
+	char table[IFNAMSIZ + 8];
+
+	if (!linux_has_rules(view))
+		return;
+	linux_table(view->tunnel, table);
+	begin_file(out, "/etc/nftables-", name, ".conf");
+	linux_rules(view, out, table);
+	begin_file(out, "/etc/systemd/system/nftables-", name, ".service");
+	peer_say(out, "Loads the rules at boot; \"systemctl enable --now nftables-%s\".", name);
+	peer_line(out,
+		  "[Unit]\nBefore=network-pre.target\nWants=network-pre.target\n"
+		  "DefaultDependencies=no\n\n"
+		  "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+		  "ExecStart=/usr/sbin/nft -f /etc/nftables-%s.conf\n"
+		  "ExecStop=/usr/sbin/nft delete table inet %s\n\n"
+		  "[Install]\nWantedBy=sysinit.target",
+		  name, table);
+}
+
+void peer_for_networkd(const struct peer_view *view, const struct peer_out *out)
+{
+	peer_say(out, "Each file begins at a line ### PATH. Then: networkctl reload");
+	print_notes(view, out);
+	print_netdev(view, out);
+	print_network(view, out);
+	print_sysctl(view, out);
+	print_service(view, out);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mirror.h: what the files that make a struct peer_view share. */
+#ifndef CTL_PEER_MIRROR_H
+#define CTL_PEER_MIRROR_H
+
+#include "ctl/peer/peer.h"
+
+struct mirror {
+	const struct conf *conf;	  /* ours */
+	const struct conf_tunnel *tunnel; /* ours */
+	struct peer_view *view;
+	struct conf_tunnel *theirs; /* view->tunnel, to be written */
+	FILE *notes;
+	bool lost; /* memory ran out */
+};
+
+__attribute__((format(printf, 2, 3))) void mirror_note(struct mirror *mirror, const char *format,
+						       ...);
+/* One more element, zero, of an array of the view; NULL when memory runs out. */
+void *mirror_grow(struct mirror *mirror, void *array, size_t *count, size_t size);
+
+/* The addresses of both ends inside, from one of ours. False when the other one cannot be known. */
+bool mirror_other_end(const struct conf *conf, const struct conf_address *ours,
+		      struct ip_addr *other);
+/* Whether the prefix is, or is part of, what the peer has inside the tunnel. */
+bool mirror_is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix);
+
+/* A route of the peer to a network behind us, once. */
+void mirror_add_route(struct mirror *mirror, const struct ip_prefix *to);
+
+/* mirror_forward.c: [forward] of the peer, and its routes to what is behind us. */
+void mirror_forward(struct mirror *mirror);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * peer.h: the other end of a tunnel, in the words of the system that runs there.
+ *
+ *	conf -> peer_mirror() -> struct peer_view -> peer_print() -> for_*.c
+ *
+ * The view is the file that the peer would have if it were a gretel, and what follows from it in
+ * numbers; it is computed once and PURE. Each for_*.c only writes it down, and says in a comment
+ *and on the error stream what its system cannot do.
+ */
+#ifndef CTL_PEER_PEER_H
+#define CTL_PEER_PEER_H
+
+#include "ctl/conf.h"
+
+/* The table of the peer for routes that only some of its hosts take, such as a default route that
+ * must not carry the outer packets. */
+#define PEER_TABLE 100
+
+/* What is assumed of the path between the two: nobody can ask the peer's. Octets. */
+#define PEER_PATH_MTU 1500
+
+struct peer_view {
+	struct conf *conf;		  /* the peer's: one tunnel and what it forwards */
+	const struct conf_tunnel *tunnel; /* of `conf` */
+	uint32_t mtu;			  /* of the peer's interface, octets */
+	uint16_t mss4, mss6;		  /* what TCP is clamped to; 0: not at all */
+	bool csum_send, csum_require, seq_send, seq_receive;
+	bool inside4,
+		inside6;  /* families of the passengers that addresses, routes and rules name */
+	bool forward;	  /* forwarding has to be on */
+	bool return_path; /* answers leave by the tunnel on which the question came */
+	/* The hosts of the peer that take its default route of PEER_TABLE. */
+	struct ip_prefix *sources;
+	size_t source_count;
+	char *notes; /* what the file does not say of the peer, a line each; may be empty */
+};
+
+/* Mirrors one tunnel of `conf`. Returns 0 or -ENOMEM. */
+int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, struct peer_view *out);
+void peer_view_free(struct peer_view *view);
+
+struct peer_system;
+
+/* NULL when there is none. */
+const struct peer_system *peer_find_system(const char *name);
+/* "gretel, iproute2, ..." */
+void peer_list_systems(FILE *out);
+/* What cannot be said in the system's words is told in a comment and on `errors`. */
+void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,
+		FILE *errors);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of systems, comments and notes. */
+#include "ctl/peer/print.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const struct peer_system {
+	const char *name;
+	const char *comment; /* what begins a comment line */
+	peer_print_fn *print;
+} systems[] = {
+	{"gretel", "#", peer_for_gretel},
+	{"iproute2", "#", peer_for_iproute2},
+	{"systemd-networkd", "#", peer_for_networkd},
+};
+
+#define SYSTEMS (sizeof systems / sizeof systems[0])
+
+const struct peer_system *peer_find_system(const char *name)
+{
+	for (size_t i = 0; i < SYSTEMS; i++)
+		if (strcmp(name, systems[i].name) == 0)
+			return &systems[i];
+	return NULL;
+}
+
+void peer_list_systems(FILE *out)
+{
+	for (size_t i = 0; i < SYSTEMS; i++)
+		fprintf(out, "%s%s", i ? ", " : "", systems[i].name);
+}
+
+void peer_say(const struct peer_out *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(out->out, "%s ", out->system->comment);
+	vfprintf(out->out, format, args);
+	fputc('\n', out->out);
+	va_end(args);
+}
+
+void peer_note(const struct peer_out *out, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	fprintf(out->out, "%s NOTE: %s\n", out->system->comment, text);
+	fprintf(out->errors, "note: %s\n", text);
+}
+
+void peer_line(const struct peer_out *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(out->out, format, args);
+	fputc('\n', out->out);
+	va_end(args);
+}
+
+const char *peer_prefix(const struct ip_prefix *prefix, char buf[PREFIX_TEXT_SIZE])
+{
+	if (prefix->len == addr_size(prefix->addr.family) * 8)
+		return addr_format(&prefix->addr, buf);
+	return prefix_format(prefix, buf);
+}
+
+unsigned peer_keepalive_seconds(const struct conf_tunnel *tunnel)
+{
+	return (tunnel->keepalive_interval_ms + 999) / 1000;
+}
+
+void peer_note_devices(const struct peer_view *view, const struct peer_out *out)
+{
+	const struct conf_forward *forward = &view->conf->forward;
+	const struct conf_tunnel *t = view->tunnel;
+
+	if (t->bind[0])
+		peer_note(out, "%s is our device towards the peer: write the peer's towards us",
+			  t->bind);
+	if (t->bridge[0])
+		peer_note(out, "%s is our bridge: write the name of the peer's", t->bridge);
+	for (size_t i = 0; i < forward->snat_count; i++)
+		if (strcmp(forward->snats[i].out, t->name) != 0)
+			peer_note(out,
+				  "%s is our device towards our hosts: write the peer's towards "
+				  "its own",
+				  forward->snats[i].out);
+}
+
+static void print_notes(const struct peer_view *view, const struct peer_out *out)
+{
+	const char *text = view->notes;
+
+	while (text && *text) {
+		size_t len = strcspn(text, "\n");
+
+		peer_note(out, "%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,
+		FILE *errors)
+{
+	const struct peer_out target = {out, errors, system};
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+
+	if (system->print == peer_for_iproute2)
+		fputs("#!/bin/sh\n", out);
+	peer_say(&target, "Tunnel %s at %s, the other end of the one that %s has.",
+		 view->tunnel->name, addr_format(&view->tunnel->local, local),
+		 addr_format(&view->tunnel->remote, remote));
+	peer_say(&target, "Printed by \"gretel peer %s --for %s\".", view->tunnel->name,
+		 system->name);
+	print_notes(view, &target);
+	system->print(view, &target);
+}
