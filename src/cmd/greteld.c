@@ -415,6 +415,7 @@ static int run_loop(struct session *session, int ready_fd, int code)
 	uv_run(session->loop, UV_RUN_DEFAULT);
 	notify_stopping();
 	int e = session->down ? 0 : do_logged(session, session_down);
+	session_hooks_finish(session);
 	notify_watchdog_stop();
 	uv_close((uv_handle_t *)&signals.term, NULL);
 	uv_close((uv_handle_t *)&signals.interrupt, NULL);

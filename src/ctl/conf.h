@@ -90,6 +90,8 @@ enum conf_tunnel_key {
 	TUNNEL_KEEPALIVE_NAT,
 	TUNNEL_PROBE,
 	TUNNEL_ECHO_REPLY,
+	TUNNEL_ON_UP,
+	TUNNEL_ON_DOWN,
 	TUNNEL_NOTRACK,
 	TUNNEL_LANE,
 	TUNNEL_KEY_COUNT
@@ -121,17 +123,18 @@ struct conf_tunnel {
 	uint8_t tos;
 	bool ecn; /* RFC 6040 normal mode; false: outer ECN field always zero */
 	enum conf_df df;
-	uint32_t mtu;			/* 0: auto */
-	bool mss_auto;			/* clamp to the MTU */
-	uint16_t mss;			/* when not auto: clamp to this; 0: do not clamp */
-	uint32_t keepalive_interval_ms; /* 0: no keepalive */
-	uint8_t keepalive_retries;	/* missed answers until the peer counts as gone */
+	uint32_t mtu;			    /* 0: auto */
+	bool mss_auto;			    /* clamp to the MTU */
+	uint16_t mss;			    /* when not auto: clamp to this; 0: do not clamp */
+	uint32_t keepalive_interval_ms;	    /* 0: no keepalive */
+	uint8_t keepalive_retries;	    /* missed answers until the peer counts as gone */
 	enum keepalive_form keepalive_form; /* of our questions */
-	bool keepalive_hold;		/* a peer that returns has to prove itself first */
-	bool keepalive_nat; /* the peer writes a private address where its outer one belongs */
-	struct ip_addr probe; /* asked by ICMP instead; family IP_NONE: the keepalive asks */
-	bool echo_return;     /* echo replies that probe the tunnel go back into it */
-	bool notrack; /* outer packets bypass conntrack, where nothing of ours NATs them */
+	bool keepalive_hold;		    /* a peer that returns has to prove itself first */
+	bool keepalive_nat;    /* the peer writes a private address where its outer one belongs */
+	struct ip_addr probe;  /* asked by ICMP instead; family IP_NONE: the keepalive asks */
+	bool echo_return;      /* echo replies that probe the tunnel go back into it */
+	char *on_up, *on_down; /* commands for a shell; NULL when not given */
+	bool notrack;	       /* outer packets bypass conntrack, where nothing of ours NATs them */
 	enum conf_lane lane;
 
 	struct conf_address *addresses;

@@ -193,6 +193,8 @@ void conf_free(struct conf *conf)
 	if (!conf)
 		return;
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		free(conf->tunnels[i].on_up);
+		free(conf->tunnels[i].on_down);
 		free(conf->tunnels[i].addresses);
 		free(conf->tunnels[i].routes);
 	}

@@ -145,26 +145,31 @@ static bool check_assignment(struct conf_reader *reader, const char *line)
 	return false;
 }
 
-/* Cuts a comment (# or ; at the start or behind a space) and the space around the rest. */
-static void trim_line(const char **start, size_t *len)
+/* Cuts a comment (# or ; at the start or behind a space) and the space around the rest. True when
+ * there was text before a comment. */
+static bool trim_line(const char **start, size_t *len)
 {
 	const char *s = *start;
-	size_t n = *len;
+	size_t n = *len, whole;
+	bool commented;
 
 	while (n > 0 && (*s == ' ' || *s == '\t')) {
 		s++;
 		n--;
 	}
+	whole = n;
 	for (size_t i = 0; i < n; i++) {
 		bool first = i == 0 || s[i - 1] == ' ' || s[i - 1] == '\t';
 
 		if (first && (s[i] == '#' || s[i] == ';'))
 			n = i;
 	}
+	commented = n > 0 && n < whole;
 	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
 		n--;
 	*start = s;
 	*len = n;
+	return commented;
 }
 
 /* Octets that no line may have, comment or not. Zeros are told once, since UTF-16 is full of them:
@@ -201,7 +206,7 @@ static void read_line(struct conf_reader *reader, const char *line, size_t len,
 		line += 3;
 		len -= 3;
 	}
-	trim_line(&line, &len);
+	reader->commented = trim_line(&line, &len);
 	if (len > CONF_LINE_MAX) {
 		conf_fault(reader->faults, reader->at,
 			   "the line has more than %d characters: write a shorter value, or a list "

@@ -40,6 +40,7 @@ struct conf_reader {
 	enum conf_section section;
 	struct conf_tunnel *tunnel; /* the last of conf->tunnels, in SECTION_TUNNEL */
 	const char *key;	    /* name of the key being read */
+	bool commented;		    /* the line had a comment behind its text */
 	/* Where each key was last written: in this section for a tunnel's, in any file else. */
 	struct conf_place seen[CONF_KEY_COUNT];
 	/* Where this file has its [forward] and [daemon]; line 0: not yet. */
@@ -99,6 +100,9 @@ void conf_profiles_fill(struct conf_reader *reader);
 
 /* conf_way_keys.c */
 conf_key_fn conf_key_backup_of, conf_key_group, conf_key_return_path;
+
+/* conf_hook.c */
+conf_key_fn conf_key_on_up, conf_key_on_down;
 
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,

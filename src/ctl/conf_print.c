@@ -141,6 +141,10 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	print_header(tunnel, out);
 	print_limits(tunnel, out);
 	print_live(tunnel, out);
+	if (tunnel->on_up)
+		fprintf(out, "on-up = %s\n", tunnel->on_up);
+	if (tunnel->on_down)
+		fprintf(out, "on-down = %s\n", tunnel->on_down);
 	fprintf(out, "notrack = %s\n", tunnel->notrack ? "yes" : "no");
 	fprintf(out, "lane = %s\n", tunnel->lane == LANE_USER ? "user" : "auto");
 }

@@ -27,6 +27,7 @@ struct session;
 	X(PATH_MTU, "path-mtu", "the path to the peer carries packets of another size") \
 	X(PEER, "peer", "the address of the peer is another one")                       \
 	X(LOCAL, "local", "the local address of a tunnel is another one")               \
+	X(HOOK, "hook", "a command of on-up or on-down has ended")                      \
 	X(RELOAD, "reload", "the configuration was read again, or edited by a command") \
 	X(REPAIR, "repair", "what somebody else had changed was put back")              \
 	X(STOP, "stop", "the daemon goes down")                                         \

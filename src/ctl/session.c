@@ -38,6 +38,12 @@ int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct sess
 		return e;
 	}
 	s->kernel_opened = true;
+	e = session_hooks_open(s);
+	if (e) {
+		fprintf(errors, "out of memory\n");
+		session_free(s);
+		return e;
+	}
 	e = state_load(run_dir, &s->state);
 	if (e)
 		log_warn("%s/%s: %s: going on without what was saved there", run_dir, MSG_STATE,
@@ -59,6 +65,7 @@ static void stop_lane(struct session *s)
 void session_stop(struct session *s)
 {
 	repair_close(s);
+	session_hooks_close(s);
 	stop_lane(s);
 }
 

@@ -70,6 +70,7 @@ struct session {
 	struct conf *conf;		/* NULL: nothing is in place */
 	struct session_tunnel *tunnels; /* in the conf's order */
 	struct repair repair;
+	struct hooks *hooks;
 	struct server *server; /* borrowed, for events; NULL: nobody can listen yet */
 	bool down;	       /* session_down() has been done: the daemon is to end */
 };
@@ -114,6 +115,15 @@ void tunnels_note_refusals(struct session *session, const struct pass *pass);
 void tunnels_note_verdict(struct session *session, const char *name);
 /* All have been taken away. */
 void tunnels_note_down(struct session *session);
+
+/* session_hooks.c: the commands of tunnels. */
+int session_hooks_open(struct session *session);
+/* The tunnel can be used now, or not any more, for this reason: runs its command for that. */
+void session_hooks_note(struct session *session, const struct conf_tunnel *tunnel, bool up,
+			const char *reason);
+/* Lets those that run and wait end, HOOK_LIMIT_MS at most. */
+void session_hooks_finish(struct session *session);
+void session_hooks_close(struct session *session);
 
 /* status.c. The whole answer of `gretel status`, or of one tunnel; NULL when there is none of that
  * name. */

@@ -48,8 +48,10 @@ static void tell_state(struct session *s, const char *name, const struct session
 			      now->state == SESSION_WAITING ? "waits" : "failed", now->reason);
 }
 
-static void tell_use(struct session *s, const char *name, enum session_use use, const char *reason)
+static void tell_use(struct session *s, const struct conf_tunnel *tunnel, enum session_use use,
+		     const char *reason)
 {
+	const char *name = tunnel->name;
 	json_t *details = json_pack("{s:b, s:s}", "usable", use == USE_YES, "reason", reason);
 	if (use == USE_YES)
 		session_event(s, EVENT_USABLE, name, details, LOG_LEVEL_DEBUG,
@@ -57,16 +59,17 @@ static void tell_use(struct session *s, const char *name, enum session_use use, 
 	else
 		session_event(s, EVENT_USABLE, name, details, LOG_LEVEL_DEBUG,
 			      "tunnel %s cannot be used: %s", name, reason);
+	session_hooks_note(s, tunnel, use == USE_YES, reason);
 }
 
 /* Whether the tunnel can be used now, and tells when that is new. */
-static void judge(struct session *s, const char *name, struct session_tunnel *t)
+static void judge(struct session *s, const struct conf_tunnel *tunnel, struct session_tunnel *t)
 {
 	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
 	enum session_use use = t->use;
 	char silence[128];
 	const char *reason = t->reason;
-	if (s->dp && dp_tunnel_keepalive(s->dp, name, &k) != 0)
+	if (s->dp && dp_tunnel_keepalive(s->dp, tunnel->name, &k) != 0)
 		k.state = KEEPALIVE_OFF;
 	if (t->state != SESSION_UP) {
 		use = USE_NO;
@@ -80,7 +83,7 @@ static void judge(struct session *s, const char *name, struct session_tunnel *t)
 	if (use == t->use)
 		return;
 	t->use = use;
-	tell_use(s, name, use, reason);
+	tell_use(s, tunnel, use, reason);
 }
 
 /* The tunnel of that name in s->conf, NULL when there is none; *hint is where it is looked for
@@ -98,13 +101,15 @@ static struct session_tunnel *find_old(const struct session *s, const char *name
 	return NULL;
 }
 
-static void tell_removed(struct session *s, const char *name, const struct session_tunnel *t)
+static void tell_removed(struct session *s, const struct conf_tunnel *tunnel,
+			 const struct session_tunnel *t)
 {
+	const char *name = tunnel->name;
 	session_event(s, EVENT_STATE, name,
 		      json_pack("{s:s, s:s}", "state", "removed", "reason", ""), LOG_LEVEL_DEBUG,
 		      "tunnel %s is removed", name);
 	if (t->use == USE_YES)
-		tell_use(s, name, USE_NO, "it is removed");
+		tell_use(s, tunnel, USE_NO, "it is removed");
 }
 
 /* Those of s->conf that `conf` does not have. */
@@ -121,7 +126,7 @@ static void tell_all_removed(struct session *s, const struct conf *conf)
 				hint = k + 1;
 		}
 		if (!found)
-			tell_removed(s, name, &s->tunnels[i]);
+			tell_removed(s, &s->conf->tunnels[i], &s->tunnels[i]);
 	}
 }
 
@@ -171,7 +176,7 @@ int tunnels_note(struct session *s, const struct conf *conf, const struct pass *
 			now[i].use = old->use;
 		if (!old || old->state != now[i].state || strcmp(old->reason, now[i].reason) != 0)
 			tell_state(s, name, old, &now[i]);
-		judge(s, name, &now[i]);
+		judge(s, &conf->tunnels[i], &now[i]);
 	}
 	free(s->tunnels);
 	s->tunnels = now;
@@ -218,7 +223,7 @@ void tunnels_note_refusals(struct session *s, const struct pass *pass)
 		struct session_tunnel *t = &s->tunnels[i];
 		if (old[i].state != t->state || strcmp(old[i].reason, t->reason) != 0)
 			tell_state(s, name, &old[i], t);
-		judge(s, name, t);
+		judge(s, &s->conf->tunnels[i], t);
 	}
 	free(old);
 }
@@ -246,7 +251,7 @@ void tunnels_note_verdict(struct session *s, const char *name)
 	    (k.state != KEEPALIVE_UP && k.state != KEEPALIVE_DOWN))
 		return;
 	tell_verdict(s, name, &k);
-	judge(s, name, &s->tunnels[tunnel - s->conf->tunnels]);
+	judge(s, tunnel, &s->tunnels[tunnel - s->conf->tunnels]);
 }
 
 void tunnels_note_down(struct session *s)

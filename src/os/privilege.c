@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 int privilege_raise_files(void)
 {
@@ -27,11 +28,16 @@ int privilege_drop(void)
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
 		if (capng_have_capability(CAPNG_PERMITTED, kept[i]))
 			had |= 1u << i;
-	capng_clear(CAPNG_SELECT_CAPS);
+	/* Without being root, what is executed later keeps only what is ambient. */
+	capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
+	if (geteuid() != 0)
+		sets |= CAPNG_INHERITABLE | CAPNG_AMBIENT;
+	capng_clear(CAPNG_SELECT_ALL);
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
 		if (had & 1u << i)
-			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
-	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+			capng_update(CAPNG_ADD, sets, kept[i]);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0 ? -EPERM
+											   : 0;
 }
 
 bool privilege_may(enum privilege privilege)

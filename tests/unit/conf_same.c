@@ -34,6 +34,11 @@ static bool same_routes(const struct conf_tunnel *a, const struct conf_tunnel *b
 	return true;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->mode == b->mode && a->profile == b->profile &&
@@ -48,6 +53,7 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->keepalive_retries == b->keepalive_retries &&
 	       a->keepalive_form == b->keepalive_form && a->keepalive_hold == b->keepalive_hold &&
 	       a->keepalive_nat == b->keepalive_nat && addr_equal(&a->probe, &b->probe) &&
+	       same_text(a->on_up, b->on_up) && same_text(a->on_down, b->on_down) &&
 	       a->echo_return == b->echo_return && a->notrack == b->notrack && a->lane == b->lane &&
 	       strcmp(a->backup_of, b->backup_of) == 0 && strcmp(a->group, b->group) == 0 &&
 	       a->weight == b->weight && a->return_path == b->return_path &&
