@@ -344,6 +344,8 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	drop_alien_addresses(out);
 	if (!err && (what = "reading routes"))
 		err = read_routes(&kernel->route, out);
+	if (!err && (what = "reading the interfaces' settings"))
+		err = actual_read_settings(&kernel->route, out);
 	if (!err && (what = "reading the nftables rules"))
 		err = read_rules(kernel, out);
 	if (!err && (what = "reading what is forwarded"))
@@ -360,6 +362,7 @@ void actual_free(struct actual *actual)
 	free(actual->links_by_index);
 	free(actual->addresses);
 	free(actual->routes);
+	free(actual->settings);
 	free(actual->ways);
 	free(actual->lane);
 	for (int i = 0; i < SWITCH_COUNT; i++)

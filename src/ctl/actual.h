@@ -42,6 +42,14 @@ struct actual_way {
 	uint32_t path_mtu; /* octets; 0: not known */
 };
 
+/* What net.ipv4.conf and net.ipv6.conf have for a link of ours. */
+struct actual_settings {
+	uint32_t index;
+	bool has4, has6; /* the link has the family */
+	bool ignore_linkdown4, ignore_linkdown6;
+	uint8_t rp_filter;
+};
+
 struct actual {
 	struct link_info *links; /* all of the namespace, by name */
 	struct link_info **links_by_index;
@@ -50,6 +58,9 @@ struct actual {
 	size_t address_count;
 	struct route_info *routes; /* on our links with our number, by oif */
 	size_t route_count;
+	struct actual_settings *settings; /* of our links, by index */
+	size_t setting_count;
+	uint8_t rp_filter_all, rp_filter_default;
 	struct actual_way *ways; /* one per tunnel of the conf, in its order */
 	size_t way_count;
 
@@ -84,6 +95,8 @@ const struct dp_params *actual_lane(const struct actual *actual, const char *nam
 const struct address_info *actual_addresses(const struct actual *actual, uint32_t index,
 					    size_t *count);
 const struct route_info *actual_routes(const struct actual *actual, uint32_t index, size_t *count);
+/* NULL when there are none. */
+const struct actual_settings *actual_settings(const struct actual *actual, uint32_t index);
 /* Whether the link bears our mark, or is carried by our lane, or its creation by us was cut short.
  */
 bool actual_is_ours(const struct actual *actual, const struct link_info *link);

@@ -181,6 +181,60 @@ static int carry(struct apply *apply, const struct step *step, const struct dp_p
 	return err;
 }
 
+/* A family that the interface does not have yet has no settings; when it comes, the next look sets
+ * them. */
+static int write_setting(struct apply *apply, const struct step *step, unsigned setting,
+			 const char *value)
+{
+	char path[SYSCTL_NAME_SIZE];
+	int err;
+
+	snprintf(path, sizeof(path), "net/%s/conf/%s/%s",
+		 setting == SETTING_LINKDOWN6 ? "ipv6" : "ipv4", step->object,
+		 setting == SETTING_RP_LOOSE ? "rp_filter" : "ignore_routes_with_linkdown");
+	err = sysctl_write(path, value);
+	if (err && err != -ENOENT)
+		snprintf(apply->text, sizeof(apply->text), "%s", path);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int write_settings(struct apply *apply, const struct step *step, unsigned set)
+{
+	int err = 0;
+
+	if (set & SETTING_LINKDOWN4)
+		err = write_setting(apply, step, SETTING_LINKDOWN4, "1");
+	if (!err && set & SETTING_LINKDOWN6)
+		err = write_setting(apply, step, SETTING_LINKDOWN6, "1");
+	if (!err && set & SETTING_RP_LOOSE)
+		err = write_setting(apply, step, SETTING_RP_LOOSE, "2");
+	return err;
+}
+
+static int undo_settings(struct apply *apply, const struct step *step)
+{
+	char old[4];
+	int err = 0;
+
+	snprintf(old, sizeof(old), "%u", step->settings.old_rp_filter);
+	if (step->settings.set & SETTING_LINKDOWN4)
+		err = write_setting(apply, step, SETTING_LINKDOWN4, "0");
+	if (!err && step->settings.set & SETTING_LINKDOWN6)
+		err = write_setting(apply, step, SETTING_LINKDOWN6, "0");
+	if (!err && step->settings.set & SETTING_RP_LOOSE)
+		err = write_setting(apply, step, SETTING_RP_LOOSE, old);
+	return err;
+}
+
+static int do_settings(struct apply *apply, const struct step *step)
+{
+	int err = write_settings(apply, step, step->settings.set);
+
+	if (err)
+		undo_settings(apply, step);
+	return err;
+}
+
 static int do_create(struct apply *apply, const struct step *step)
 {
 	int err;
@@ -191,6 +245,8 @@ static int do_create(struct apply *apply, const struct step *step)
 	if (err)
 		return err;
 	err = set_alias(apply, step, step->tunnel.alias);
+	if (!err)
+		err = write_settings(apply, step, step->tunnel.settings);
 	if (err)
 		apply->lane->del(apply->lane->arg, step->object, true);
 	return err;
@@ -258,6 +314,8 @@ static int undo_delete(struct apply *apply, const struct step *step)
 		err = set_alias(apply, step, step->tunnel.old_alias);
 	if (!err)
 		err = told(apply, link_set_mtu(nl(apply), step->object, step->tunnel.old_mtu));
+	if (!err)
+		err = write_settings(apply, step, step->tunnel.settings);
 	if (!err && step->tunnel.old_up)
 		err = told(apply, link_set_up(nl(apply), step->object, true));
 	return err;
@@ -377,6 +435,7 @@ static const struct {
 	[STEP_TUNNEL_CHANGE] = {do_change, undo_change},
 	[STEP_MTU] = {do_mtu, undo_mtu},
 	[STEP_MASTER] = {do_master, undo_master},
+	[STEP_SETTINGS] = {do_settings, undo_settings},
 	[STEP_ADDRESS_ADD] = {add_address, del_address},
 	[STEP_UP] = {do_up, undo_up},
 	[STEP_ROUTE_ADD] = {add_route, del_route},

@@ -23,6 +23,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_TUNNEL_CHANGE] = "tunnel-change",
 		[STEP_MTU] = "mtu",
 		[STEP_MASTER] = "master",
+		[STEP_SETTINGS] = "settings",
 		[STEP_ADDRESS_ADD] = "address-add",
 		[STEP_UP] = "up",
 		[STEP_ROUTE_ADD] = "route-add",
@@ -246,11 +247,13 @@ static void plan_tunnel_dels(struct planner *planner)
 				.old_alias = link->alias,
 				.old_mtu = link->mtu,
 				.old_up = link->flags & IFF_UP,
+				.settings = plan_settings_now(planner, link),
 			};
 	}
 }
 
-static void fill_tunnel(struct step *step, const struct wanted *wanted)
+static void fill_tunnel(const struct planner *planner, struct step *step,
+			const struct wanted *wanted)
 {
 	if (step)
 		step->tunnel = (struct step_tunnel){
@@ -258,6 +261,7 @@ static void fill_tunnel(struct step *step, const struct wanted *wanted)
 			.alias = wanted->tunnel->alias,
 			.old_params = wanted->lane,
 			.old_alias = wanted->fate == FATE_KEEP ? wanted->link->alias : NULL,
+			.settings = plan_settings_of_new(planner, wanted->tunnel),
 		};
 }
 
@@ -278,7 +282,7 @@ static void plan_change(struct planner *planner, const struct wanted *wanted)
 		step = plan_step(planner, STEP_TUNNEL_CHANGE, params->name,
 				 "change %s to path MTU %u, MSS %u", params->name, params->path_mtu,
 				 params->mss4);
-	fill_tunnel(step, wanted);
+	fill_tunnel(planner, step, wanted);
 }
 
 static void plan_tunnels(struct planner *planner)
@@ -290,7 +294,8 @@ static void plan_tunnels(struct planner *planner)
 		if (wanted->fate == FATE_KEEP)
 			plan_change(planner, wanted);
 		else
-			fill_tunnel(plan_step(planner, STEP_TUNNEL_CREATE, tunnel->params.name,
+			fill_tunnel(planner,
+				    plan_step(planner, STEP_TUNNEL_CREATE, tunnel->params.name,
 					      "create %s: %s", tunnel->params.name,
 					      tunnel->alias + strlen(ACTUAL_ALIAS_MARK)),
 				    wanted);
@@ -364,10 +369,10 @@ static void plan_ups(struct planner *planner)
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,	 plan_check_recursion, plan_rules_set,	  plan_forward_on,
-		plan_route_dels, plan_address_dels,    plan_tunnel_dels,  plan_tunnels,
-		plan_mtus,	 plan_masters,	       plan_address_adds, plan_ups,
-		plan_route_adds, plan_forward_restore, plan_rules_del,
+		plan_check,	 plan_check_recursion, plan_rules_set,	     plan_forward_on,
+		plan_route_dels, plan_address_dels,    plan_tunnel_dels,     plan_tunnels,
+		plan_mtus,	 plan_masters,	       plan_settings,	     plan_address_adds,
+		plan_ups,	 plan_route_adds,      plan_forward_restore, plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};
 

@@ -28,6 +28,7 @@ enum step_kind {
 	STEP_TUNNEL_CHANGE, /* parameters and alias of a tunnel that goes on running */
 	STEP_MTU,
 	STEP_MASTER,
+	STEP_SETTINGS,
 	STEP_ADDRESS_ADD,
 	STEP_UP,
 	STEP_ROUTE_ADD,
@@ -43,6 +44,14 @@ struct step_tunnel {
 	const char *old_alias;		    /* NULL: there was no link */
 	uint32_t old_mtu;		    /* DEL */
 	bool old_up;			    /* DEL */
+	unsigned settings;		    /* CREATE; DEL: the old ones: enum step_setting */
+};
+
+/* Settings of an interface, as bits. TUNNEL_CREATE brings them about as well. */
+enum step_setting {
+	SETTING_LINKDOWN4 = 1, /* ignore_routes_with_linkdown: its routes end with its carrier */
+	SETTING_LINKDOWN6 = 2,
+	SETTING_RP_LOOSE = 4 /* rp_filter 2 */
 };
 
 /* One change. What it points to belongs to the site, the actual state and the plan. */
@@ -58,6 +67,10 @@ struct step {
 		struct {
 			uint32_t index, old;
 		} master;
+		struct {
+			unsigned set; /* enum step_setting */
+			uint8_t old_rp_filter;
+		} settings;
 		struct address_info address; /* .index is filled in when applied */
 		struct route_info route;     /* .oif is filled in when applied */
 		struct {

@@ -51,6 +51,11 @@ void plan_address_adds(struct planner *planner);
 void plan_route_dels(struct planner *planner);
 void plan_route_adds(struct planner *planner);
 
+/* What an interface has, and what a new one for the tunnel needs: enum step_setting. */
+unsigned plan_settings_now(const struct planner *planner, const struct link_info *link);
+unsigned plan_settings_of_new(const struct planner *planner, const struct site_tunnel *tunnel);
+void plan_settings(struct planner *planner);
+
 /* The route as the kernel shows it when it is in place; .oif is left zero. */
 struct route_info plan_route(const struct conf_route *route);
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ctl/event.h"
 #include "ctl/msg.h"
+#include "os/rule.h"
 
 #define ADDED_SIZE_MAX (16u << 20)
 
@@ -80,6 +81,14 @@ void session_free(struct session *s)
 	free(s);
 }
 
+/* IPv4 sockets look for another way by themselves. */
+static void forget_ways(struct session *s)
+{
+	int e = rule_forget_ways6(&s->kernel.route);
+	if (e)
+		log_warn("IPv6 connections of this host keep to the lost tunnel: %s", strerror(-e));
+}
+
 static void on_dp_event(void *arg, const struct dp_event *event)
 {
 	if (event->kind == DP_EVENT_VERDICT) {
@@ -87,6 +96,8 @@ static void on_dp_event(void *arg, const struct dp_event *event)
 			log_warn("interface %s: cannot turn its carrier %s: %s", event->name,
 				 event->carrier ? "on" : "off", strerror(-event->error));
 		tunnels_note_verdict(arg, event->name);
+		if (!event->carrier)
+			forget_ways(arg);
 		return;
 	}
 	if (event->kind == DP_EVENT_TUN_GONE)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/conf_params.h"
+#include "ctl/conf_ways.h"
 #include "ctl/rules.h"
 #include "proto/overhead.h"
 
@@ -154,6 +155,26 @@ static void build_tunnel(const struct conf_tunnel *tunnel, const struct actual *
 	set_alias(tunnel, out->alias);
 }
 
+/* Backups and those that they stand in for, members of groups, tunnels that keep the return path.
+ */
+static int set_shares(struct site *site)
+{
+	const struct conf_tunnel **backups;
+	int err = conf_backups(site->conf, &backups);
+
+	for (size_t i = 0; !err && i < site->tunnel_count; i++) {
+		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
+
+		if (tunnel->group[0] || tunnel->return_path || backups[i])
+			site->tunnels[i].shares_flows = true;
+		if (backups[i])
+			site->tunnels[backups[i] - site->conf->tunnels].shares_flows = true;
+	}
+	if (!err)
+		free(backups);
+	return err;
+}
+
 int site_build(const struct conf *conf, const struct actual *actual, struct site *out)
 {
 	unsigned families;
@@ -172,7 +193,9 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 	families = conf->forward.enable ? site_families(conf) : 0;
 	for (int i = 0; i < SWITCH_COUNT; i++)
 		out->forward[i] = families & 1U << i;
-	err = rules_text(conf, actual->nft_error == 0, &out->rules);
+	err = set_shares(out);
+	if (!err)
+		err = rules_text(conf, actual->nft_error == 0, &out->rules);
 	if (err)
 		site_free(out);
 	return err;

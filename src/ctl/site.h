@@ -14,6 +14,9 @@ struct site_tunnel {
 	const struct conf_tunnel *conf; /* borrowed */
 	struct dp_params params;	/* .mtu is the interface's */
 	char alias[LINK_ALIAS_SIZE];	/* the mark and the canonical text of the parameters */
+	/* What a flow sends by another tunnel may come by this one: rp_filter must not be strict.
+	 */
+	bool shares_flows;
 };
 
 struct site {

@@ -38,8 +38,8 @@ typedef int (*nl_each_fn)(void *arg, const struct nlmsghdr *answer);
  * reports as inconsistent ends with -EINTR: ask again. */
 int nl_ask(struct nl *nl, struct nlmsghdr *request, nl_each_fn each, void *arg);
 
-/* A buffer for one request; longest is a link with alias, far below. */
-#define NL_REQUEST_SIZE 1024
+/* A buffer for one request; the longest is an IPv6 route of 32 hops, with some 1000 octets. */
+#define NL_REQUEST_SIZE 2048
 /* Begins a request of `type` with `extra` octets of zeroed family header, whose first is `family`.
  */
 struct nlmsghdr *nl_begin(char buffer[NL_REQUEST_SIZE], uint16_t type, uint16_t flags, size_t extra,

@@ -10,7 +10,7 @@
 /* A route as a message has it, with what only some readers want. */
 struct raw {
 	struct route_info route;
-	uint32_t mtu;
+	struct route_hop hops[ROUTE_HOPS_MAX];
 };
 
 static uint32_t read_mtu(const struct nlattr *metrics)
@@ -26,6 +26,52 @@ static uint32_t read_mtu(const struct nlattr *metrics)
 	return 0;
 }
 
+static int read_via(const struct nlattr *attribute, struct ip_addr *out)
+{
+	const struct rtvia *via = mnl_attr_get_payload(attribute);
+
+	if (mnl_attr_get_payload_len(attribute) < sizeof(*via) + addr_size(IP_V6))
+		return -EINVAL;
+	out->family = (uint8_t)via->rtvia_family;
+	memcpy(out->bytes, via->rtvia_addr, addr_size(IP_V6));
+	return 0;
+}
+
+static int read_hop(const struct rtnexthop *hop, uint8_t family, struct route_hop *out)
+{
+	struct nl_cursor cursor = {(const struct nlattr *)(hop + 1), hop->rtnh_len - sizeof(*hop)};
+	const struct nlattr *attribute;
+	int err = 0;
+
+	*out = (struct route_hop){.oif = (uint32_t)hop->rtnh_ifindex,
+				  .weight = hop->rtnh_hops + 1u,
+				  .dead = hop->rtnh_flags & RTNH_F_DEAD};
+	while (!err && (attribute = nl_next(&cursor))) {
+		if (mnl_attr_get_type(attribute) == RTA_GATEWAY)
+			err = nl_get_addr(attribute, family, &out->gateway);
+		else if (mnl_attr_get_type(attribute) == RTA_VIA)
+			err = read_via(attribute, &out->gateway);
+	}
+	return err;
+}
+
+static int read_hops(const struct nlattr *attribute, uint8_t family, struct raw *out)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(attribute);
+	size_t left = mnl_attr_get_payload_len(attribute), length;
+	int err = 0;
+
+	while (!err && left >= sizeof(*hop) && hop->rtnh_len >= sizeof(*hop) &&
+	       hop->rtnh_len <= left && out->route.hop_count < ROUTE_HOPS_MAX) {
+		err = read_hop(hop, family, &out->hops[out->route.hop_count++]);
+		length = RTNH_ALIGN(hop->rtnh_len);
+		left -= length < left ? length : left;
+		hop = (const struct rtnexthop *)((const char *)hop + length);
+	}
+	out->route.hops = out->hops;
+	return err;
+}
+
 static int read_attribute(const struct nlattr *attribute, uint8_t family, struct raw *out)
 {
 	struct route_info *route = &out->route;
@@ -35,15 +81,8 @@ static int read_attribute(const struct nlattr *attribute, uint8_t family, struct
 		return nl_get_addr(attribute, family, &route->to.addr);
 	case RTA_GATEWAY:
 		return nl_get_addr(attribute, family, &route->gateway);
-	case RTA_VIA: { /* an IPv4 route by an IPv6 gateway */
-		const struct rtvia *via = mnl_attr_get_payload(attribute);
-
-		route->gateway.family = (uint8_t)via->rtvia_family;
-		if (mnl_attr_get_payload_len(attribute) < sizeof(*via) + addr_size(IP_V6))
-			return -EINVAL;
-		memcpy(route->gateway.bytes, via->rtvia_addr, addr_size(IP_V6));
-		return 0;
-	}
+	case RTA_VIA: /* an IPv4 route by an IPv6 gateway */
+		return read_via(attribute, &route->gateway);
 	case RTA_PREFSRC:
 		return nl_get_addr(attribute, family, &route->src);
 	case RTA_OIF:
@@ -56,8 +95,10 @@ static int read_attribute(const struct nlattr *attribute, uint8_t family, struct
 		route->table = mnl_attr_get_u32(attribute);
 		return 0;
 	case RTA_METRICS:
-		out->mtu = read_mtu(attribute);
+		route->mtu = read_mtu(attribute);
 		return 0;
+	case RTA_MULTIPATH:
+		return read_hops(attribute, family, out);
 	}
 	return 0;
 }
@@ -72,7 +113,9 @@ static int read_route(const struct nlmsghdr *answer, struct raw *out)
 					     .len = header->rtm_dst_len},
 				      .table = header->rtm_table,
 				      .protocol = header->rtm_protocol,
-				      .type = header->rtm_type}};
+				      .type = header->rtm_type,
+				      .selective = header->rtm_src_len || header->rtm_tos,
+				      .dead = header->rtm_flags & RTNH_F_DEAD}};
 	cursor = nl_attributes(answer, sizeof(*header));
 	while ((attribute = nl_next(&cursor))) {
 		int err = read_attribute(attribute, header->rtm_family, out);
@@ -80,6 +123,9 @@ static int read_route(const struct nlmsghdr *answer, struct raw *out)
 		if (err)
 			return err;
 	}
+	/* IPv6 shows a route that leads nowhere as one over lo. */
+	if (header->rtm_type == RTN_UNREACHABLE)
+		out->route.oif = 0;
 	return 0;
 }
 
@@ -92,9 +138,12 @@ int route_decode(const struct nlmsghdr *message, struct route_info *out)
 	if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6)
 		return -EINVAL;
 	err = read_route(message, &raw);
-	if (!err)
-		*out = raw.route;
-	return err;
+	if (err)
+		return err;
+	*out = raw.route;
+	out->hops = NULL;
+	out->hop_count = 0;
+	return 0;
 }
 
 struct walk {
@@ -111,8 +160,8 @@ static int walk_route(void *arg, const struct nlmsghdr *answer)
 	int err;
 
 	/* A kernel without strict checking (before 4.20) does not filter, and lists the cache. */
-	if (answer->nlmsg_type != RTM_NEWROUTE || header->rtm_protocol != walk->protocol ||
-	    header->rtm_flags & RTM_F_CLONED)
+	if (answer->nlmsg_type != RTM_NEWROUTE || header->rtm_flags & RTM_F_CLONED ||
+	    (walk->protocol && header->rtm_protocol != walk->protocol))
 		return 0;
 	err = read_route(answer, &raw);
 	return err ? err : walk->each(walk->arg, &raw.route);
@@ -133,6 +182,57 @@ int route_each(struct nl *nl, uint8_t family, uint8_t protocol, route_each_fn ea
 	return err == -ENOENT || err == -EOPNOTSUPP ? 0 : err;
 }
 
+static uint8_t scope_of(const struct route_info *route)
+{
+	bool on_link = route->type != RTN_UNREACHABLE && route->gateway.family == IP_NONE;
+
+	return route->to.addr.family == IP_V4 && on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
+static void put_gateway(struct nlmsghdr *request, const struct route_info *route,
+			const struct ip_addr *gateway)
+{
+	struct {
+		uint16_t family;
+		uint8_t addr[16];
+	} via = {gateway->family, {0}};
+
+	if (gateway->family == IP_NONE)
+		return;
+	if (gateway->family == route->to.addr.family) {
+		nl_put_addr(request, RTA_GATEWAY, gateway);
+		return;
+	}
+	memcpy(via.addr, gateway->bytes, sizeof(via.addr));
+	mnl_attr_put(request, RTA_VIA, sizeof(via), &via);
+}
+
+static void put_hops(struct nlmsghdr *request, const struct route_info *route)
+{
+	struct nlattr *list = mnl_attr_nest_start(request, RTA_MULTIPATH);
+
+	for (size_t i = 0; i < route->hop_count && i < ROUTE_HOPS_MAX; i++) {
+		const struct route_hop *hop = &route->hops[i];
+		struct rtnexthop *out = mnl_nlmsg_get_payload_tail(request);
+
+		*out = (struct rtnexthop){.rtnh_ifindex = (int)hop->oif,
+					  .rtnh_hops = (uint8_t)(hop->weight - 1)};
+		request->nlmsg_len += sizeof(*out);
+		put_gateway(request, route, &hop->gateway);
+		out->rtnh_len =
+			(uint16_t)((char *)mnl_nlmsg_get_payload_tail(request) - (char *)out);
+	}
+	mnl_attr_nest_end(request, list);
+}
+
+static void put_mtu(struct nlmsghdr *request, uint32_t mtu)
+{
+	struct nlattr *metrics = mnl_attr_nest_start(request, RTA_METRICS);
+
+	mnl_attr_put_u32(request, RTAX_MTU, mtu);
+	mnl_attr_nest_end(request, metrics);
+}
+
 static struct nlmsghdr *begin_change(char buffer[NL_REQUEST_SIZE], uint16_t type, uint16_t flags,
 				     const struct route_info *route)
 {
@@ -144,16 +244,14 @@ static struct nlmsghdr *begin_change(char buffer[NL_REQUEST_SIZE], uint16_t type
 		.rtm_family = route->to.addr.family,
 		.rtm_dst_len = route->to.len,
 		.rtm_protocol = OS_PROTOCOL,
-		.rtm_type = RTN_UNICAST,
-		.rtm_scope = route->gateway.family == IP_NONE && route->to.addr.family == IP_V4
-				     ? RT_SCOPE_LINK
-				     : RT_SCOPE_UNIVERSE,
+		.rtm_type = route->type ? route->type : RTN_UNICAST,
+		.rtm_scope = scope_of(route),
 	};
 	nl_put_addr(request, RTA_DST, &route->to.addr);
 	mnl_attr_put_u32(request, RTA_TABLE, route->table);
-	mnl_attr_put_u32(request, RTA_OIF, route->oif);
-	if (route->gateway.family != IP_NONE)
-		nl_put_addr(request, RTA_GATEWAY, &route->gateway);
+	if (route->oif)
+		mnl_attr_put_u32(request, RTA_OIF, route->oif);
+	put_gateway(request, route, &route->gateway);
 	if (route->metric)
 		mnl_attr_put_u32(request, RTA_PRIORITY, route->metric);
 	if (route->src.family != IP_NONE)
@@ -161,22 +259,27 @@ static struct nlmsghdr *begin_change(char buffer[NL_REQUEST_SIZE], uint16_t type
 	return request;
 }
 
-int route_add(struct nl *nl, const struct route_info *route)
+static int put_route(struct nl *nl, const struct route_info *route, uint16_t flags)
 {
 	char buffer[NL_REQUEST_SIZE];
 	struct nlmsghdr *request =
-		begin_change(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+		begin_change(buffer, RTM_NEWROUTE, (uint16_t)(NLM_F_CREATE | flags), route);
 
+	if (route->hop_count)
+		put_hops(request, route);
+	if (route->mtu)
+		put_mtu(request, route->mtu);
 	return nl_ask(nl, request, NULL, NULL);
+}
+
+int route_add(struct nl *nl, const struct route_info *route)
+{
+	return put_route(nl, route, NLM_F_EXCL);
 }
 
 int route_replace(struct nl *nl, const struct route_info *route)
 {
-	char buffer[NL_REQUEST_SIZE];
-	struct nlmsghdr *request =
-		begin_change(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
-
-	return nl_ask(nl, request, NULL, NULL);
+	return put_route(nl, route, NLM_F_REPLACE);
 }
 
 int route_del(struct nl *nl, const struct route_info *route)
@@ -239,7 +342,7 @@ int route_ask(struct nl *nl, const struct route_question *question, struct route
 		.type = path.route.type,
 		.gateway = path.route.gateway,
 		.src = question->from.family != IP_NONE ? question->from : path.route.src,
-		.mtu = path.mtu,
+		.mtu = path.route.mtu,
 	};
 	return 0;
 }

@@ -12,29 +12,50 @@
 #define ROUTE_TABLE_MAIN  254
 #define ROUTE_TABLE_LOCAL 255
 
+/* One of several ways that the packets of a route are spread over. */
+struct route_hop {
+	uint32_t oif;
+	uint32_t weight; /* 1..256 */
+	/* Family IP_NONE when on link. IPv6 has no hops without one. */
+	struct ip_addr gateway;
+	bool dead; /* its device is down or gone */
+};
+/* More than that are neither read nor written. */
+#define ROUTE_HOPS_MAX 32
+
 struct route_info {
 	struct ip_prefix to;
 	uint32_t table;
 	uint32_t metric;	/* as the kernel shows it: IPv6 has 1024 where none was given */
-	uint32_t oif;		/* 0 for a route of several next hops */
+	uint32_t oif;		/* 0 for a route of several hops, or of none (RTN_UNREACHABLE) */
 	struct ip_addr gateway; /* family IP_NONE when on link */
 	struct ip_addr src;	/* preferred source; family IP_NONE when not given */
+	uint32_t mtu;		/* octets; 0: that of the device */
 	uint8_t protocol;	/* RTPROT_* */
-	uint8_t type;		/* RTN_* */
+	uint8_t type;		/* RTN_*; when adding, 0: RTN_UNICAST */
+	bool selective;		/* only for some sources, or one class of service */
+	bool dead;		/* its device is down */
+	/* Two or more, or none. What was read keeps them until the callback returns. */
+	const struct route_hop *hops;
+	size_t hop_count;
 };
 
-/* What a message of type RTM_NEWROUTE or RTM_DELROUTE says. 0, or -EINVAL when it is no IP route.
- */
+/* What a message of type RTM_NEWROUTE or RTM_DELROUTE says, without the hops. 0, or -EINVAL when it
+ * is no IP route. */
 int route_decode(const struct nlmsghdr *message, struct route_info *out);
 
 typedef int (*route_each_fn)(void *arg, const struct route_info *route);
 /* Routes of one family and one protocol number, in all tables; filtered by the kernel, so that a
- * full Internet table beside ours costs nothing. */
+ * full Internet table beside ours costs nothing. Protocol 0: of all. */
 int route_each(struct nl *nl, uint8_t family, uint8_t protocol, route_each_fn each, void *arg);
-/* Adds a unicast route over `oif`. -EEXIST when the table has one with that prefix and metric. */
+/* Adds a route with our protocol number. -EEXIST when the table has one with that prefix and
+ * metric.
+ */
 int route_add(struct nl *nl, const struct route_info *route);
+/* The same, in the place of one with that prefix and metric if there is one: at no time is there
+ * none. */
 int route_replace(struct nl *nl, const struct route_info *route);
-/* -ESRCH when there is none. */
+/* Whatever its hops are. -ESRCH when there is none. */
 int route_del(struct nl *nl, const struct route_info *route);
 
 /* The way that packets to an address would take. */

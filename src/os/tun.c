@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Debian 12's headers are older than these (Linux 6.2). */
@@ -63,11 +66,33 @@ int tun_queue_enable(int fd, bool enable)
 	return ioctl(fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
 }
 
+/*
+ * The kernel tells its routing and everybody else of carriers once a second at most. Who asks for
+ * the state gets the truth, for which the kernel has to tell at once. That it fails does no harm.
+ */
+static void publish_carrier(int fd)
+{
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+	struct ifreq request = {0};
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return;
+	if (ioctl(fd, TUNGETIFF, &request) == 0) {
+		request.ifr_data = (char *)&link;
+		(void)ioctl(sock, SIOCETHTOOL, &request);
+	}
+	close(sock);
+}
+
 int tun_set_carrier(int fd, bool on)
 {
 	int carrier = on;
 
-	return ioctl(fd, TUNSETCARRIER, &carrier) < 0 ? -errno : 0;
+	if (ioctl(fd, TUNSETCARRIER, &carrier) < 0)
+		return -errno;
+	publish_carrier(fd);
+	return 0;
 }
 
 int tun_forget(int fd)

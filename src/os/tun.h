@@ -27,7 +27,8 @@ _Static_assert(sizeof(struct tun_frame_header) == 14, "no padding");
 int tun_attach(const char *name, bool ethernet, bool *uso);
 /* Stops or starts the kernel's use of this descriptor's queue; the descriptor stays open. */
 int tun_queue_enable(int fd, bool enable);
-/* The carrier that the interface shows. */
+/* The carrier that the interface shows, and that its routes go by, when the call returns (before
+ * Linux 6.8: a second later at most). */
 int tun_set_carrier(int fd, bool on);
 /* The device goes with its last descriptor instead of staying. */
 int tun_forget(int fd);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
-#include <linux/netconf.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -17,7 +16,9 @@
 
 #include "os/address.h"
 #include "os/link.h"
+#include "os/netconf.h"
 #include "os/route.h"
+#include "os/rule.h"
 
 #define MESSAGE_SIZE 32768
 /* Room for the announcements of some ten thousand changes while we are busy with our own. */
@@ -60,9 +61,10 @@ static int open_on(int bus, const int *groups, size_t count, struct watch **out)
 
 int watch_open(struct watch **out)
 {
-	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
-				     RTNLGRP_IPV6_NETCONF};
+	static const int groups[] = {
+		RTNLGRP_LINK,	      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_ROUTE,   RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
+		RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
 
 	return open_on(NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]), out);
 }
@@ -160,22 +162,24 @@ static bool decode_route(const struct nlmsghdr *message, struct watch_event *eve
 
 static bool decode_netconf(const struct nlmsghdr *message, struct watch_event *event)
 {
-	struct nl_cursor cursor = nl_attributes(message, sizeof(struct netconfmsg));
-	const struct nlattr *attribute;
-	bool forwarding = false;
+	struct netconf_info info;
 
+	if (netconf_decode(message, &info))
+		return false;
 	event->what = WATCH_NETCONF;
 	event->deleted = message->nlmsg_type == RTM_DELNETCONF;
-	while ((attribute = nl_next(&cursor))) {
-		if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING)
-			forwarding = true;
-		/* Below zero: "all" and "default". */
-		else if (mnl_attr_get_type(attribute) == NETCONFA_IFINDEX &&
-			 (int32_t)mnl_attr_get_u32(attribute) > 0)
-			event->index = mnl_attr_get_u32(attribute);
-	}
+	event->index = info.index > 0 ? (uint32_t)info.index : 0;
 	set_name(event);
-	return forwarding;
+	return info.has;
+}
+
+static bool decode_policy(const struct nlmsghdr *message, struct watch_event *event)
+{
+	struct rule_info rule;
+
+	event->what = WATCH_POLICY;
+	event->deleted = message->nlmsg_type == RTM_DELRULE;
+	return rule_decode(message, &rule, &event->protocol) == 0;
 }
 
 static bool decode(const struct nlmsghdr *message, struct watch_event *event)
@@ -193,6 +197,9 @@ static bool decode(const struct nlmsghdr *message, struct watch_event *event)
 	case RTM_NEWNETCONF:
 	case RTM_DELNETCONF:
 		return decode_netconf(message, event);
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return decode_policy(message, event);
 	}
 	return false;
 }

@@ -14,7 +14,8 @@ enum watch_what {
 	WATCH_LINK,    /* index, name */
 	WATCH_ADDRESS, /* index, name, prefix, protocol */
 	WATCH_ROUTE,   /* index, name (of the device), prefix, protocol, table */
-	WATCH_NETCONF, /* index (0: all or default), name: forwarding of an interface changed */
+	WATCH_NETCONF, /* index (0: all or default), name: a setting that we look at changed */
+	WATCH_POLICY,  /* protocol: a rule of policy routing */
 	WATCH_RULES,   /* a transaction that touched the table `inet gretel` */
 	WATCH_FOREIGN_RULES, /* a transaction that touched only others' tables */
 	WATCH_LOST	     /* the kernel dropped announcements: look at everything again */
@@ -27,7 +28,7 @@ struct watch_event {
 	char name[IFNAMSIZ]; /* "" when the interface is gone by now */
 	struct ip_prefix prefix;
 	uint32_t table;
-	uint8_t protocol; /* of the address or the route */
+	uint8_t protocol; /* of the address, the route or the rule */
 	/* Who: the netlink port of the request, which is mostly the process's id; 0: the kernel.
 	 * For RULES the kernel tells the process's id, and its name here. Else ask watch_process().
 	 */
@@ -39,7 +40,7 @@ typedef void (*watch_fn)(void *arg, const struct watch_event *event);
 
 struct watch;
 
-/* Listens to links, addresses, routes and forwarding of both families. */
+/* Listens to links, addresses, routes, policy rules and settings of both families. */
 int watch_open(struct watch **out);
 /* Listens to nftables. -EPROTONOSUPPORT when the kernel has none. `table` is "gretel". */
 int watch_open_rules(const char *table, struct watch **out);

@@ -94,6 +94,12 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 	link->tun = tunnel->params.ethernet ? LINK_TAP : LINK_TUN;
 	link->mtu = tunnel->params.mtu;
 	memcpy(&host->lane[host->actual.lane_count++], &tunnel->params, sizeof(host->lane[0]));
+	host->settings[host->actual.setting_count++] =
+		(struct actual_settings){.index = index,
+					 .has4 = true,
+					 .has6 = true,
+					 .ignore_linkdown4 = true,
+					 .ignore_linkdown6 = true};
 	for (size_t i = 0; i < conf->address_count; i++)
 		host->addresses[host->actual.address_count++] =
 			(struct address_info){.index = index,
@@ -127,6 +133,7 @@ void host_bare(struct host *host, const struct conf *conf)
 		.routes = host->routes,
 		.ways = host->ways,
 		.lane = host->lane,
+		.settings = host->settings,
 		.lane_asked = true,
 		.state = &host->state,
 		.forward = {"0", "0"},

@@ -16,6 +16,7 @@ struct host {
 	struct route_info routes[16];
 	struct actual_way ways[16];
 	struct dp_params lane[16];
+	struct actual_settings settings[16];
 	struct state state;
 };
 

@@ -117,6 +117,30 @@ static void is_tap(struct host *host)
 	host_find(host, "A")->tun = LINK_TAP;
 }
 
+static void linkdown_off(struct host *host)
+{
+	host->settings[0].ignore_linkdown6 = false;
+}
+static void small_mtu(struct host *host)
+{
+	host_find(host, "A")->mtu = 1000;
+	host->settings[0].has6 = false;
+	host->settings[0].ignore_linkdown6 = false;
+}
+static void strict(struct host *host)
+{
+	host->actual.rp_filter_all = 1;
+}
+static void strict_own(struct host *host)
+{
+	host->settings[0].rp_filter = 1;
+}
+static void loose(struct host *host)
+{
+	host->actual.rp_filter_all = 1;
+	host->settings[0].rp_filter = 2;
+}
+
 static void a_bridge(struct host *host)
 {
 	strcpy(host_link(host, "br0", 50)->kind, "bridge");
@@ -183,6 +207,13 @@ static const struct {
 	 "route-del A; route-add B"},
 	/* 29: nothing was there and nothing is wanted */ {"", none, NULL, ""},
 	/* 30 */ {B "notrack = no\n", none, NULL, "tunnel-del B"},
+	/* 31 */ {A, linkdown_off, A, "settings A"},
+	/* 32: IPv6 comes back with the MTU */ {A, small_mtu, A, "mtu A; settings A"},
+	/* 33: a tunnel alone keeps what the host has */ {A, strict, A, ""},
+	/* 34 */ {B "backup-of = C\n" C, strict, B "backup-of = C\n" C, "settings B; settings C"},
+	/* 35 */ {B "group = g\n", strict_own, B "group = g\n", "settings B"},
+	/* 36 */ {B "group = g\n", loose, B "group = g\n", ""},
+	/* 37 */ {B "group = g\n", none, B "group = g\n", ""},
 };
 
 static void steps(void **unused)
