@@ -16,10 +16,11 @@ from gretel import BUILD
 from net import Failed, run
 
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = BUILD / "vm"
+CACHE = BUILD / "peer"
+OURS = (HERE / "init", BUILD / "tests/vm/serve")
 META = "linux-image-cloud-amd64"
 
-PROGRAMS = ("bash", "dash", "ip", "tc", "bridge", "ss", "nft", "sysctl", "ping", "ethtool", "socat", "kmod",
+PROGRAMS = ("bash", "dash", "ip", "tc", "bridge", "ss", "nft", "sysctl", "ping", "ethtool", "kmod",
             "tcpdump", "conntrack", "/usr/lib/systemd/systemd-networkd")
 # Other names of programs. sh is the shell that Debian has, not busybox's, which prefers its own
 # applets to programs in PATH.
@@ -80,7 +81,7 @@ def _libraries(paths):
 
 
 def _contents():
-    """The files of this machine that are copied, and those of this directory."""
+    """The files of this machine that are copied."""
     programs = [_found(program) for program in PROGRAMS]
     ours = [BUILD / "src/cmd" / name for name in ("gretel", "greteld")]  # sent later; their libraries are not
     return sorted({*programs, *_libraries([*programs, *ours])})
@@ -104,9 +105,9 @@ def _lay(root, contents, unpacked):
     for applet in run(["busybox", "--list"]).stdout.split():
         if applet != "busybox":
             (root / "usr/lib/busybox" / applet).symlink_to("busybox")
-    for name in ("init", "serve"):
-        shutil.copy(HERE / name, root / name)
-        (root / name).chmod(0o755)
+    for path in OURS:
+        shutil.copy(path, root)
+        (root / path.name).chmod(0o755)
     source, = (unpacked / "lib/modules").iterdir()
     target = root / "usr/lib/modules" / source.name
     for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
@@ -126,7 +127,7 @@ def image():
         fcntl.flock(lock, fcntl.LOCK_EX)
         unpacked, contents = kernel(), _contents()
         stamp = hashlib.sha256()
-        for path in (*contents, *sorted(HERE.glob("[is]*"))):
+        for path in (*contents, *OURS, HERE / "image.py"):
             state = os.stat(path)
             stamp.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
         disk = CACHE / f"disk-{stamp.hexdigest()[:16]}.cpio"

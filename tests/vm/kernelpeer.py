@@ -19,19 +19,24 @@ ROUTER = "router"
 DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
 
 BEGIN = f"""set -e
-ip netns add {ROUTER}
-ip -n {ROUTER} link set lo up
+ip -batch - <<'END'
+netns add {ROUTER}
+""" + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
 ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 \
 	net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_dad=0
-""" + "".join(f"ip link set {home} netns {ROUTER} name {name}\nip -n {ROUTER} link set {name} up\n"
-              for home, name, _ in DEVICES)
+ip -n {ROUTER} -batch - <<'END'
+link set lo up
+""" + "".join(f"link set {name} up\n" for _, name, _ in DEVICES) + "END\n"
 
 # Devices go home first: one that the kernel sends home itself keeps its name, and that of a tunnel
 # would be in the way. A process that was left in the namespace would keep it alive.
 END = f"""
 for pid in $(ip netns pids {ROUTER}); do kill -KILL "$pid"; done
-""" + "".join(f"ip -n {ROUTER} link set {name} down\nip -n {ROUTER} link set {name} mtu 1500 netns 1 name {home}\n"
-              for home, name, _ in DEVICES) + f"ip netns del {ROUTER}\n"
+ip -n {ROUTER} -batch - <<'END'
+""" + "".join(f"link set {name} down\nlink set {name} mtu 1500 netns 1 name {home}\n"
+              for home, name, _ in DEVICES) + f"""END
+ip netns del {ROUTER}
+"""
 
 
 class Guest:
