@@ -9,11 +9,11 @@ next one. hostB is a namespace of this machine, as ever: the tests' streams begi
 import contextlib
 import json
 
+from gretel import NAME, Site
 from machine import Machine
 from net import Failed, offloads_off
 from scene import LAN, TUNNEL, UNDERLAY, A, B, Scene
 
-NAME = "My_Tunnel"
 ROUTER = "router"
 # The machine's devices: the name outside of a scene, that in it, and the tap it is plugged into.
 DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
@@ -138,3 +138,21 @@ def kernel_tunnel(outer=4, name=NAME, address=True, **words):
 
 def forwarding(guest):
     guest.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+
+
+class GuestSite(Site):
+    """greteld inside the machine, on its kernel, with the programs that were built here."""
+
+    def __init__(self, guest, text):  # not the base's: nothing of it is on this machine
+        self.namespace, self.build, self.forgotten = guest, guest.machine.install(), {}
+        self.file = self.build / "gretel.conf"
+        self.run_directory = self.build / "run"
+        self.env = {"GRETELD": self.build / "src/cmd/greteld"}
+        self.write(text)
+
+    def write(self, text):
+        self.namespace.machine.script(f"rm -rf {self.run_directory}")  # of the scene before
+        self.namespace.machine.put(self.file, text.encode(), 0o644)
+
+    def pid(self):
+        raise NotImplementedError("its processes are the machine's")

@@ -6,17 +6,21 @@ LAN, and one for the scripts. No device computes checksums or segments for the o
 what the machine sends is what a wire carries.
 """
 import contextlib
+import pathlib
 import shlex
 import socket
 import subprocess
 import tempfile
 import time
 
+from gretel import BUILD
 from image import image
 from net import Failed, Namespace, wait_for
 
 PORT, HERE, THERE = 7, "198.18.0.1", "198.18.0.2"
 TAPS = {"underlay": "52:54:00:00:00:01", "lan": "52:54:00:00:00:02", "talk": "52:54:00:00:00:03"}
+# Where our programs are, in the machine.
+OPT = pathlib.PurePosixPath("/opt/gretel")
 MEMORY, BOOT = 768, 60.0
 PLAIN = ",".join(f"{name}=off" for name in ("csum", "gso", "guest_csum", "guest_tso4", "guest_tso6",
                                             "guest_ecn", "guest_ufo", "host_tso4", "host_tso6",
@@ -28,6 +32,7 @@ class Machine:
 
     def __init__(self):
         self._undo = contextlib.ExitStack()
+        self.installed = False
         try:
             self._boot()
         except BaseException:
@@ -111,6 +116,14 @@ class Machine:
         done = self.script(f'mkdir -p "$(dirname {path})" && cat >{path} && chmod {mode:o} {path}', octets, 60)
         if done.returncode:
             raise Failed(f"{path}: {done.stderr}")
+
+    def install(self):
+        """Brings the built programs there, once; returns the directory in place of the build's."""
+        if not self.installed:
+            for name in ("gretel", "greteld"):
+                self.put(OPT / "src/cmd" / name, (BUILD / "src/cmd" / name).read_bytes())
+            self.installed = True
+        return OPT
 
     def close(self):
         self._undo.close()

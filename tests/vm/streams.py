@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Datagrams of random sizes between two hosts, compared octet by octet."""
+"""What a tunnel has to carry between the hosts: datagrams of random sizes, and TCP, octet by octet."""
 import random
 import threading
 import time
 from collections import Counter
 
-from flow import udp
+from flow import tcp_transfer, udp
+from scene import other
 
 LARGEST = 1300  # with its headers below the MTU of every tunnel here
 LATE = 3.0
+MEGABYTES = 10 << 20
 
 
 class Datagrams:
@@ -48,3 +50,14 @@ class Datagrams:
         self._sender.close()
         here, there = Counter(self.sent), Counter(self.came)
         return (here - there).total(), (there - here).total()
+
+
+def carries(scene, addresses, octets=MEGABYTES):
+    """Datagrams to each of these addresses, {(side, family): address}, all at once; then TCP to each side."""
+    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address)
+               for to, address in addresses.items()}
+    lost = {to: stream.result() for to, stream in streams.items()}
+    assert not any(map(any, lost.values())), f"(lost, foreign) = {lost}"
+    for side, family in list(addresses)[::max(1, len(addresses) - 1)]:
+        done = tcp_transfer(scene.host[other(side)], scene.host[side], family, addresses[side, family], octets)
+        assert done, f"to {side} by IPv{family}: {done}"

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """greteld on A, the kernel's own GRE (ip_gre, ip6_gre, gretap of Debian 12) on B, LAN to LAN."""
 import pytest
-from flow import tcp_transfer
 from gretel import NAME, Site, ping, ping_between_lans, section, site_text
 from kernelpeer import forwarding, kernel_tunnel
 from scene import HOST, UNDERLAY, A, B, other
-from streams import Datagrams
+from streams import carries
 
 KEY = 0xC0FFEE01
 # What the file says, and what ip(8) says on the other side.
@@ -17,18 +16,6 @@ KINDS = {
     "all": ({"key": KEY, "checksum": "require", "sequence": "yes"}, {"key": KEY, "csum": None, "seq": None}),
     "two-keys": ({"ikey": 5, "okey": 6}, {"ikey": 6, "okey": 5}),
 }
-MEGABYTES = 10 << 20
-
-
-def carries(scene, addresses, octets=MEGABYTES):
-    """Datagrams to each of these addresses, {(side, family): address}, all at once; then TCP to each side."""
-    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address)
-               for to, address in addresses.items()}
-    lost = {to: stream.result() for to, stream in streams.items()}
-    assert not any(map(any, lost.values())), f"(lost, foreign) = {lost}"
-    for side, family in list(addresses)[::max(1, len(addresses) - 1)]:
-        done = tcp_transfer(scene.host[other(side)], scene.host[side], family, addresses[side, family], octets)
-        assert done, f"to {side} by IPv{family}: {done}"
 
 
 @pytest.mark.parametrize("outer", (4, 6))

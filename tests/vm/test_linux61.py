@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""greteld on Linux 6.1, the oldest kernel that it promises to run on, with greteld on this machine's
+kernel as its peer."""
+import pytest
+from gretel import NAME, Site, ping_between_lans, site_text
+from kernelpeer import GuestSite
+from net import wait_for
+from scene import HOST, LAN, A, B
+from streams import carries
+
+KEEPALIVE = "300ms 4"
+KINDS = {
+    "plain": {},
+    "all": {"key": 0xC0FFEE01, "checksum": "require", "sequence": "yes"},
+}
+# What a router has that greteld could have left behind.
+LOOK = "ip -d link; ip address; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; " \
+       "nft list ruleset; sysctl -a 2>/dev/null | grep -E 'forward|rp_filter|accept_local|linkdown'"
+
+
+def state(guest):
+    """All of it, without what moves by itself."""
+    return guest.script(LOOK).stdout
+
+
+@pytest.mark.parametrize("outer, kind", ((4, "plain"), (6, "all")))
+def test_both_kernels(scene, tmp_path, outer, kind):
+    """A tunnel between the two, up, carrying, changed while it carries, down, and nothing left."""
+    guest = scene.router[B]
+    words = KINDS[kind] | {"keepalive": KEEPALIVE}
+    before = state(guest)
+    sites = {A: Site(scene.router[A], tmp_path / A, site_text(A, outer, **words)),
+             B: GuestSite(guest, site_text(B, outer, **words))}
+    for site in sites.values():
+        site.up()
+    for site in sites.values():
+        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 10, site.tunnel)
+    ping_between_lans(scene)
+    for site in sites.values():
+        site.forget_drops()
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
+    assert not sites[A].drops() and not sites[B].drops()
+    plan = sites[B].plan()
+    assert plan.returncode == 0, plan.stdout
+    sites[B].down()
+    assert state(guest) == before
+
+
+def test_rules(scene, tmp_path):
+    """Masquerading and the forward rules of nftables there."""
+    guest = scene.router[B]
+    forward = {"allow": f"{LAN[4][B]} -> {LAN[4][A]}", "masquerade": f"{LAN[4][B]} out {NAME}"}
+    Site(scene.router[A], tmp_path / A, site_text(A)).up()
+    GuestSite(guest, site_text(B, forward=forward)).up()
