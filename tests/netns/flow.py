@@ -95,6 +95,29 @@ def tcp_connect(namespace, family, address, port, timeout=10.0):
     return sock
 
 
+def serve_peername(namespace, family, address, port, undo):
+    """A server that answers each connection with the address that it came from."""
+    server = tcp_listen(namespace, family, address, port)
+    server.settimeout(20)
+    undo.callback(server.close)
+
+    def serve():
+        while True:
+            try:
+                peer, name = server.accept()
+            except OSError:
+                return
+            peer.sendall(name[0].encode())
+            peer.close()
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def ask(namespace, family, address, port, timeout=5.0):
+    sock = tcp_connect(namespace, family, address, port, timeout)
+    with sock:
+        return sock.recv(100).decode()
+
+
 class Transfer:
     """What a TCP transfer did."""
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What may be forwarded, whose address it takes, what is published, and what conntrack never sees."""
 import socket
-import threading
 
 import pytest
-from flow import tcp_connect, tcp_listen
+from flow import ask, serve_peername, tcp_connect, tcp_listen
 from gretel import NAME, Site, both_up, ping, ping_between_lans, ping_refused, site_text, tunnel
 from net import wait_for
 from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY, other
@@ -16,29 +15,6 @@ def bring_up(scene, tmp_path, forward_a, forward_b, **keys):
         sites[side] = Site(scene.router[side], tmp_path / side, site_text(side, forward=forward, **keys))
         sites[side].up()
     return sites
-
-
-def serve_peername(namespace, family, address, port, undo):
-    """A server that answers each connection with the address that it came from."""
-    server = tcp_listen(namespace, family, address, port)
-    server.settimeout(20)
-    undo.callback(server.close)
-
-    def serve():
-        while True:
-            try:
-                peer, name = server.accept()
-            except OSError:
-                return
-            peer.sendall(name[0].encode())
-            peer.close()
-    threading.Thread(target=serve, daemon=True).start()
-
-
-def ask(namespace, family, address, port, timeout=5.0):
-    sock = tcp_connect(namespace, family, address, port, timeout)
-    with sock:
-        return sock.recv(100).decode()
 
 
 def refused(namespace, family, address, port):

@@ -22,6 +22,12 @@ def machine():
 
 
 @pytest.fixture
+def undo():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
 def make_scene(machine):
     with contextlib.ExitStack() as stack:
         def make(**options):

@@ -21,7 +21,8 @@ OURS = (HERE / "init", BUILD / "tests/vm/serve")
 META = "linux-image-cloud-amd64"
 
 PROGRAMS = ("bash", "dash", "ip", "tc", "bridge", "ss", "nft", "sysctl", "ping", "ethtool", "kmod",
-            "tcpdump", "conntrack", "/usr/lib/systemd/systemd-networkd")
+            "tcpdump", "conntrack", "/usr/lib/systemd/systemd-networkd",
+            "/usr/lib/systemd/systemd-sysctl")
 # Other names of programs. sh is the shell that Debian has, not busybox's, which prefers its own
 # applets to programs in PATH.
 LINKS = {"usr/bin/sh": "dash", "usr/sbin/modprobe": "../bin/kmod", "usr/sbin/lsmod": "../bin/kmod",

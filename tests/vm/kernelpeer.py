@@ -19,11 +19,11 @@ ROUTER = "router"
 DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
 
 BEGIN = f"""set -e
+ip netns add {ROUTER}
+ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
+	net.ipv6.conf.default.router_solicitations=0
 ip -batch - <<'END'
-netns add {ROUTER}
 """ + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
-ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 \
-	net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_dad=0
 ip -n {ROUTER} -batch - <<'END'
 link set lo up
 """ + "".join(f"link set {name} up\n" for _, name, _ in DEVICES) + "END\n"
@@ -39,11 +39,21 @@ ip netns del {ROUTER}
 """
 
 
+# Without udev, as in a container: a /sys that is only read tells so. These directories are made by the
+# service's unit.
+NETWORKD = """set -e
+mount -o remount,ro /sys
+mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+chown -R systemd-network:systemd-network /run/systemd/netif
+SYSTEMD_LOG_TARGET=console setsid /usr/lib/systemd/systemd-networkd </dev/null >/run/networkd.log 2>&1 &
+"""
+
+
 class Guest:
     """Router B: a namespace inside the machine, used like net.Namespace."""
 
     def __init__(self, machine: Machine):
-        self.machine, self.label = machine, B
+        self.machine, self.label, self._undo = machine, B, contextlib.ExitStack()
         self._must(BEGIN)
 
     def _must(self, text):
@@ -84,7 +94,19 @@ class Guest:
     def nft(self, text):
         return self.run(["nft", "-f", "-"], stdin=text)
 
+    def networkd(self, files):
+        """Puts files in their places, {path: text}, and lets systemd-networkd, which is started as a
+        system does, make of them what it will. They go away with the namespace."""
+        for path, text in files.items():
+            self.machine.put(path, text.encode(), 0o644)
+        self._undo.callback(self.machine.script, f"rm -f {' '.join(files)}")
+        self.run(["bash", "-c", NETWORKD])
+
+    def networkd_said(self):
+        return self.run(["cat", "/run/networkd.log"]).stdout
+
     def close(self):
+        self._undo.close()
         self._must(END)
 
 

@@ -2,10 +2,11 @@
 """greteld on Linux 6.1, the oldest kernel that it promises to run on, with greteld on this machine's
 kernel as its peer."""
 import pytest
-from gretel import NAME, Site, ping_between_lans, site_text
+from flow import ask, serve_peername
+from gretel import NAME, Site, ping, ping_between_lans, site_text
 from kernelpeer import GuestSite
 from net import wait_for
-from scene import HOST, LAN, A, B
+from scene import HOST, LAN, TUNNEL, A, B
 from streams import carries
 
 KEEPALIVE = "300ms 4"
@@ -46,9 +47,18 @@ def test_both_kernels(scene, tmp_path, outer, kind):
     assert state(guest) == before
 
 
-def test_rules(scene, tmp_path):
-    """Masquerading and the forward rules of nftables there."""
-    guest = scene.router[B]
-    forward = {"allow": f"{LAN[4][B]} -> {LAN[4][A]}", "masquerade": f"{LAN[4][B]} out {NAME}"}
+def test_rules(scene, tmp_path, undo):
+    """Translation, a forward rule of one direction and a published port, by nftables there."""
+    guest, host = scene.router[B], scene.host
+    forward = {"allow": f"{LAN[4][B]} -> {LAN[4][A]}", "masquerade": f"{LAN[4][B]} out {NAME}",
+               "publish": f"tcp/8443 in {NAME} to {HOST[4][B]}:7004"}
     Site(scene.router[A], tmp_path / A, site_text(A)).up()
-    GuestSite(guest, site_text(B, forward=forward)).up()
+    site = GuestSite(guest, site_text(B, forward=forward))
+    site.up()
+    for side in (A, B):
+        serve_peername(host[side], 4, HOST[4][side], 7004, undo)
+    ping(host[B], HOST[4][A])
+    assert ask(host[B], 4, HOST[4][A], 7004) == TUNNEL[4][B]
+    assert ask(host[A], 4, TUNNEL[4][B], 8443) == HOST[4][A]
+    with pytest.raises(OSError):
+        ask(host[A], 4, HOST[4][B], 7004, timeout=1.0)
