@@ -52,9 +52,9 @@ def test_rules(scene, tmp_path, undo):
     guest, host = scene.router[B], scene.host
     forward = {"allow": f"{LAN[4][B]} -> {LAN[4][A]}", "masquerade": f"{LAN[4][B]} out {NAME}",
                "publish": f"tcp/8443 in {NAME} to {HOST[4][B]}:7004"}
-    Site(scene.router[A], tmp_path / A, site_text(A)).up()
-    site = GuestSite(guest, site_text(B, forward=forward))
-    site.up()
+    anything = {"allow": [f"{LAN[4][A]} <-> {there}" for there in (LAN[4][B], TUNNEL[4][B])]}
+    Site(scene.router[A], tmp_path / A, site_text(A, forward=anything)).up()
+    GuestSite(guest, site_text(B, forward=forward)).up()
     for side in (A, B):
         serve_peername(host[side], 4, HOST[4][side], 7004, undo)
     ping(host[B], HOST[4][A])

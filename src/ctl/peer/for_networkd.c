@@ -161,6 +161,17 @@ static void print_network(const struct peer_view *view, const struct peer_out *o
 	print_policy(view, out);
 }
 
+/* networkd joins a device only to a bridge that one of its files makes. The name sorts behind those
+ * of others, so that theirs counts where there is one; a bridge that is there already is taken. */
+static void print_bridge(const struct conf_tunnel *t, const struct peer_out *out)
+{
+	if (!t->bridge[0])
+		return;
+	begin_file(out, "/etc/systemd/network/99-", t->bridge, ".netdev");
+	peer_say(out, "The bridge, where no other file of networkd makes it.");
+	peer_line(out, "[NetDev]\nName=%s\nKind=bridge", t->bridge);
+}
+
 static void print_sysctl(const struct peer_view *view, const struct peer_out *out)
 {
 	const char *name = view->tunnel->name;
@@ -209,6 +220,7 @@ void peer_for_networkd(const struct peer_view *view, const struct peer_out *out)
 	print_notes(view, out);
 	print_netdev(view, out);
 	print_network(view, out);
+	print_bridge(view->tunnel, out);
 	print_sysctl(view, out);
 	print_service(view, out);
 }
