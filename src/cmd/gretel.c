@@ -25,6 +25,7 @@ static int verb_doctor(const struct client *, int, char **);
 static int verb_monitor(const struct client *, int, char **);
 static int verb_config(const struct client *, int, char **);
 static int verb_peer(const struct client *, int, char **);
+static int verb_import(const struct client *, int, char **);
 static int verb_add(const struct client *, int, char **);
 static int verb_change(const struct client *, int, char **);
 static int verb_del(const struct client *, int, char **);
@@ -53,6 +54,9 @@ static const struct verb {
 	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
 	{"peer", "TUNNEL --for SYSTEM",
 	 "print what the other end needs, in the words of its system", 1, 1, verb_peer},
+	{"import", "[NAME | all | FILE ...]",
+	 "print tunnels of the kernel or of systemd-networkd as a file of ours", 0, MSG_WORDS_MAX,
+	 verb_import},
 	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
 	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
 	{"change", "NAME WORD ...", "change a tunnel that was added", 2, MSG_WORDS_MAX,
@@ -245,6 +249,14 @@ static int verb_peer(const struct client *client, int argc, char **argv)
 	return client_run_daemon(&c, (const char *const[]){"--peer", argv[0],
 							   client->peer_for ? "--for" : NULL,
 							   client->peer_for, NULL});
+}
+
+static int verb_import(const struct client *client, int argc, char **argv)
+{
+	const char *args[MSG_WORDS_MAX + 3] = {"--import", "--"};
+	for (int i = 0; i < argc; i++)
+		args[i + 2] = argv[i];
+	return client_run_daemon(client, args);
 }
 
 static json_t *words_request(const char *verb, int argc, char **argv)

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ctl/doctor/run.h"
+#include "ctl/import/import.h"
 #include "ctl/instance.h"
 #include "ctl/msg.h"
 #include "ctl/notify.h"
@@ -31,6 +32,7 @@ enum mode {
 	MODE_DOWN,
 	MODE_DOCTOR,
 	MODE_PEER,
+	MODE_IMPORT,
 	MODE_VERSION,
 	MODE_HELP
 };
@@ -50,20 +52,30 @@ struct settings {
 };
 
 static const struct option options[] = {
-	{"file", required_argument, NULL, 'c'}, {"run-dir", required_argument, NULL, 'r'},
-	{"foreground", no_argument, NULL, 'f'}, {"verbose", no_argument, NULL, 'v'},
-	{"check", no_argument, NULL, 'C'},	{"plan", no_argument, NULL, 'P'},
-	{"config", no_argument, NULL, 'O'},	{"down", no_argument, NULL, 'D'},
-	{"add", no_argument, NULL, 'A'},	{"version", no_argument, NULL, 'V'},
-	{"doctor", no_argument, NULL, 'X'},	{"json", no_argument, NULL, 'J'},
-	{"peer", required_argument, NULL, 'E'}, {"for", required_argument, NULL, 'F'},
-	{"help", no_argument, NULL, 'h'},	{0},
+	{"file", required_argument, NULL, 'c'},
+	{"run-dir", required_argument, NULL, 'r'},
+	{"foreground", no_argument, NULL, 'f'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"check", no_argument, NULL, 'C'},
+	{"plan", no_argument, NULL, 'P'},
+	{"config", no_argument, NULL, 'O'},
+	{"down", no_argument, NULL, 'D'},
+	{"add", no_argument, NULL, 'A'},
+	{"version", no_argument, NULL, 'V'},
+	{"doctor", no_argument, NULL, 'X'},
+	{"json", no_argument, NULL, 'J'},
+	{"peer", required_argument, NULL, 'E'},
+	{"for", required_argument, NULL, 'F'},
+	{"import", no_argument, NULL, 'I'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
 };
 
 static const char usage[] =
 	"usage: greteld [-fv] [-c FILE] [-r DIR] [--check | --plan | --config | --down]\n"
 	"       greteld [-v] [-c FILE] [-r DIR] [--json] --doctor [TUNNEL]\n"
 	"       greteld [-c FILE] [-r DIR] --peer TUNNEL --for SYSTEM\n"
+	"       greteld --import [NAME | all | FILE ...]\n"
 	"       greteld [-fv] [-c FILE] [-r DIR] --add NAME WORD ...\n";
 
 static const char help[] =
@@ -81,6 +93,8 @@ static const char help[] =
 	"      --json          with --doctor: answer in JSON\n"
 	"      --peer TUNNEL   print what the other end of the tunnel needs, and end\n"
 	"      --for SYSTEM    with --peer: what runs there\n"
+	"      --import        print tunnels of the kernel or of networkd as a file of ours, and "
+	"end\n"
 	"      --add           start with one more tunnel, in the words of \"gretel add\"\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          print this text\n\nexit codes:\n";
@@ -103,7 +117,7 @@ static int wrong_usage(const char *what, const char *word)
 /* Each mode has a letter; only one may be asked for. */
 static int set_mode(struct settings *s, int letter)
 {
-	static const char letters[] = "CPODXEVh";
+	static const char letters[] = "CPODXEIVh";
 	enum mode mode = (enum mode)(strchr(letters, letter) - letters + 1);
 	if (s->mode != MODE_SERVE && s->mode != mode)
 		return wrong_usage("more than one thing to do", "");
@@ -152,7 +166,8 @@ static int read_options(int argc, char **argv, struct settings *s)
 	}
 	s->words = argv + optind;
 	s->word_count = argc - optind;
-	if (e == 0 && s->word_count > (s->mode == MODE_DOCTOR) && !s->add)
+	bool any_words = s->add || s->mode == MODE_IMPORT;
+	if (e == 0 && s->word_count > (s->mode == MODE_DOCTOR) && !any_words)
 		e = wrong_usage("too many words: ", s->words[s->word_count - 1]);
 	if (e == 0 && s->add && s->mode != MODE_SERVE)
 		e = wrong_usage("more than one thing to do", "");
@@ -194,6 +209,8 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 				  s->verbose || isatty(STDERR_FILENO), report);
 	case MODE_PEER:
 		return oneshot_peer(s->config, s->added, s->peer, s->peer_for, report);
+	case MODE_IMPORT:
+		return import_run((const char *const *)s->words, (size_t)s->word_count, report);
 	case MODE_VERSION:
 		puts("greteld " GRETEL_VERSION);
 		return EXIT_OK;

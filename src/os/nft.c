@@ -81,19 +81,28 @@ int nft_run(struct nft *nft, const char *text, char **error)
 	return err;
 }
 
-int nft_list_table(struct nft *nft, const char *table, char **out)
+static int list(struct nft *nft, const char *command, char **out)
 {
-	char command[128];
-	const char *listing;
-	int err;
+	int err = run(nft, command, NULL);
+	const char *listing = nft_ctx_get_output_buffer(nft->context);
 
-	snprintf(command, sizeof(command), "list table %s", table);
-	err = run(nft, command, NULL);
-	listing = nft_ctx_get_output_buffer(nft->context);
 	if (err)
 		return err;
 	*out = strdup(listing ? listing : "");
 	return *out ? 0 : -ENOMEM;
+}
+
+int nft_list_table(struct nft *nft, const char *table, char **out)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "list table %s", table);
+	return list(nft, command, out);
+}
+
+int nft_list_ruleset(struct nft *nft, char **out)
+{
+	return list(nft, "list ruleset", out);
 }
 
 /* Lines of a listing with handles end with "# handle N". */

@@ -24,6 +24,9 @@ int nft_list_table(struct nft *nft, const char *table, char **out);
 /* One rule of a chain ("inet filter forward") as nft prints it. -ENOENT when there is none. */
 int nft_print_rule(struct nft *nft, const char *chain, uint64_t handle, char *buf, size_t size);
 
+/* The same for everything that nftables has, of whomever. */
+int nft_list_ruleset(struct nft *nft, char **out);
+
 /* Whether this kernel has nftables for us: 0, or -EPERM, -EPROTONOSUPPORT, ... */
 int nft_probe(void);
 
