@@ -11,6 +11,7 @@ struct client {
 	const char *run_dir;
 	bool json;
 	const char *peer_for; /* --for SYSTEM; NULL: not given */
+	const char *host;     /* --host ADDRESS; NULL: not given */
 };
 
 /*

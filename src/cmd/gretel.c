@@ -48,7 +48,8 @@ static const struct verb {
 	{"down", "", "undo it, and stop greteld", 0, 0, verb_down},
 	{"reload", "", "read the file again and apply the difference", 0, 0, verb_reload},
 	{"status", "[TUNNEL]", "show how the tunnels are", 0, 1, verb_status},
-	{"doctor", "[TUNNEL]", "find out what is wrong, and what mends it", 0, 1, verb_doctor},
+	{"doctor", "[TUNNEL] [--host ADDRESS]", "find out what is wrong, and what mends it", 0, 1,
+	 verb_doctor},
 	{"monitor", "[TUNNEL]", "print what happens, as it happens, one JSON object a line", 0, 1,
 	 verb_monitor},
 	{"config", "", "print the effective configuration, defaults filled in", 0, 0, verb_config},
@@ -69,13 +70,11 @@ static const struct verb {
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
 
-static const struct option options[] = {{"file", required_argument, NULL, 'c'},
-					{"run-dir", required_argument, NULL, 'r'},
-					{"json", no_argument, NULL, 'j'},
-					{"for", required_argument, NULL, 'F'},
-					{"help", no_argument, NULL, 'h'},
-					{"version", no_argument, NULL, 'V'},
-					{0}};
+static const struct option options[] = {
+	{"file", required_argument, NULL, 'c'}, {"run-dir", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},	{"for", required_argument, NULL, 'F'},
+	{"host", required_argument, NULL, 'H'}, {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},	{0}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -215,11 +214,16 @@ static int verb_doctor(const struct client *client, int argc, char **argv)
 	char path[PATH_MAX];
 	bool running;
 	struct client c = with_daemon_config(client, path, &running);
-	const char *args[] = {"--doctor", client->json ? "--json" : "--", NULL, NULL, NULL};
-	size_t used = 2;
+	const char *args[7] = {"--doctor"};
+	size_t used = 1;
 	c.json = false;
-	if (argc > 0 && client->json)
-		args[used++] = "--";
+	if (client->json)
+		args[used++] = "--json";
+	if (client->host) {
+		args[used++] = "--host";
+		args[used++] = client->host;
+	}
+	args[used++] = "--";
 	if (argc > 0)
 		args[used] = argv[0];
 	return client_run_daemon(&c, args);
@@ -401,6 +405,9 @@ static int run_verb(const struct client *client, int argc, char **argv)
 	argv++;
 	if (client->peer_for && verb->run != verb_peer)
 		return client_fail(client, EXIT_USAGE, "--for belongs to \"peer\": leave it out");
+	if (client->host && verb->run != verb_doctor)
+		return client_fail(client, EXIT_USAGE,
+				   "--host belongs to \"doctor\": leave it out");
 	if (argc >= verb->min && argc <= verb->max)
 		return verb->run(client, argc, argv);
 	if (argc < verb->min)
@@ -428,6 +435,9 @@ int main(int argc, char **argv)
 			break;
 		case 'F':
 			client.peer_for = optarg;
+			break;
+		case 'H':
+			client.host = optarg;
 			break;
 		case 'h':
 			return print_help();

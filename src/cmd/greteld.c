@@ -41,6 +41,7 @@ struct settings {
 	enum mode mode;
 	bool foreground;
 	bool json, verbose;
+	const char *host;	     /* the address of --host */
 	const char *peer, *peer_for; /* the names of --peer and --for */
 	bool add;		     /* the words after the options are those of `gretel add` */
 	const char *config;	     /* NULL: no main file, only added tunnels */
@@ -64,6 +65,7 @@ static const struct option options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{"doctor", no_argument, NULL, 'X'},
 	{"json", no_argument, NULL, 'J'},
+	{"host", required_argument, NULL, 'H'},
 	{"peer", required_argument, NULL, 'E'},
 	{"for", required_argument, NULL, 'F'},
 	{"import", no_argument, NULL, 'I'},
@@ -73,7 +75,8 @@ static const struct option options[] = {
 
 static const char usage[] =
 	"usage: greteld [-fv] [-c FILE] [-r DIR] [--check | --plan | --config | --down]\n"
-	"       greteld [-v] [-c FILE] [-r DIR] [--json] --doctor [TUNNEL]\n"
+	"       greteld [-v] [-c FILE] [-r DIR] [--json] --doctor [--host ADDRESS]\n"
+	"               [TUNNEL]\n"
 	"       greteld [-c FILE] [-r DIR] --peer TUNNEL --for SYSTEM\n"
 	"       greteld --import [NAME | all | FILE ...]\n"
 	"       greteld [-fv] [-c FILE] [-r DIR] --add NAME WORD ...\n";
@@ -91,6 +94,7 @@ static const char help[] =
 	"      --down          remove what a daemon that was killed has left, and end\n"
 	"      --doctor        examine the tunnels, or the one whose name follows, and end\n"
 	"      --json          with --doctor: answer in JSON\n"
+	"      --host ADDRESS  with --doctor: a host behind the peer that should answer\n"
 	"      --peer TUNNEL   print what the other end of the tunnel needs, and end\n"
 	"      --for SYSTEM    with --peer: what runs there\n"
 	"      --import        print tunnels of the kernel or of networkd as a file of ours, and "
@@ -146,6 +150,9 @@ static int read_options(int argc, char **argv, struct settings *s)
 			break;
 		case 'J':
 			s->json = true;
+			break;
+		case 'H':
+			s->host = optarg;
 			break;
 		case 'E':
 			s->peer = optarg;
@@ -205,7 +212,7 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 		return oneshot_down(s->run_dir, s->added, report);
 	case MODE_DOCTOR:
 		return doctor_run(s->config, s->added, s->run_dir,
-				  s->word_count ? s->words[0] : NULL, s->json,
+				  s->word_count ? s->words[0] : NULL, s->host, s->json,
 				  s->verbose || isatty(STDERR_FILENO), report);
 	case MODE_PEER:
 		return oneshot_peer(s->config, s->added, s->peer, s->peer_for, report);

@@ -3,9 +3,16 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proto/bytes.h"
 
 /* r0 = bpf_clone_redirect(packet, ifindex, BPF_F_INGRESS); the result is the program's. */
 static int load(uint32_t ifindex)
@@ -27,25 +34,61 @@ static int load(uint32_t ifindex)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int inject_frame(uint32_t ifindex, const uint8_t *frame, size_t len)
+/* To the device's own address, or the packet would be somebody else's; a device without link
+ * header (TUN) strips it. */
+static int put_header(const char *device, uint8_t *frame, uint8_t version)
 {
-	union bpf_attr attr;
-	int fd = load(ifindex);
+	struct ifreq request = {.ifr_ifindex = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int err = 0;
 
 	if (fd < 0)
-		return fd;
+		return -errno;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		err = -errno;
+	else
+		memcpy(frame, request.ifr_hwaddr.sa_data, ETH_ALEN);
+	close(fd);
+	frame[ETH_ALEN] = 2; /* from a locally administered address: nobody's */
+	put_be16(frame + 12, version == 6 ? ETH_P_IPV6 : ETH_P_IP);
+	return err;
+}
+
+static int run(int program, const uint8_t *frame, size_t len)
+{
+	union bpf_attr attr;
+
 	memset(&attr, 0, sizeof(attr));
-	attr.test.prog_fd = (uint32_t)fd;
+	attr.test.prog_fd = (uint32_t)program;
 	attr.test.data_in = (uintptr_t)frame;
 	attr.test.data_size_in = (uint32_t)len;
 	attr.test.repeat = 1;
 	if (syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)) < 0)
-		err = -errno;
-	else if ((int)attr.test.retval < 0)
-		err = (int)attr.test.retval;
-	else if (attr.test.retval != 0)
-		err = -ENETDOWN; /* the device dropped it */
-	close(fd);
+		return -errno;
+	if ((int)attr.test.retval < 0)
+		return (int)attr.test.retval;
+	return attr.test.retval ? -ENETDOWN : 0; /* else a number that says: dropped */
+}
+
+int inject_packet(const char *device, const uint8_t *packet, size_t len)
+{
+	uint8_t frame[ETH_HLEN + INJECT_MAX] = {0};
+	uint32_t ifindex = if_nametoindex(device);
+	int program, err;
+
+	if (!ifindex)
+		return -ENODEV;
+	if (len == 0 || len > INJECT_MAX)
+		return -EMSGSIZE;
+	err = put_header(device, frame, packet[0] >> 4);
+	if (err)
+		return err;
+	memcpy(frame + ETH_HLEN, packet, len);
+	program = load(ifindex);
+	if (program < 0)
+		return program;
+	err = run(program, frame, ETH_HLEN + len);
+	close(program);
 	return err;
 }

@@ -10,11 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INJECT_MAX 1514 /* octets of a frame */
+#define INJECT_MAX 1500 /* octets */
 
-/* `frame` begins with an Ethernet header, which a device without one (TUN) strips; its destination
- * has to be the device's address, or the packet is somebody else's. Returns 0 or -errno (-EPERM:
- * the kernel lets nobody load programs, -ENETDOWN: the device is down). */
-int inject_frame(uint32_t ifindex, const uint8_t *frame, size_t len);
+/* `packet` begins with its IP header. Returns 0 or -errno: -EPERM: this process may load no
+ * programs, -ENODEV: no such device, -ENETDOWN: it takes nothing. */
+int inject_packet(const char *device, const uint8_t *packet, size_t len);
 
 #endif

@@ -137,6 +137,28 @@ int nft_print_rule(struct nft *nft, const char *chain, uint64_t handle, char *bu
 	return err ? err : find_rule(listing ? listing : "", handle, buf, size);
 }
 
+int nft_read_counter(struct nft *nft, const char *counter, uint64_t *packets)
+{
+	unsigned flags = nft_ctx_output_get_flags(nft->context);
+	static const char mark[] = "packets ";
+	char command[192];
+	const char *listing;
+	int err;
+
+	snprintf(command, sizeof(command), "list counter %s", counter);
+	nft_ctx_output_set_flags(nft->context, flags & ~(unsigned)NFT_CTX_OUTPUT_STATELESS);
+	err = run(nft, command, NULL);
+	nft_ctx_output_set_flags(nft->context, flags);
+	listing = nft_ctx_get_output_buffer(nft->context);
+	if (err)
+		return err;
+	listing = listing ? strstr(listing, mark) : NULL;
+	if (!listing)
+		return -ENOENT;
+	*packets = strtoull(listing + strlen(mark), NULL, 10);
+	return 0;
+}
+
 int nft_probe(void)
 {
 	char buffer[NL_REQUEST_SIZE];

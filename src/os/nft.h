@@ -27,6 +27,10 @@ int nft_print_rule(struct nft *nft, const char *chain, uint64_t handle, char *bu
 /* The same for everything that nftables has, of whomever. */
 int nft_list_ruleset(struct nft *nft, char **out);
 
+/* The packets that a named counter ("inet gretel forward-refused") has counted. -ENOENT when there
+ * is none. */
+int nft_read_counter(struct nft *nft, const char *counter, uint64_t *packets);
+
 /* Whether this kernel has nftables for us: 0, or -EPERM, -EPROTONOSUPPORT, ... */
 int nft_probe(void);
 

@@ -28,6 +28,10 @@ struct nft_trace {
 	char table[48];
 	bool found;
 	struct nft_drop drop;
+	/* The headers come with a packet's first message in a chain, the verdict often with
+	 * another. */
+	uint32_t id;
+	struct ip_addr from, to;
 	char buffer[MESSAGE_SIZE];
 };
 
@@ -107,7 +111,21 @@ struct told {
 	uint32_t type;
 	uint32_t verdict, policy; /* NF_DROP is 0 */
 	bool has_verdict, has_policy;
+	uint32_t id; /* of the packet */
 };
+
+static void read_header(const struct nlattr *attribute, struct told *out)
+{
+	const uint8_t *header = mnl_attr_get_payload(attribute);
+	size_t len = mnl_attr_get_payload_len(attribute);
+	bool v6 = len >= 40 && header[0] >> 4 == 6;
+
+	if (!v6 && (len < 20 || header[0] >> 4 != 4))
+		return;
+	out->drop.from.family = out->drop.to.family = v6 ? IP_V6 : IP_V4;
+	memcpy(out->drop.from.bytes, header + (v6 ? 8 : 12), v6 ? 16 : 4);
+	memcpy(out->drop.to.bytes, header + (v6 ? 24 : 16), v6 ? 16 : 4);
+}
 
 static void read_verdict(const struct nlattr *attribute, struct told *out)
 {
@@ -135,6 +153,12 @@ static void read_attribute(const struct nlattr *attribute, struct told *out)
 	case NFTA_TRACE_RULE_HANDLE:
 		out->drop.handle = be64toh(mnl_attr_get_u64(attribute));
 		break;
+	case NFTA_TRACE_ID:
+		out->id = mnl_attr_get_u32(attribute);
+		break;
+	case NFTA_TRACE_NETWORK_HEADER:
+		read_header(attribute, out);
+		break;
 	case NFTA_TRACE_TYPE:
 		out->type = ntohl(mnl_attr_get_u32(attribute));
 		break;
@@ -160,6 +184,14 @@ static int take(const struct nlmsghdr *message, void *arg)
 		return MNL_CB_OK;
 	while ((attribute = nl_next(&cursor)))
 		read_attribute(attribute, &told);
+	if (told.drop.from.family != IP_NONE) {
+		trace->id = told.id;
+		trace->from = told.drop.from;
+		trace->to = told.drop.to;
+	} else if (told.id == trace->id) {
+		told.drop.from = trace->from;
+		told.drop.to = trace->to;
+	}
 	if (told.type == NFT_TRACETYPE_RULE && told.has_verdict && told.verdict == NF_DROP)
 		trace->found = true;
 	if (told.type == NFT_TRACETYPE_POLICY && told.has_policy && told.policy == NF_DROP) {

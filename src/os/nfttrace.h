@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/addr.h"
+
 struct nft_trace;
 
 struct nft_drop {
@@ -17,10 +19,12 @@ struct nft_drop {
 	char table[64], chain[64];
 	uint64_t handle; /* of the rule; 0: the chain's policy */
 	char rule[256];	 /* as nft prints it; "" when it could not be read */
+	/* Of the dropped packet; family IP_NONE: not told. */
+	struct ip_addr from, to;
 };
 
 /* Traces what `match` (words of an nft rule, "icmp id 77") selects, from before every other rule
- * on. Returns 0 or -errno. */
+ * on, a few packets a second. Returns 0 or -errno. */
 int nft_trace_open(const char *match, struct nft_trace **out);
 void nft_trace_close(struct nft_trace *trace);
 /* Waits for a drop, at most `timeout_ms`. 1 with *out, 0 when there was none, -errno. */

@@ -92,10 +92,14 @@ class Clinic:
     def close(self):
         self.undo.close()
 
-    def ready(self):
-        """All is well again; connections of earlier faults are forgotten."""
+    def forget(self):
+        """Nobody has spoken with anybody."""
         for router in self.scene.router.values():
             router.run(["conntrack", "-F"], check=False)
+
+    def ready(self):
+        """All is well again; connections of earlier faults are forgotten."""
+        self.forget()
         for side, site in self.sites.items():
             if not site.pid():
                 site.up()

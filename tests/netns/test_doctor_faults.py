@@ -32,11 +32,11 @@ def clinic(kept):
 def test_fault(clinic, fault):
     with fault.inject(clinic):
         answer = clinic.ask(*fault.ask)
-    assert answer.first["check"] == fault.check, answer
+    assert answer.first["check"] == fault.check, str(answer)
     missing = [word for word in fault.words if word not in answer.line]
     assert not missing, f"{missing} not in {answer}"
-    assert not [word for word in fault.never if word in answer.line], answer
-    assert answer.exit == fault.exit, answer
+    assert not [word for word in fault.never if word in answer.line], str(answer)
+    assert answer.exit == fault.exit, str(answer)
 
 
 def test_each_fault_has_a_name_of_its_own():

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/if_ether.h>
 #include <linux/rtnetlink.h>
 
 #include <cmocka.h>
@@ -23,6 +22,7 @@
 #include "os/echosock.h"
 #include "os/inject.h"
 #include "os/link.h"
+#include "os/neighbour.h"
 #include "os/nft.h"
 #include "os/nfttrace.h"
 #include "os/procfile.h"
@@ -33,7 +33,6 @@ enum { ID = 0x4711 };
 
 static struct nl nl, netfilter;
 static uint32_t lan, out;
-static const uint8_t lan_mac[6] = {2, 0, 0, 0, 0, 1};
 
 static struct ip_addr ip(const char *text)
 {
@@ -46,15 +45,14 @@ static struct ip_addr ip(const char *text)
 static int set_up(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		system("ip link set lo up\n"
-		       "ip link add lan0 address 02:00:00:00:00:01 type veth peer name lan1\n"
-		       "ip link add out0 type veth peer name out1\n"
-		       "for d in lan0 lan1 out0 out1; do ip link set $d up; done\n"
-		       "ip address add 10.1.0.1/24 dev lan0\n"
-		       "ip address add 10.2.0.1/24 dev out0\n"
-		       "ip neigh replace 10.2.0.9 lladdr 02:00:00:00:00:09 dev out0\n"),
-		0);
+	assert_int_equal(system("ip link set lo up\n"
+				"ip link add lan0 type veth peer name lan1\n"
+				"ip link add out0 type veth peer name out1\n"
+				"for d in lan0 lan1 out0 out1; do ip link set $d up; done\n"
+				"ip address add 10.1.0.1/24 dev lan0\n"
+				"ip address add 10.2.0.1/24 dev out0\n"
+				"ip neigh replace 10.2.0.9 lladdr 02:00:00:00:00:09 dev out0\n"),
+			 0);
 	assert_int_equal(sysctl_write("net/ipv4/ip_forward", "1"), 0);
 	lan = link_index("lan0");
 	out = link_index("out0");
@@ -73,17 +71,14 @@ static int tear_down(void **state)
 /* An echo request of 10.1.0.9 to 10.2.0.9, as if it came in on lan0. */
 static int inject(uint16_t sequence)
 {
-	uint8_t frame[128] = {0};
+	uint8_t packet[128];
 	struct echo_request request = {.from = ip("10.1.0.9"),
 				       .to = ip("10.2.0.9"),
 				       .ttl = 64,
 				       .id = ID,
 				       .sequence = sequence};
 
-	memcpy(frame, lan_mac, 6);
-	frame[6] = 2;
-	frame[12] = ETH_P_IP >> 8;
-	return inject_frame(lan, frame, 14 + echo_packet(frame + 14, &request));
+	return inject_packet("lan0", packet, echo_packet(packet, &request));
 }
 
 static bool seen_on(struct echosock *sock, enum echo_where where, uint32_t ifindex)
@@ -105,7 +100,7 @@ static void injected_is_forwarded(void **state)
 	assert_int_equal(inject(1), 0);
 	assert_true(seen_on(&sock, ECHO_ARRIVED, lan));
 	assert_true(seen_on(&sock, ECHO_LEFT, out));
-	assert_int_equal(inject_frame(999, lan_mac, 14), -EINVAL);
+	assert_int_equal(inject_packet("none", (const uint8_t *)"E", 1), -ENODEV);
 	echosock_close(&sock);
 }
 
@@ -153,6 +148,8 @@ static void trace_names_the_rule(void **state)
 	assert_string_equal(nft_family_name(drop.family), "ip");
 	assert_string_equal(drop.table, "evil");
 	assert_string_equal(drop.chain, "sink");
+	assert_true(addr_equal(&drop.from, &(struct ip_addr){IP_V4, {10, 1, 0, 9}}));
+	assert_true(addr_equal(&drop.to, &(struct ip_addr){IP_V4, {10, 2, 0, 9}}));
 	assert_string_equal(drop.rule, "ip daddr 10.2.0.0/24 counter drop");
 	nft_trace_close(trace);
 	assert_int_equal(nft_run(nft, "delete table ip evil", NULL), 0);
@@ -181,6 +178,27 @@ static void trace_names_the_policy(void **state)
 	assert_int_equal(drop.handle, 0);
 	nft_trace_close(trace);
 	assert_int_equal(nft_run(nft, "delete table inet shut", NULL), 0);
+	nft_close(nft);
+}
+
+static void named_counter(void **state)
+{
+	uint64_t packets = 9;
+	struct nft *nft;
+
+	(void)state;
+	assert_int_equal(nft_open(&nft), 0);
+	assert_int_equal(nft_run(nft,
+				 "table ip c {\ncounter n { packets 4711 bytes 5\n }\n"
+				 "chain f { type filter hook forward priority 5\n"
+				 "counter name n\n }\n }",
+				 NULL),
+			 0);
+	assert_int_equal(inject(5), 0);
+	assert_int_equal(nft_read_counter(nft, "ip c n", &packets), 0);
+	assert_int_equal(packets, 4712);
+	assert_int_equal(nft_read_counter(nft, "ip c none", &packets), -ENOENT);
+	assert_int_equal(nft_run(nft, "delete table ip c", NULL), 0);
 	nft_close(nft);
 }
 
@@ -252,6 +270,24 @@ static void ways_of_arriving_packets(void **state)
 	assert_int_equal(system("ip rule del fwmark 7 unreachable"), 0);
 }
 
+static int find_neighbour(void *arg, const struct neighbour_info *neighbour)
+{
+	struct ip_addr wanted = ip("10.2.0.9");
+
+	*(bool *)arg |= neighbour->index == out && addr_equal(&neighbour->addr, &wanted) &&
+			neighbour_is_known(neighbour);
+	return 0;
+}
+
+static void neighbours(void **state)
+{
+	bool found = false;
+
+	(void)state;
+	assert_int_equal(neighbour_each(&nl, IP_V4, find_neighbour, &found), 0);
+	assert_true(found);
+}
+
 static void counters(void **state)
 {
 	static const char text[] = "TcpExt: SyncookiesSent IPReversePathFilter Last\n"
@@ -277,8 +313,10 @@ int main(void)
 		cmocka_unit_test(echo_to_itself),
 		cmocka_unit_test(trace_names_the_rule),
 		cmocka_unit_test(trace_names_the_policy),
+		cmocka_unit_test(named_counter),
 		cmocka_unit_test(translated_entry),
 		cmocka_unit_test(ways_of_arriving_packets),
+		cmocka_unit_test(neighbours),
 		cmocka_unit_test(counters),
 	};
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "ctl/doctor/ask.h"
+#include "ctl/doctor/inside.h"
 #include "ctl/doctor/probes.h"
 
 /* All probes of one tunnel together. */
@@ -280,4 +281,5 @@ void doctor_free(struct doctor *d)
 		free(d->results[i].seen);
 	free(d->results);
 	probes_free(d->probes);
+	inside_free(d->inside);
 }

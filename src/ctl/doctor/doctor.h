@@ -101,12 +101,14 @@ struct doctor_host {
 	struct state state;
 	struct pass pass; /* for `conf` */
 	bool pass_made;
-	char *pass_error; /* why not; "" */
-	bool may_send;	  /* CAP_NET_RAW */
-	bool may_admin;	  /* CAP_NET_ADMIN */
+	char *pass_error;   /* why not; "" */
+	struct ip_addr far; /* --host: behind the peer; family IP_NONE: not given */
+	bool may_send;	    /* CAP_NET_RAW */
+	bool may_admin;	    /* CAP_NET_ADMIN */
 };
 
 struct probes; /* probes.h: what was sent and came back, made once and shared */
+struct inside; /* inside.h: the same of echoes through the tunnel */
 
 /* The examination of one tunnel. */
 struct doctor {
@@ -121,7 +123,8 @@ struct doctor {
 	const struct link_info *link;	/* the interface of the tunnel's name; NULL: none */
 	struct nl *nl;			/* NETLINK_ROUTE; NULL: could not be opened */
 	struct probes *probes;
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC: no probe is begun or waited for later */
+	struct inside *inside; /* inside_get() */
+	uint64_t deadline_ns;  /* CLOCK_MONOTONIC: no probe is begun or waited for later */
 
 	const struct doctor_check *now; /* the check that runs */
 	struct check_result *results;	/* in the order of the table */

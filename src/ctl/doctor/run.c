@@ -101,12 +101,19 @@ static int examine(struct doctor_host *host, const char *name, bool json, bool v
 }
 
 int doctor_run(const char *config, const char *added, const char *run_dir, const char *tunnel,
-	       bool json, bool verbose, const struct report *report)
+	       const char *far, bool json, bool verbose, const struct report *report)
 {
+	struct ip_addr address = {.family = IP_NONE};
 	struct doctor_host host;
 	int e;
 
+	if (far && !addr_parse(far, &address)) {
+		fprintf(report->errors,
+			"--host \"%.64s\" is not an address: write one as 20.10.1.10\n", far);
+		return EXIT_USAGE;
+	}
 	gather(config, added, run_dir, &host);
+	host.far = address;
 	if (!host.conf)
 		e = tell_nothing(&host, json, report);
 	else if (tunnel && !conf_find_tunnel(host.conf, tunnel))

@@ -8,9 +8,11 @@
 #include "ctl/pass.h"
 
 /* Examines `tunnel`, or all (NULL), the worst first. The first three are those of oneshot.h.
+ * `far`: the address of a host behind the peer that should answer; NULL: none is told.
  * `verbose`: tells on stderr what it is doing. Returns an enum msg_exit: EXIT_OK, EXIT_DEGRADED,
- * EXIT_BROKEN, or EXIT_FAILED when there is no such tunnel. */
+ * EXIT_BROKEN, or EXIT_FAILED when there is no such tunnel,
+ * EXIT_USAGE when `far` is no address. */
 int doctor_run(const char *config, const char *added, const char *run_dir, const char *tunnel,
-	       bool json, bool verbose, const struct report *report);
+	       const char *far, bool json, bool verbose, const struct report *report);
 
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/neighbour.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+bool neighbour_is_known(const struct neighbour_info *neighbour)
+{
+	return neighbour->state &
+	       (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT);
+}
+
+struct walk {
+	neighbour_each_fn each;
+	void *arg;
+};
+
+static int walk_neighbour(void *arg, const struct nlmsghdr *answer)
+{
+	const struct ndmsg *header = mnl_nlmsg_get_payload(answer);
+	struct walk *walk = arg;
+	struct neighbour_info neighbour = {.index = (uint32_t)header->ndm_ifindex,
+					   .state = header->ndm_state,
+					   .router = header->ndm_flags & NTF_ROUTER};
+	const struct nlattr *attribute;
+	struct nl_cursor cursor = nl_attributes(answer, sizeof(*header));
+
+	if (answer->nlmsg_type != RTM_NEWNEIGH)
+		return 0;
+	while ((attribute = nl_next(&cursor)))
+		if (mnl_attr_get_type(attribute) == NDA_DST &&
+		    nl_get_addr(attribute, header->ndm_family, &neighbour.addr) != 0)
+			return 0;
+	return neighbour.addr.family == IP_NONE ? 0 : walk->each(walk->arg, &neighbour);
+}
+
+int neighbour_each(struct nl *nl, uint8_t family, neighbour_each_fn each, void *arg)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct walk walk = {each, arg};
+	int err =
+		nl_ask(nl, nl_begin(buffer, RTM_GETNEIGH, NLM_F_DUMP, sizeof(struct ndmsg), family),
+		       walk_neighbour, &walk);
+
+	return err == -EOPNOTSUPP ? 0 : err; /* the kernel does not have the family */
+}
