@@ -365,6 +365,7 @@ static int print_help(void)
 	     "$" MSG_RUN_DIR_ENV " or " MSG_RUN_DIR ")\n"
 	     "  -j, --json          answer in JSON\n"
 	     "      --for SYSTEM    with peer: what runs at the other end\n"
+	     "      --host ADDRESS  with doctor: a host behind the peer that should answer\n"
 	     "  -h, --help          this text\n"
 	     "  -V, --version       the version\n\nexit codes:");
 #define PRINT_EXIT(id, value, text) printf("  %d  %s\n", value, text);

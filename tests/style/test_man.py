@@ -89,7 +89,7 @@ def test_verb(verb):
     done = subprocess.run([BUILD / "src/cmd/gretel", "help", verb], capture_output=True, text=True, timeout=20)
     assert done.stdout == f"gretel {verb}{' ' if words else ''}{words}: {text}\n"
     head = next(head for head, _ in items(PAGES["gretel.8"], "Verbs") if head.split()[1] == verb)
-    bare = re.sub(r"\b(Cm|Ar|Op)\b", "", head.replace("Fl ", "-"))
+    bare = re.sub(r"\b(Cm|Ar|Op|Oo|Oc)\b", "", head.replace("Fl ", "-"))
     in_page = " ".join(bare.split()[1:]).lower()
     assert in_page == " ".join(re.sub(r"[\[\]]", "", words).split()).lower()
 
