@@ -182,20 +182,32 @@ static void drop_alien_addresses(struct actual *actual)
 static int keep_route(void *arg, const struct route_info *route)
 {
 	struct actual *actual = arg;
-	int err;
+	struct route_hop *hops = NULL;
+	int err = make_room((void **)&actual->routes, actual->route_count, sizeof(*route));
 
-	if (!is_ours_at(actual, route->oif))
-		return 0;
-	err = make_room((void **)&actual->routes, actual->route_count, sizeof(*route));
-	if (!err)
-		actual->routes[actual->route_count++] = *route;
-	return err;
+	if (!err && route->hop_count) {
+		hops = calloc(route->hop_count, sizeof(*hops));
+		if (!hops)
+			return -ENOMEM;
+		memcpy(hops, route->hops, route->hop_count * sizeof(*hops));
+	}
+	if (err)
+		return err;
+	actual->routes[actual->route_count] = *route;
+	actual->routes[actual->route_count++].hops = hops;
+	return 0;
+}
+
+static void forget_routes(struct actual *actual)
+{
+	for (size_t i = 0; i < actual->route_count; i++)
+		free((void *)actual->routes[i].hops);
+	actual->route_count = 0;
 }
 
 static int compare_routes(const void *a, const void *b)
 {
-	return compare_numbers(((const struct route_info *)a)->oif,
-			       ((const struct route_info *)b)->oif);
+	return route_compare(a, b);
 }
 
 static int read_routes(struct nl *nl, struct actual *actual)
@@ -203,7 +215,7 @@ static int read_routes(struct nl *nl, struct actual *actual)
 	int err = -EINTR;
 
 	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		actual->route_count = 0;
+		forget_routes(actual);
 		err = route_each(nl, AF_INET, OS_PROTOCOL, keep_route, actual);
 		if (!err)
 			err = route_each(nl, AF_INET6, OS_PROTOCOL, keep_route, actual);
@@ -284,20 +296,20 @@ const struct address_info *actual_addresses(const struct actual *actual, uint32_
 	return first;
 }
 
-const struct route_info *actual_routes(const struct actual *actual, uint32_t index, size_t *count)
+const struct route_info *actual_routes(const struct actual *actual, const struct route_info *place,
+				       size_t *count)
 {
-	struct route_info key = {.oif = index};
 	const struct route_info *end = actual->routes + actual->route_count, *first, *last;
 
 	*count = 0;
 	if (!actual->route_count)
 		return NULL;
-	first = bsearch(&key, actual->routes, actual->route_count, sizeof(key), compare_routes);
+	first = bsearch(place, actual->routes, actual->route_count, sizeof(*place), compare_routes);
 	if (!first)
 		return NULL;
-	for (last = first; last < end && last->oif == index; last++)
+	for (last = first; last < end && route_compare(last, place) == 0; last++)
 		;
-	while (first > actual->routes && first[-1].oif == index)
+	while (first > actual->routes && route_compare(first - 1, place) == 0)
 		first--;
 	*count = (size_t)(last - first);
 	return first;
@@ -361,6 +373,7 @@ void actual_free(struct actual *actual)
 	free(actual->links);
 	free(actual->links_by_index);
 	free(actual->addresses);
+	forget_routes(actual);
 	free(actual->routes);
 	free(actual->settings);
 	free(actual->ways);

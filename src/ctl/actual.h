@@ -4,9 +4,10 @@
  * must know besides. A handful of dumps, whatever the number of tunnels, and two route lookups for
  * each peer.
  *
- * The marks: a link of ours is a TUN or TAP device whose alias begins with "gretel: "; addresses
- * and routes of ours are on such a link and have protocol number 71; rules are in the table
- * `inet gretel`. What else is on our links was put there by somebody else and stays.
+ * The marks: a link of ours is a TUN or TAP device whose alias begins with "gretel: "; addresses of
+ * ours are on such a link and have protocol number 71; routes of ours have that number wherever
+ * they lead; rules are in the table `inet gretel`. What else is on our links was put there by
+ * somebody else and stays.
  */
 #ifndef CTL_ACTUAL_H
 #define CTL_ACTUAL_H
@@ -56,7 +57,8 @@ struct actual {
 	size_t link_count;
 	struct address_info *addresses; /* on our links, by link index */
 	size_t address_count;
-	struct route_info *routes; /* on our links with our number, by oif */
+	struct route_info
+		*routes; /* all with our number, by route_compare(); they own their hops */
 	size_t route_count;
 	struct actual_settings *settings; /* of our links, by index */
 	size_t setting_count;
@@ -72,9 +74,9 @@ struct actual {
 	bool rules_present;
 	uint64_t rules_listed; /* hash of the kernel's listing */
 
-	/* Forwarding now ("" where the kernel does not have the family), and, where the conf wants
-	 * it on and it is not, all the values that turning it on would change, the switch first. */
-	char forward[SWITCH_COUNT][SYSCTL_VALUE_SIZE];
+	/* The switches now ("" where the kernel does not have one), and, where one is off that may
+	 * be wanted on, all the values that turning it on would change, the switch first. */
+	char switches[SWITCH_COUNT][SYSCTL_VALUE_SIZE];
 	struct sysctl_list around[SWITCH_COUNT];
 
 	const struct state *state; /* borrowed */
@@ -87,6 +89,9 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 		const struct lane_ops *lane, struct actual *out, char error[ACTUAL_ERROR_SIZE]);
 void actual_free(struct actual *actual);
 
+/* Those that stand in one place, as route_compare() has it. */
+const struct route_info *actual_routes(const struct actual *actual, const struct route_info *place,
+				       size_t *count);
 /* NULL when there is none. */
 const struct link_info *actual_link(const struct actual *actual, const char *name);
 const struct link_info *actual_link_at(const struct actual *actual, uint32_t index);
@@ -94,7 +99,6 @@ const struct dp_params *actual_lane(const struct actual *actual, const char *nam
 /* Those on one of our links. */
 const struct address_info *actual_addresses(const struct actual *actual, uint32_t index,
 					    size_t *count);
-const struct route_info *actual_routes(const struct actual *actual, uint32_t index, size_t *count);
 /* NULL when there are none. */
 const struct actual_settings *actual_settings(const struct actual *actual, uint32_t index);
 /* Whether the link bears our mark, or is carried by our lane, or its creation by us was cut short.

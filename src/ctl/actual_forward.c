@@ -2,7 +2,7 @@
 /*
  * Turning net.ipv4.ip_forward also sets the forwarding of every interface and of "default", and
  * all/accept_redirects to the opposite; net.ipv6.conf.all.forwarding sets every interface's and
- * default's. What they were has to be read before.
+ * default's. What they were has to be read before. The other switches change nothing besides.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -18,6 +18,8 @@ static const struct {
 } switches[SWITCH_COUNT] = {
 	[SWITCH_FORWARD4] = {"net/ipv4/ip_forward", "net/ipv4/conf"},
 	[SWITCH_FORWARD6] = {"net/ipv6/conf/all/forwarding", "net/ipv6/conf"},
+	[SWITCH_HASH4] = {"net/ipv4/fib_multipath_hash_policy", NULL},
+	[SWITCH_HASH6] = {"net/ipv6/fib_multipath_hash_policy", NULL},
 };
 
 struct around {
@@ -76,11 +78,11 @@ static int read_around(struct nl *nl, enum state_switch which, struct actual *ac
 {
 	struct sysctl_list *list = &actual->around[which];
 	struct around around = {actual, which};
-	int err = sysctl_list_add(list, switches[which].path, actual->forward[which]);
+	int err = sysctl_list_add(list, switches[which].path, actual->switches[which]);
 
 	if (!err && which == SWITCH_FORWARD4)
 		err = keep_value(list, "net/ipv4/conf", "all", "accept_redirects", NULL);
-	if (!err)
+	if (!err && switches[which].folder)
 		err = sysctl_each(switches[which].folder, keep_forwarding, &around);
 	if (!err && which == SWITCH_FORWARD6)
 		err = route_each(nl, AF_INET6, RTPROT_RA, keep_accept_ra, actual);
@@ -89,16 +91,19 @@ static int read_around(struct nl *nl, enum state_switch which, struct actual *ac
 
 int actual_read_forward(struct nl *nl, const struct conf *conf, struct actual *actual)
 {
-	unsigned wanted = conf && conf->forward.enable ? site_families(conf) : 0;
+	/* Whether there is a route of several hops is known later, and reading costs nothing. */
+	unsigned wanted = 1U << SWITCH_HASH4 | 1U << SWITCH_HASH6;
 
+	if (conf && conf->forward.enable)
+		wanted |= site_families(conf);
 	for (int i = 0; i < SWITCH_COUNT; i++) {
-		int err = sysctl_read(switches[i].path, actual->forward[i]);
+		int err = sysctl_read(switches[i].path, actual->switches[i]);
 
 		if (err == -ENOENT) {
-			actual->forward[i][0] = '\0';
+			actual->switches[i][0] = '\0';
 			continue;
 		}
-		if (!err && wanted & 1U << i && strcmp(actual->forward[i], "0") == 0)
+		if (!err && wanted & 1U << i && strcmp(actual->switches[i], "0") == 0)
 			err = read_around(nl, (enum state_switch)i, actual);
 		if (err)
 			return err;

@@ -11,7 +11,7 @@ int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actu
 /* Reads the settings of our links; links and lane have been read. */
 int actual_read_settings(struct nl *nl, struct actual *actual);
 
-/* Reads the forwarding switches, and what lies around one that is to be turned on. */
+/* Reads the switches, and what lies around one that is to be turned on. */
 int actual_read_forward(struct nl *nl, const struct conf *conf, struct actual *actual);
 
 #endif

@@ -321,7 +321,7 @@ static int undo_delete(struct apply *apply, const struct step *step)
 	return err;
 }
 
-/* ---- links, addresses, routes ---- */
+/* ---- links, addresses ---- */
 
 static int do_mtu(struct apply *apply, const struct step *step)
 {
@@ -379,47 +379,6 @@ static int del_address(struct apply *apply, const struct step *step)
 	return address(apply, step, false);
 }
 
-/* Says who has the place that a route of ours should take; 0 when it is that very route. */
-static int explain_exists(struct apply *apply, const struct route_info *route)
-{
-	char prefix[PREFIX_TEXT_SIZE], name[IFNAMSIZ] = "";
-	struct route_way way;
-
-	if (route_find(nl(apply), &route->to.addr, NULL, 0, &way) == 0 &&
-	    prefix_equal(&way.match, &route->to)) {
-		if (way.protocol == OS_PROTOCOL && way.oif == route->oif)
-			return 0;
-		if_indextoname(way.oif, name);
-	}
-	snprintf(apply->text, sizeof(apply->text),
-		 "there is a route to %s%s%s already: delete it, or give this one a metric",
-		 prefix_format(&route->to, prefix), name[0] ? " over " : "", name);
-	return -EEXIST;
-}
-
-static int add_route(struct apply *apply, const struct step *step)
-{
-	struct route_info route = step->route;
-	int err;
-
-	route.oif = link_index(step->object);
-	err = told(apply, route_add(nl(apply), &route));
-	if (err == -EEXIST && apply->take_back)
-		return told(apply, route_replace(nl(apply), &route));
-	return err == -EEXIST ? explain_exists(apply, &route) : err;
-}
-
-static int del_route(struct apply *apply, const struct step *step)
-{
-	struct route_info route = step->route;
-	int err;
-
-	route.oif = link_index(step->object);
-	err = told(apply, route_del(nl(apply), &route));
-	/* A route goes with its interface, and with an address that was its source. */
-	return err == -ESRCH || err == -ENODEV ? 0 : err;
-}
-
 typedef int (*step_fn)(struct apply *apply, const struct step *step);
 
 static const struct {
@@ -427,7 +386,7 @@ static const struct {
 } table[STEP_KIND_COUNT] = {
 	[STEP_RULES_SET] = {do_rules_set, undo_rules},
 	[STEP_FORWARD_ON] = {do_forward_on, undo_forward_on},
-	[STEP_ROUTE_DEL] = {del_route, add_route},
+	[STEP_ROUTE_DEL] = {apply_route_del, apply_route_add},
 	[STEP_ADDRESS_DEL] = {del_address, add_address},
 	[STEP_TUNNEL_DEL] = {do_delete, undo_delete},
 	[STEP_TUNNEL_CREATE] = {do_create, undo_create},
@@ -438,7 +397,8 @@ static const struct {
 	[STEP_SETTINGS] = {do_settings, undo_settings},
 	[STEP_ADDRESS_ADD] = {add_address, del_address},
 	[STEP_UP] = {do_up, undo_up},
-	[STEP_ROUTE_ADD] = {add_route, del_route},
+	[STEP_ROUTE_ADD] = {apply_route_add, apply_route_del},
+	[STEP_ROUTE_CHANGE] = {apply_route_change, apply_route_change_back},
 	[STEP_FORWARD_RESTORE] = {do_forward_restore, undo_forward_restore},
 	[STEP_RULES_DEL] = {do_rules_del, undo_rules},
 };

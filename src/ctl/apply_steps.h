@@ -14,6 +14,12 @@ struct apply {
 	char text[NL_TEXT_SIZE]; /* what the kernel said about the last failure */
 };
 
+/* apply_routes.c */
+int apply_route_add(struct apply *apply, const struct step *step);
+int apply_route_del(struct apply *apply, const struct step *step);
+int apply_route_change(struct apply *apply, const struct step *step);
+int apply_route_change_back(struct apply *apply, const struct step *step);
+
 /* 0, or -errno and apply->text. Nothing remains of a step that failed. */
 int apply_do(struct apply *apply, const struct step *step);
 /* Takes back a step that was made. */

@@ -27,6 +27,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_ADDRESS_ADD] = "address-add",
 		[STEP_UP] = "up",
 		[STEP_ROUTE_ADD] = "route-add",
+		[STEP_ROUTE_CHANGE] = "route-change",
 		[STEP_FORWARD_RESTORE] = "forward-restore",
 		[STEP_RULES_DEL] = "rules-del",
 	};
@@ -196,17 +197,18 @@ static void plan_rules_del(struct planner *planner)
 		plan_step(planner, STEP_RULES_DEL, "", "delete nftables table %s", RULES_TABLE);
 }
 
-static const char *const switch_names[SWITCH_COUNT] = {"net.ipv4.ip_forward",
-						       "net.ipv6.conf.all.forwarding"};
+static const char *const switch_names[SWITCH_COUNT] = {
+	"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.fib_multipath_hash_policy",
+	"net.ipv6.fib_multipath_hash_policy"};
 
 static void plan_forward_on(struct planner *planner)
 {
 	for (int i = 0; i < SWITCH_COUNT; i++) {
 		struct step *step;
 
-		if (!planner->site->forward[i] || strcmp(planner->actual->forward[i], "0") != 0)
+		if (!planner->site->switches[i] || strcmp(planner->actual->switches[i], "0") != 0)
 			continue;
-		step = plan_step(planner, STEP_FORWARD_ON, "", "turn on %s", switch_names[i]);
+		step = plan_step(planner, STEP_FORWARD_ON, "", i >= SWITCH_HASH4 ? "set %s = 1" : "turn on %s", switch_names[i]);
 		if (step) {
 			step->forward.which = (enum state_switch)i;
 			step->forward.values = &planner->actual->around[i];
@@ -221,7 +223,7 @@ static void plan_forward_restore(struct planner *planner)
 	for (int i = 0; state && i < SWITCH_COUNT; i++) {
 		struct step *step;
 
-		if (planner->site->forward[i] || !state->saved[i].count)
+		if (planner->site->switches[i] || !state->saved[i].count)
 			continue;
 		step = plan_step(planner, STEP_FORWARD_RESTORE, "", "restore %s = %s",
 				 switch_names[i], state->saved[i].items[0].value);
@@ -396,8 +398,16 @@ static void free_lines(char **lines, size_t count)
 
 void plan_free(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->step_count; i++)
-		free(plan->steps[i].text);
+	for (size_t i = 0; i < plan->step_count; i++) {
+		struct step *step = &plan->steps[i];
+
+		if (step->kind == STEP_ROUTE_ADD || step->kind == STEP_ROUTE_DEL ||
+		    step->kind == STEP_ROUTE_CHANGE) {
+			free(step->route.now.hops);
+			free(step->route.old.hops);
+		}
+		free(step->text);
+	}
 	free(plan->steps);
 	free_lines(plan->refusals, plan->refusal_count);
 	free_lines(plan->notes, plan->note_count);

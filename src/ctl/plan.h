@@ -32,6 +32,7 @@ enum step_kind {
 	STEP_ADDRESS_ADD,
 	STEP_UP,
 	STEP_ROUTE_ADD,
+	STEP_ROUTE_CHANGE,    /* in one stroke; before TUNNEL_DEL when a hop of several goes */
 	STEP_FORWARD_RESTORE, /* last, with STEP_RULES_DEL, where nothing is wanted any more */
 	STEP_RULES_DEL,
 	STEP_KIND_COUNT
@@ -54,6 +55,17 @@ enum step_setting {
 	SETTING_RP_LOOSE = 4 /* rp_filter 2 */
 };
 
+/* A route over links by name: they may not be there yet, or come back with another index. */
+struct step_hop {
+	char name[IFNAMSIZ];
+	uint32_t weight;
+};
+struct step_route {
+	struct route_info route; /* .oif, or .hops with .gateway, are filled in when applied */
+	struct step_hop *hops;	 /* the plan's */
+	size_t hop_count;	 /* 0: .oif is as it is */
+};
+
 /* One change. What it points to belongs to the site, the actual state and the plan. */
 struct step {
 	enum step_kind kind;
@@ -72,7 +84,10 @@ struct step {
 			uint8_t old_rp_filter;
 		} settings;
 		struct address_info address; /* .index is filled in when applied */
-		struct route_info route;     /* .oif is filled in when applied */
+		struct {
+			struct step_route now; /* the one that goes, for DEL */
+			struct step_route old; /* CHANGE */
+		} route;
 		struct {
 			enum state_switch which;
 			const struct sysctl_list *values; /* ON: to save; RESTORE: to write */

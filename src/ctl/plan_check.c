@@ -84,7 +84,7 @@ static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 
 static bool is_family_missing(const struct planner *planner, const struct conf_tunnel *tunnel)
 {
-	if (planner->actual->forward[SWITCH_FORWARD6][0])
+	if (planner->actual->switches[SWITCH_FORWARD6][0])
 		return false;
 	if (tunnel->local.family == IP_V6)
 		return true;

@@ -56,7 +56,7 @@ unsigned plan_settings_now(const struct planner *planner, const struct link_info
 unsigned plan_settings_of_new(const struct planner *planner, const struct site_tunnel *tunnel);
 void plan_settings(struct planner *planner);
 
-/* The route as the kernel shows it when it is in place; .oif is left zero. */
-struct route_info plan_route(const struct conf_route *route);
+/* With the last IPv4 address of a link the kernel takes its IPv4 routes away. */
+bool plan_loses_ipv4(const struct planner *planner, const struct link_info *link);
 
 #endif

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Addresses and routes of the tunnels: what is missing, and what is ours and not wanted. */
+/* Addresses of the tunnels: what is missing, and what is ours and not wanted. */
 #include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ctl/plan_make.h"
-
-/* The metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER). */
-#define METRIC6_DEFAULT 1024
 
 static const char *address_text(const struct ip_prefix *local, const struct ip_addr *peer,
 				char buf[2 * PREFIX_TEXT_SIZE + 8])
@@ -64,8 +60,7 @@ static bool goes_along(const struct planner *planner, const struct link_info *li
 	return false;
 }
 
-/* With the last IPv4 address of a link the kernel takes its IPv4 routes away. */
-static bool loses_ipv4(const struct planner *planner, const struct link_info *link)
+bool plan_loses_ipv4(const struct planner *planner, const struct link_info *link)
 {
 	size_t count;
 	const struct address_info *addresses =
@@ -135,111 +130,6 @@ void plan_address_adds(struct planner *planner)
 			if (step)
 				step->address = (struct address_info){.local = address->local,
 								      .peer = address->peer};
-		}
-	}
-}
-
-struct route_info plan_route(const struct conf_route *route)
-{
-	bool v6 = route->to.addr.family == IP_V6;
-
-	return (struct route_info){
-		.to = route->to,
-		.table = route->table,
-		.metric = v6 && !route->metric ? METRIC6_DEFAULT : route->metric,
-		.src = route->src,
-		.protocol = OS_PROTOCOL,
-		.type = RTN_UNICAST,
-	};
-}
-
-static bool route_matches(const struct conf_route *conf, const struct route_info *route)
-{
-	struct route_info wanted = plan_route(conf);
-
-	return prefix_equal(&wanted.to, &route->to) && wanted.table == route->table &&
-	       wanted.metric == route->metric && addr_equal(&wanted.src, &route->src) &&
-	       route->gateway.family == IP_NONE && route->type == RTN_UNICAST;
-}
-
-static bool is_route_wanted(const struct conf_tunnel *tunnel, const struct route_info *route)
-{
-	for (size_t i = 0; i < tunnel->route_count; i++)
-		if (route_matches(&tunnel->routes[i], route))
-			return true;
-	return false;
-}
-
-/* "20.10.1.0/24 over My_Tunnel metric 5 src 10.10.1.1 table 7" */
-static const char *route_text(const struct route_info *route, const char *name, char buf[200])
-{
-	char prefix[PREFIX_TEXT_SIZE], src[ADDR_TEXT_SIZE];
-	bool v6 = route->to.addr.family == IP_V6;
-	int used = sprintf(buf, "%s over %s", prefix_format(&route->to, prefix), name);
-
-	if (route->metric && !(v6 && route->metric == METRIC6_DEFAULT))
-		used += sprintf(buf + used, " metric %u", route->metric);
-	if (route->src.family != IP_NONE)
-		used += sprintf(buf + used, " src %s", addr_format(&route->src, src));
-	if (route->table != ROUTE_TABLE_MAIN)
-		sprintf(buf + used, " table %u", route->table);
-	return buf;
-}
-
-void plan_route_dels(struct planner *planner)
-{
-	const struct actual *actual = planner->actual;
-
-	for (size_t i = 0; i < actual->route_count; i++) {
-		const struct route_info *route = &actual->routes[i];
-		const struct link_info *link = actual_link_at(actual, route->oif);
-		struct step *step;
-		char text[200];
-
-		if (!link)
-			continue;
-		if (!plan_is_doomed(planner, link) &&
-		    is_route_wanted(plan_wanted(planner, link->name)->tunnel->conf, route))
-			continue;
-		step = plan_step(planner, STEP_ROUTE_DEL, link->name, "delete route %s",
-				 route_text(route, link->name, text));
-		if (step)
-			step->route = *route;
-	}
-}
-
-static bool has_route(const struct actual *actual, const struct link_info *link,
-		      const struct conf_route *conf)
-{
-	size_t count;
-	const struct route_info *routes = actual_routes(actual, link->index, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (route_matches(conf, &routes[i]))
-			return true;
-	return false;
-}
-
-void plan_route_adds(struct planner *planner)
-{
-	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
-		const struct conf_tunnel *conf = wanted->tunnel->conf;
-		bool lost4 = wanted->fate == FATE_KEEP && loses_ipv4(planner, wanted->link);
-
-		for (size_t j = 0; j < conf->route_count; j++) {
-			struct route_info route = plan_route(&conf->routes[j]);
-			struct step *step;
-			char text[200];
-
-			if (wanted->fate == FATE_KEEP &&
-			    !(lost4 && route.to.addr.family == IP_V4) &&
-			    has_route(planner->actual, wanted->link, &conf->routes[j]))
-				continue;
-			step = plan_step(planner, STEP_ROUTE_ADD, conf->name, "add route %s",
-					 route_text(&route, conf->name, text));
-			if (step)
-				step->route = route;
 		}
 	}
 }

@@ -70,20 +70,24 @@ static int collect(const struct site *site, struct captures *out)
 {
 	size_t room = 1;
 
+	for (size_t i = 0; i < site->route_count; i++)
+		room += site->routes[i].hop_count;
 	for (size_t i = 0; i < site->tunnel_count; i++)
-		room += site->tunnels[i].conf->route_count + site->tunnels[i].conf->address_count;
+		room += site->tunnels[i].conf->address_count;
 	out->items = calloc(room, sizeof(*out->items));
 	if (!out->items)
 		return -ENOMEM;
+	for (size_t i = 0; i < site->route_count; i++) {
+		const struct site_route *route = &site->routes[i];
+
+		for (size_t j = 0; j < route->hop_count; j++)
+			add(out, &(struct capture){route->route.to, route->route.table,
+						   route->route.metric, route->hops[j].tunnel->conf,
+						   route->at});
+	}
 	for (size_t i = 0; i < site->tunnel_count; i++) {
 		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
 
-		for (size_t j = 0; j < tunnel->route_count; j++) {
-			struct route_info route = plan_route(&tunnel->routes[j]);
-
-			add(out, &(struct capture){route.to, route.table, route.metric, tunnel,
-						   tunnel->routes[j].at});
-		}
 		for (size_t j = 0; j < tunnel->address_count; j++) {
 			struct capture capture = of_address(tunnel, &tunnel->addresses[j]);
 

@@ -106,9 +106,9 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
  * The interface's MTU is what fits the path, but never below what its passengers need by standard:
  * then the lane has to split outer packets. The MSS goes by what fits, so that TCP is spared that.
  */
-static void set_sizes(const struct conf_tunnel *tunnel, uint32_t path_mtu, struct dp_params *params)
+static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_mtu,
+		      struct dp_params *params)
 {
-	bool v6 = tunnel_families(tunnel) & family_bit(IP_V6);
 	uint32_t least = v6 ? IP6_MTU_MIN : IP4_MTU_MIN, fits;
 
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
@@ -137,20 +137,20 @@ static void set_alias(const struct conf_tunnel *tunnel, char alias[LINK_ALIAS_SI
 }
 
 /* `out` is zeroed, padding included: parameters are compared by memcmp(). */
-static void build_tunnel(const struct conf_tunnel *tunnel, const struct actual *actual,
-			 const struct actual_way *way, struct site_tunnel *out)
+static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
+			 const struct actual_way *way)
 {
+	const struct conf_tunnel *tunnel = out->conf;
 	struct dp_params *params = &out->params;
 	const struct link_info *bind = tunnel->bind[0] ? actual_link(actual, tunnel->bind) : NULL;
 
-	out->conf = tunnel;
 	memcpy(params->name, tunnel->name, sizeof(params->name));
 	params->ethernet = tunnel->mode == MODE_GRETAP;
 	params->local = tunnel->local;
 	params->remote = tunnel->remote;
 	params->bind_ifindex = bind ? bind->index : 0;
 	set_header(tunnel, params);
-	set_sizes(tunnel, way ? way->path_mtu : 0, params);
+	set_sizes(tunnel, out->families & family_bit(IP_V6), way ? way->path_mtu : 0, params);
 	set_peers(tunnel, params);
 	set_alias(tunnel, out->alias);
 }
@@ -175,9 +175,21 @@ static int set_shares(struct site *site)
 	return err;
 }
 
+static unsigned hashed_families(const struct site *site)
+{
+	unsigned families = 0;
+
+	for (size_t i = 0; i < site->route_count; i++)
+		if (site->routes[i].hop_count > 1)
+			families |= site->routes[i].route.to.addr.family == IP_V6
+					    ? 1U << SWITCH_HASH6
+					    : 1U << SWITCH_HASH4;
+	return families;
+}
+
 int site_build(const struct conf *conf, const struct actual *actual, struct site *out)
 {
-	unsigned families;
+	unsigned switches;
 	int err;
 
 	*out = (struct site){.conf = conf};
@@ -187,13 +199,19 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 	if (!out->tunnels)
 		return -ENOMEM;
 	out->tunnel_count = conf->tunnel_count;
-	for (size_t i = 0; i < conf->tunnel_count; i++)
-		build_tunnel(&conf->tunnels[i], actual,
-			     i < actual->way_count ? &actual->ways[i] : NULL, &out->tunnels[i]);
-	families = conf->forward.enable ? site_families(conf) : 0;
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		out->tunnels[i].conf = &conf->tunnels[i];
+		out->tunnels[i].families = tunnel_families(&conf->tunnels[i]);
+	}
+	err = site_add_routes(out);
+	for (size_t i = 0; !err && i < conf->tunnel_count; i++)
+		build_tunnel(&out->tunnels[i], actual,
+			     i < actual->way_count ? &actual->ways[i] : NULL);
+	switches = (conf->forward.enable ? site_families(conf) : 0) | hashed_families(out);
 	for (int i = 0; i < SWITCH_COUNT; i++)
-		out->forward[i] = families & 1U << i;
-	err = set_shares(out);
+		out->switches[i] = switches & 1U << i;
+	if (!err)
+		err = set_shares(out);
 	if (!err)
 		err = rules_text(conf, actual->nft_error == 0, &out->rules);
 	if (err)
@@ -204,6 +222,9 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 void site_free(struct site *site)
 {
 	free(site->tunnels);
+	free(site->routes);
+	free(site->routes_in_order);
+	free(site->hops);
 	free(site->rules);
 	*site = (struct site){0};
 }

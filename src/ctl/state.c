@@ -21,7 +21,7 @@
 #define FORMAT	   1
 #define FILE_LIMIT (16 << 20)
 
-static const char *const switch_names[SWITCH_COUNT] = {"forward4", "forward6"};
+static const char *const switch_names[SWITCH_COUNT] = {"forward4", "forward6", "hash4", "hash6"};
 
 int sysctl_list_add(struct sysctl_list *list, const char *path, const char *value)
 {
@@ -213,8 +213,10 @@ int state_store(const struct state *state)
 
 bool state_is_empty(const struct state *state)
 {
-	return !state->saved[SWITCH_FORWARD4].count && !state->saved[SWITCH_FORWARD6].count &&
-	       !state->pending_count && !state->rules_known;
+	for (int i = 0; i < SWITCH_COUNT; i++)
+		if (state->saved[i].count)
+			return false;
+	return !state->pending_count && !state->rules_known;
 }
 
 int state_remove(const struct state *state)

@@ -7,6 +7,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
+int route_compare(const struct route_info *a, const struct route_info *b)
+{
+	int order;
+
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	order = memcmp(&a->to.addr, &b->to.addr, sizeof(a->to.addr));
+	if (order || a->to.len != b->to.len)
+		return order ? order : a->to.len - b->to.len;
+	return a->metric < b->metric ? -1 : a->metric > b->metric;
+}
+
 /* A route as a message has it, with what only some readers want. */
 struct raw {
 	struct route_info route;

@@ -40,6 +40,10 @@ struct route_info {
 	size_t hop_count;
 };
 
+/* Order by the place that a route takes: table, prefix and metric, of which the kernel has one
+ * each, as far as it is ours. */
+int route_compare(const struct route_info *a, const struct route_info *b);
+
 /* What a message of type RTM_NEWROUTE or RTM_DELROUTE says, without the hops. 0, or -EINVAL when it
  * is no IP route. */
 int route_decode(const struct nlmsghdr *message, struct route_info *out);

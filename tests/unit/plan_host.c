@@ -25,6 +25,11 @@ static int by_index(const void *a, const void *b)
 	       (int)(*(struct link_info *const *)b)->index;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	return route_compare(a, b);
+}
+
 static void settle(struct host *host)
 {
 	struct actual *actual = &host->actual;
@@ -33,6 +38,7 @@ static void settle(struct host *host)
 	for (size_t i = 0; i < actual->link_count; i++)
 		host->by_index[i] = &host->links[i];
 	qsort(host->by_index, actual->link_count, sizeof(host->by_index[0]), by_index);
+	qsort(host->routes, actual->route_count, sizeof(host->routes[0]), by_place);
 }
 
 struct link_info *host_link(struct host *host, const char *name, uint32_t index)
@@ -106,20 +112,26 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 					      .local = conf->addresses[i].local,
 					      .peer = conf->addresses[i].peer,
 					      .protocol = OS_PROTOCOL};
-	for (size_t i = 0; i < conf->route_count; i++) {
-		const struct conf_route *route = &conf->routes[i];
-		bool v6 = route->to.addr.family == IP_V6;
+}
 
-		host->routes[host->actual.route_count++] = (struct route_info){
-			.to = route->to,
-			.table = route->table,
-			.metric = v6 && !route->metric ? 1024 : route->metric,
-			.oif = index,
-			.src = route->src,
-			.protocol = OS_PROTOCOL,
-			.type = RTN_UNICAST,
+static void put_route(struct host *host, const struct site_route *wanted)
+{
+	struct route_info *route = &host->routes[host->actual.route_count];
+	struct route_hop *hops = host->hops[host->actual.route_count++];
+
+	*route = wanted->route;
+	for (size_t i = 0; i < wanted->hop_count; i++)
+		hops[i] = (struct route_hop){
+			.oif = host_find(host, wanted->hops[i].tunnel->params.name)->index,
+			.weight = wanted->hops[i].weight,
 		};
+	if (wanted->hop_count == 1) {
+		route->oif = hops[0].oif;
+		return;
 	}
+	route->hops = hops;
+	route->hop_count = wanted->hop_count;
+	route->gateway = (struct ip_addr){0};
 }
 
 /* A host on which nothing was done yet. */
@@ -136,7 +148,7 @@ void host_bare(struct host *host, const struct conf *conf)
 		.settings = host->settings,
 		.lane_asked = true,
 		.state = &host->state,
-		.forward = {"0", "0"},
+		.switches = {"0", "0", "0", "0"},
 	};
 	host_link(host, "eth0", UNDERLAY);
 	host_ways(host, conf);
@@ -154,10 +166,12 @@ void host_done(struct host *host, const struct conf *conf)
 	assert_int_equal(site_build(conf, &host->actual, &site), 0);
 	for (size_t i = 0; i < site.tunnel_count; i++)
 		host_put(host, &site.tunnels[i], FIRST_TUNNEL + (uint32_t)i);
+	for (size_t i = 0; i < site.route_count; i++)
+		put_route(host, &site.routes[i]);
 	settle(host);
 	for (int i = 0; i < SWITCH_COUNT; i++)
-		if (site.forward[i]) {
-			strcpy(host->actual.forward[i], "1");
+		if (site.switches[i]) {
+			strcpy(host->actual.switches[i], "1");
 			sysctl_list_add(&host->state.saved[i], "net/x", "0");
 		}
 	if (site.rules) {

@@ -14,6 +14,7 @@ struct host {
 	struct link_info links[16], *by_index[16];
 	struct address_info addresses[16];
 	struct route_info routes[16];
+	struct route_hop hops[16][4];
 	struct actual_way ways[16];
 	struct dp_params lane[16];
 	struct actual_settings settings[16];

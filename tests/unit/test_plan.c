@@ -103,7 +103,7 @@ static void state_lost(struct host *host)
 }
 static void forward_off(struct host *host)
 {
-	strcpy(host->actual.forward[SWITCH_FORWARD4], "0");
+	strcpy(host->actual.switches[SWITCH_FORWARD4], "0");
 }
 static void cut_short(struct host *host)
 {

@@ -71,7 +71,7 @@ static void no_nft(struct host *host)
 }
 static void no_ipv6(struct host *host)
 {
-	host->actual.forward[SWITCH_FORWARD6][0] = '\0';
+	host->actual.switches[SWITCH_FORWARD6][0] = '\0';
 }
 static void a_bridge(struct host *host)
 {

@@ -42,6 +42,11 @@ static int by_params(const void *a, const void *b)
 	return strcmp(((const struct dp_params *)a)->name, ((const struct dp_params *)b)->name);
 }
 
+static int by_place(const void *a, const void *b)
+{
+	return route_compare(a, b);
+}
+
 static int by_index(const void *a, const void *b)
 {
 	return (int)(*(struct link_info *const *)a)->index -
@@ -67,7 +72,7 @@ static void make_room(struct actual *actual, size_t count)
 		.ways = calloc(count + 1, sizeof(struct actual_way)),
 		.lane = calloc(count + 1, sizeof(struct dp_params)),
 		.lane_asked = true,
-		.forward = {"0", "0"},
+		.switches = {"0", "0", "0", "0"},
 		.rules_present = true,
 		.link_count = count,
 		.address_count = count,
@@ -118,6 +123,7 @@ static void make_large(struct actual *actual, struct state *state, const struct 
 	site_free(&site);
 	qsort(actual->links, actual->link_count, sizeof(struct link_info), by_name);
 	qsort(actual->lane, actual->lane_count, sizeof(struct dp_params), by_params);
+	qsort(actual->routes, actual->route_count, sizeof(struct route_info), by_place);
 	for (size_t i = 0; i < actual->link_count; i++)
 		actual->links_by_index[i] = &actual->links[i];
 	qsort(actual->links_by_index, actual->link_count, sizeof(struct link_info *), by_index);

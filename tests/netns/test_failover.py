@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A tunnel that is lost leaves its flows to another: backups and groups."""
+import pytest
+from dump import assert_same, dump
+from failover import Line, Numbers, both, carriers, cut, cut_and_mend, mend, second_wire, tunnel
+from gretel import ping
+from net import wait_for
+from scene import A, B, HOST, LAN, ROUTER
+
+KEEPALIVE = "100ms 3"
+FAMILIES = pytest.mark.parametrize("family", (4, 6))
+
+
+@pytest.fixture
+def wires(scene):
+    second_wire(scene)
+    return scene
+
+
+def device_of(router, address, *words):
+    family = "-6" if ":" in address else "-4"
+    return router.ip_json(f"{family} route get {' '.join((address, *words))}")[0]["dev"]
+
+
+@FAMILIES
+def test_backup(wires, tmp_path, undo, family):
+    """The primary's path is cut in silence: its backup takes over, and gives back without loss."""
+    sites = both(wires, tmp_path, {}, {"backup-of": "first"}, outer=family, keepalive=KEEPALIVE)
+    router = wires.router[A]
+    assert device_of(router, HOST[family][B]) == "first"
+    numbers, line = Numbers(wires, family), Line(wires, family)
+    undo.callback(numbers.close)
+    stood = []
+    for _ in range(3):
+        datagrams, tcp, lost = cut_and_mend(wires, numbers, line)
+        stood.append((datagrams, tcp))
+        assert not lost, f"lost by the switch back: {lost[:9]}"
+        assert device_of(router, HOST[family][B]) == "first"
+    line.finish()
+    print("stood still (datagrams, TCP):", ", ".join(f"{a * 1e3:.0f} ms, {b * 1e3:.0f} ms" for a, b in stood))
+    for site in sites.values():
+        plan = site.plan()
+        assert plan.returncode == 0, plan.stdout
+
+
+@FAMILIES
+def test_sockets_of_the_router(wires, tmp_path, undo, family):
+    """A socket that is connected already finds the other way, IPv6 too, where the kernel alone does
+    not look again."""
+    both(wires, tmp_path, {}, {"backup-of": "first"}, keepalive=KEEPALIVE)
+    numbers = Numbers(wires, family, address=ROUTER[family][A])
+    undo.callback(numbers.close)
+    for _ in range(2):
+        datagrams, _, lost = cut_and_mend(wires, numbers)
+        assert not lost
+        print(f"stood still: {datagrams * 1e3:.0f} ms")
+
+
+def test_two_carriers_at_once(wires, tmp_path):
+    """The kernel publishes one carrier a second; ours are known at once."""
+    both(wires, tmp_path, {}, {"backup-of": "first"}, keepalive=KEEPALIVE)
+    router = wires.router[A]
+    router.ip("route add 20.10.1.0/24 via 172.19.1.2 dev bond0 metric 9000")
+    cut(wires, "first")
+    wait_for(lambda: carriers(wires, "first", False), 5)
+    cut(wires, "second")
+    wait_for(lambda: carriers(wires, "second", False), 5)
+    assert device_of(router, HOST[4][B]) == "bond0"
+    mend(wires, "second")
+    wait_for(lambda: carriers(wires, "second", True), 5)
+    assert device_of(router, HOST[4][B]) == "second"
+
+
+def spread(router, family, count=256):
+    """Over which tunnels `count` flows of hostA are led: {name: [source ports]}."""
+    lines = "\n".join(f"route get {HOST[family][B]} from {HOST[family][A]} iif eth1 ipproto udp "
+                      f"sport {20000 + n} dport 6100" for n in range(count))
+    said = router.run(["ip", f"-{family}", "-o", "-batch", "-"], stdin=lines + "\n").stdout
+    found = {}
+    devices = [words[words.index("dev") + 1] for words in map(str.split, said.splitlines()) if "dev" in words]
+    assert len(devices) == count, said
+    for n, device in enumerate(devices):
+        found.setdefault(device, []).append(20000 + n)
+    return found
+
+
+def routes(side):
+    return [LAN[family]["B" if side == A else "A"] for family in (4, 6)]
+
+
+def grouped(wires, tmp_path, weight=1, **keys):
+    """Both tunnels in one group; the second lists the routes as well."""
+    sites = both(wires, tmp_path, {"group": "g"}, {"group": f"g weight {weight}"}, **keys)
+    for side, site in sites.items():
+        second = site.file.read_text().index("[tunnel second]")
+        text = site.file.read_text()
+        lines = "".join(f"route = {prefix}\n" for prefix in routes(side))
+        head, tail = text[:second], text[second:]
+        site.write(head + tail.replace("local =", lines + "local =", 1))
+        site.reload()
+    return sites
+
+
+@FAMILIES
+def test_group(wires, tmp_path, undo, family):
+    """Flows are spread by weight; those of a member that is lost go on over the other one."""
+    before = dump(wires.router[A])
+    sites = grouped(wires, tmp_path, 3, keepalive=KEEPALIVE)
+    router = wires.router[A]
+    found = spread(router, family)
+    assert 0.6 < len(found["second"]) / 256 < 0.9, {name: len(ports) for name, ports in found.items()}
+    flows = [Numbers(wires, family, port=6100 + n, interval=0.01) for n in range(12)]
+    for flow in flows:
+        undo.callback(flow.close)
+    for flow in flows:
+        flow.flows(3)
+    used = [router.link(name)["stats64"]["tx"]["packets"] for name in ("first", "second")]
+    assert min(used) > 5, used
+    for name, left in (("first", "second"), ("second", "first")):
+        cut(wires, name)
+        wait_for(lambda: carriers(wires, name, False), 5)
+        for flow in flows:
+            flow.flows(3)
+        assert set(spread(router, family)) == {left}
+        begun = [flow.flows(3) for flow in flows]
+        mend(wires, name)
+        wait_for(lambda: carriers(wires, name, True), 5)
+        lost = [flow.missing(first, flow.flows(3)) for first, flow in zip(begun, flows)]
+        assert not any(lost), f"lost by the return of {name}: {lost}"
+        assert set(spread(router, family)) == {"first", "second"}
+    for site in sites.values():
+        plan = site.plan()
+        assert plan.returncode == 0, plan.stdout
+    sites[A].down()
+    assert_same(before, dump(router))
+
+
+def without_second(text):
+    return text[:text.index("[tunnel second]")] + text[text.index("[forward]"):]
+
+
+@FAMILIES
+def test_members_come_and_go(wires, tmp_path, undo, family):
+    """A reload that takes a member out of a group, or puts it in, costs the others nothing."""
+    sites = grouped(wires, tmp_path)
+    router = wires.router[A]
+    flows = [Numbers(wires, family, port=6100 + n, interval=0.005) for n in range(12)]
+    for flow in flows:
+        undo.callback(flow.close)
+    port = {flow: flow.sender.getsockname()[1] for flow in flows}
+
+    def device(flow):
+        return device_of(router, HOST[family][B], "from", HOST[family][A], "iif", "eth1", "ipproto", "udp",
+                         "sport", str(port[flow]), "dport", str(flow.receiver.getsockname()[1]))
+    stay = [flow for flow in flows if device(flow) == "first"]
+    assert 0 < len(stay) < len(flows)
+    full = {side: site.file.read_text() for side, site in sites.items()}
+    begun = {flow: flow.flows(3) for flow in flows}
+    for side in (A, B):
+        sites[side].write(without_second(full[side]))
+        sites[side].reload()
+    lost = {port[flow]: flow.missing(begun[flow], flow.flows(3)) for flow in stay}
+    assert not any(lost.values()), lost
+    assert set(spread(router, family)) == {"first"}
+    begun = {flow: flow.flows(3) for flow in flows}
+    for side in (B, A):
+        sites[side].write(full[side])
+        sites[side].reload()
+    assert set(spread(router, family)) == {"first", "second"}
+    lost = {port[flow]: flow.missing(begun[flow], flow.flows(3)) for flow in flows}
+    assert not any(lost.values()), lost
+
+
+def multipath(router, family):
+    return [route for route in router.ip_json(f"-{family} route show {LAN[family][B]}") if "nexthops" in route]
+
+
+HARM = {
+    "deleted": lambda r, f: r.ip(f"route del {LAN[f][B]}"),
+    "replaced": lambda r, f: r.ip(f"route replace {LAN[f][B]} dev first proto 71" + (" metric 1024" if f == 6 else "")),
+    "link deleted": lambda r, f: r.ip("link del second"),
+    "link down": lambda r, f: r.ip("link set dev second down"),
+}
+
+
+@FAMILIES
+@pytest.mark.parametrize("what", HARM)
+def test_repair_of_a_group(wires, tmp_path, family, what):
+    sites = grouped(wires, tmp_path)
+    router = wires.router[A]
+    ping(wires.host[A], HOST[family][B])
+    HARM[what](router, family)
+
+    def healed():
+        found = multipath(router, family)
+        return found and {hop["dev"] for hop in found[0]["nexthops"]} == {"first", "second"} and \
+            not any("dead" in hop["flags"] for hop in found[0]["nexthops"])
+    wait_for(healed, 5, lambda: router.run(["ip", f"-{family}", "route"]).stdout)
+    wait_for(lambda: sites[A].plan().returncode == 0, 5, lambda: sites[A].plan().stdout)
+    assert set(spread(router, family)) == {"first", "second"}
+
+
+def test_settings_are_kept(wires, tmp_path):
+    """Strict rp_filter of the host is loose on our own interfaces only, and the rest as it was."""
+    router = wires.router[A]
+    router.sysctl("net.ipv4.conf.all.rp_filter", 1)
+    router.sysctl("net.ipv4.conf.default.rp_filter", 1)
+    before = dump(router)
+    site = both(wires, tmp_path, {}, {"backup-of": "first"}, keepalive=KEEPALIVE)[A]
+    for name in ("first", "second"):
+        assert router.sysctl(f"net.ipv4.conf.{name}.rp_filter") == "2"
+        for family in (4, 6):
+            path = f"net.ipv{family}.conf.{name}.ignore_routes_with_linkdown"
+            assert router.sysctl(path) == "1"
+            router.sysctl(path, 0)
+            if family == 4:  # what the kernel announces
+                wait_for(lambda: router.sysctl(path) == "1", 5)
+    router.sysctl("net.ipv4.conf.second.rp_filter", 0)
+    wait_for(lambda: router.sysctl("net.ipv4.conf.second.rp_filter") == "2", 5)
+    site.down()
+    assert_same(before, dump(router))

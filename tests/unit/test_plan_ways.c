@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Routes that several tunnels have to do with: backups and groups. What is planned is compared as
+ * the text that people read. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "plan_host.h"
+
+#define ENDS "local = 172.19.1.1\nremote = 172.19.1.2\nnotrack = no\n"
+#define TO   "route = 20.0.0.0/8\n"
+#define TO6  "route = fd20::/16\n"
+#define A    "[tunnel A]\nkey = 1\n" ENDS
+#define B    "[tunnel B]\nkey = 2\n" ENDS
+#define C    "[tunnel C]\nkey = 3\n" ENDS
+#define G    "group = g\n"
+
+static void none(struct host *host)
+{
+	(void)host;
+}
+static void link_gone(struct host *host)
+{
+	struct link_info *link = host_find(host, "B");
+
+	*link = host->links[--host->actual.link_count];
+	host->actual.lane_count--; /* B is the last */
+}
+static void other_weight(struct host *host)
+{
+	host->hops[0][1].weight = 9;
+}
+static void hash_set(struct host *host)
+{
+	strcpy(host->actual.switches[SWITCH_HASH4], "2");
+}
+static void other_src(struct host *host)
+{
+	host->routes[0].src = net("10.9.9.9").addr;
+}
+static void by_gateway(struct host *host)
+{
+	host->routes[0].gateway = net("10.9.9.9").addr;
+}
+static void theirs(struct host *host)
+{
+	host->routes[host->actual.route_count++] = (struct route_info){.to = net("20.9.0.0/16"),
+								       .table = 254,
+								       .oif = UNDERLAY,
+								       .protocol = OS_PROTOCOL,
+								       .type = RTN_UNICAST};
+}
+
+/* The first file is in place, `change` happens, the second is wanted. */
+static const struct {
+	const char *first;
+	void (*change)(struct host *host);
+	const char *second;
+	const char *steps;
+} cases[] = {
+	/* 1 */ {A TO B "backup-of = A\n", none, A TO B "backup-of = A\n", ""},
+	/* 2: a backup comes */
+	{A TO TO6 B, none, A TO TO6 B "backup-of = A\n",
+	 "add route 20.0.0.0/8 over B metric 1000; add route fd20::/16 over B metric 2024"},
+	/* 3: a chain; its own line takes the place of the copy */
+	{A "route = 20.0.0.0/8 metric 5 src 10.1.1.1\n" TO6 B C, none,
+	 A "route = 20.0.0.0/8 metric 5 src 10.1.1.1\n" TO6 B
+	   "backup-of = A\nroute = 20.0.0.0/8 metric 700\n" C "backup-of = B\n",
+	 "add route 20.0.0.0/8 over B metric 700; add route fd20::/16 over B metric 2024; "
+	 "add route 20.0.0.0/8 over C metric 1700; add route fd20::/16 over C metric 3024"},
+	/* 4: the backup stands in no more */
+	{A TO B "backup-of = A\n", none, A TO B, "delete route 20.0.0.0/8 over B metric 1000"},
+	/* 5 */ {A G TO B G TO, none, A G TO B G TO, ""},
+	/* 6 */ {A G TO6 B G TO6, none, A G TO6 B G TO6, ""},
+	/* 7: a group comes about */
+	{A TO B, none, A G TO B "group = g weight 3\n" TO,
+	 "set net.ipv4.fib_multipath_hash_policy = 1; "
+	 "change route 20.0.0.0/8 over A and B weight 3"},
+	/* 8: with IPv6 a gateway comes with it */
+	{A TO6 B, none, A G TO6 B, "change route fd20::/16 over A"},
+	/* 9 */
+	{A G TO6 B G TO6, none, A TO6 B,
+	 "change route fd20::/16 over A; restore net.ipv6.fib_multipath_hash_policy = 0"},
+	/* 10: a member leaves, before its link does */
+	{A G TO B G TO C G TO, none, A G TO C G TO,
+	 "change route 20.0.0.0/8 over A and C; delete B"},
+	/* 11: a member comes, after its link does */
+	{A G TO C G TO, none, A G TO B G TO C G TO,
+	 "create B: gre local 172.19.1.1 remote 172.19.1.2 key 2; set the MTU of B to 1472; "
+	 "bring up B; change route 20.0.0.0/8 over A and B and C"},
+	/* 12: one leaves, one comes */
+	{A G TO B G TO, none, A G TO C G TO,
+	 "change route 20.0.0.0/8 over A; delete B; "
+	 "create C: gre local 172.19.1.1 remote 172.19.1.2 key 3; set the MTU of C to 1472; "
+	 "bring up C; change route 20.0.0.0/8 over A and C"},
+	/* 13: no member stays */
+	{A G TO B G TO C, none, A B C TO,
+	 "delete route 20.0.0.0/8 over A and B; "
+	 "add route 20.0.0.0/8 over C; restore net.ipv4.fib_multipath_hash_policy = 0"},
+	/* 14 */
+	{A G TO B "group = g weight 2\n" TO, none, A G TO B "group = g weight 7\n" TO,
+	 "change route 20.0.0.0/8 over A and B weight 7"},
+	/* 15 */
+	{A G TO B G TO, other_weight, A G TO B G TO, "change route 20.0.0.0/8 over A and B"},
+	/* 16: somebody deleted a link: the kernel left its hop, or the route went with it */
+	{A G TO B G TO, link_gone, A G TO B G TO,
+	 "create B: gre local 172.19.1.1 remote 172.19.1.2 key 2; set the MTU of B to 1472; "
+	 "bring up B; change route 20.0.0.0/8 over A and B"},
+	/* 17: the host has chosen a hash */
+	{A TO B, hash_set, A G TO B G TO, "change route 20.0.0.0/8 over A and B"},
+	/* 18: another metric is another place */
+	{A G TO B G "route = 20.0.0.0/8 metric 2\n", none, A G TO B G TO,
+	 "set net.ipv4.fib_multipath_hash_policy = 1; delete route 20.0.0.0/8 over B metric 2; "
+	 "change route 20.0.0.0/8 over A and B"},
+	/* 19: backups of a group's members are a group, or not */
+	{A G TO B G TO C, none, A G TO B G TO C "backup-of = B\n",
+	 "add route 20.0.0.0/8 over C metric 1000"},
+	/* 20 */ {A TO, other_src, A TO, "change route 20.0.0.0/8 over A"},
+	/* 21 */ {A TO, by_gateway, A TO, "change route 20.0.0.0/8 over A"},
+	/* 22: our number on a route that nobody wants */
+	{A TO, theirs, A TO, "delete route 20.9.0.0/16 over eth0"},
+	/* 23: down */
+	{A G TO B G TO, none, NULL,
+	 "delete route 20.0.0.0/8 over A and B; delete A; delete B; "
+	 "restore net.ipv4.fib_multipath_hash_policy = 0"},
+};
+
+static void describe(const struct plan *plan, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < plan->step_count && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "; " : "",
+					 plan->steps[i].text);
+}
+
+static void ways(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf *first = load(cases[i].first);
+		struct planned planned;
+		struct host host;
+		char steps[2048];
+
+		host_done(&host, first);
+		cases[i].change(&host);
+		host_plan(&host, cases[i].second, &planned);
+		if (planned.plan.refusal_count)
+			fail_msg("case %zu: %s", i + 1, planned.plan.refusals[0]);
+		describe(&planned.plan, steps, sizeof(steps));
+		if (strcmp(steps, cases[i].steps) != 0)
+			fail_msg("case %zu:\nplanned  %s\nexpected %s", i + 1, steps,
+				 cases[i].steps);
+		planned_drop(&planned);
+		host_drop(&host);
+		conf_free(first);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ways),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
