@@ -65,6 +65,12 @@ struct import_tunnel *import_add_tunnel(struct import *import)
 		    sizeof *import->tunnels);
 }
 
+static bool same_route(const struct route_info *a, const struct route_info *b)
+{
+	return prefix_equal(&a->to, &b->to) && a->table == b->table && a->metric == b->metric &&
+	       addr_equal(&a->src, &b->src);
+}
+
 void import_add_address(struct import *import, struct import_tunnel *tunnel,
 			const struct address_info *address)
 {
@@ -78,8 +84,13 @@ void import_add_address(struct import *import, struct import_tunnel *tunnel,
 void import_add_route(struct import *import, struct import_tunnel *tunnel,
 		      const struct route_info *route)
 {
-	struct route_info *item =
-		grow(import, (void **)&tunnel->routes, &tunnel->route_count, sizeof *item);
+	struct route_info *item;
+
+	/* two that differed only in their gateway are one here */
+	for (size_t i = 0; i < tunnel->route_count; i++)
+		if (same_route(&tunnel->routes[i], route))
+			return;
+	item = grow(import, (void **)&tunnel->routes, &tunnel->route_count, sizeof *item);
 
 	if (item)
 		*item = *route;

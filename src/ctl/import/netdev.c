@@ -225,6 +225,15 @@ static void on_external(struct reader *reader, const struct unit_entry *entry)
 	netdev_bool(reader->file, entry, &reader->tunnel->gre.external);
 }
 
+/* The manual speaks of ERSPAN; networkd does it for every GRE tunnel. */
+static void on_serialize(struct reader *reader, const struct unit_entry *entry)
+{
+	struct gre_link *gre = &reader->tunnel->gre;
+
+	if (netdev_bool(reader->file, entry, &gre->iseq))
+		gre->oseq = gre->iseq;
+}
+
 /* Of no meaning for a tunnel of ours, or read elsewhere. */
 static void on_nothing(struct reader *reader, const struct unit_entry *entry)
 {
@@ -255,6 +264,7 @@ static const struct {
 	{"Tunnel", "Encapsulation", on_encap},
 	{"Tunnel", "FOUDestinationPort", on_nothing},
 	{"Tunnel", "FOUSourcePort", on_nothing},
+	{"Tunnel", "SerializeTunneledPackets", on_serialize},
 	{"Tunnel", "External", on_external},
 	{"Tunnel", "Independent", on_nothing},
 	{"Tunnel", "AllowLocalRemote", on_nothing},

@@ -253,7 +253,8 @@ static void read_network_key(struct reader *reader, const struct unit_entry *ent
 	else if (is(entry, "IPMasquerade"))
 		reader->import->asks_masquerade |= strcmp(entry->value, "no") != 0;
 	else if (!is(entry, "LinkLocalAddressing") && !is(entry, "IPv6AcceptRA") &&
-		 !is(entry, "Description") && !is(entry, "ConfigureWithoutCarrier"))
+		 !is(entry, "Description") && !is(entry, "ConfigureWithoutCarrier") &&
+		 !is(entry, "IPv4AcceptLocal"))
 		left_out(reader, entry);
 }
 
