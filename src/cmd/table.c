@@ -113,6 +113,24 @@ static void cell_age(char cell[CELL_SIZE], const json_t *tunnel, const char *key
 	print_age(cell, json_object_get(tunnel, key));
 }
 
+static void cell_rtt(char cell[CELL_SIZE], const json_t *tunnel, const char *key)
+{
+	const json_t *us = json_object_get(json_object_get(tunnel, "keepalive"), key);
+	if (json_is_integer(us))
+		snprintf(cell, CELL_SIZE, "%.1fms", (double)json_integer_value(us) / 1000);
+	else
+		snprintf(cell, CELL_SIZE, "-");
+}
+
+static void cell_loss(char cell[CELL_SIZE], const json_t *tunnel, const char *key)
+{
+	const json_t *keepalive = json_object_get(tunnel, "keepalive");
+	if (strcmp(text_of(keepalive, "state"), "off") != 0)
+		snprintf(cell, CELL_SIZE, "%.1f%%", (double)number_of(keepalive, key) / 10);
+	else
+		snprintf(cell, CELL_SIZE, "-");
+}
+
 static const struct column {
 	const char *title;
 	void (*print)(char cell[CELL_SIZE], const json_t *tunnel, const char *key);
@@ -126,6 +144,7 @@ static const struct column {
 	{"RX PKTS", cell_packets, "rx", true},	{"RX BYTES", cell_bytes, "rx", true},
 	{"TX PKTS", cell_packets, "tx", true},	{"TX BYTES", cell_bytes, "tx", true},
 	{"DROPS", cell_drops, "drops", true},	{"LAST RX", cell_age, "last_rx_ms", true},
+	{"RTT", cell_rtt, "rtt_us", true},	{"LOSS", cell_loss, "loss_permille", true},
 };
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
@@ -158,11 +177,17 @@ static void print_drops(const char *name, const json_t *drops)
 
 static void print_keepalive(const char *name, const json_t *keepalive)
 {
-	printf("%s: keepalive %s, %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
-	       " open, %" PRIu64 " of the peer's reflected\n",
-	       name, text_of(keepalive, "state"), number_of(keepalive, "sent"),
-	       number_of(keepalive, "received"), number_of(keepalive, "unanswered"),
-	       number_of(keepalive, "reflected"));
+	printf("%s: keepalive %s (%s), %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
+	       " open, %" PRIu64 " of the peer's reflected, %" PRIu64 " probes returned\n",
+	       name, text_of(keepalive, "state"), text_of(keepalive, "form"),
+	       number_of(keepalive, "sent"), number_of(keepalive, "received"),
+	       number_of(keepalive, "unanswered"), number_of(keepalive, "reflected"),
+	       number_of(keepalive, "returned"));
+	if (json_is_integer(json_object_get(keepalive, "rtt_us")))
+		printf("%s: round trip %.3f ms, jitter %.3f ms, loss %.1f %%\n", name,
+		       (double)number_of(keepalive, "rtt_us") / 1000,
+		       (double)number_of(keepalive, "jitter_us") / 1000,
+		       (double)number_of(keepalive, "loss_permille") / 10);
 }
 
 static void print_details(const json_t *tunnel)

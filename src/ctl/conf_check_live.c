@@ -40,6 +40,21 @@ static void check_probe(const struct conf_tunnel *t, struct conf_faults *faults)
 			   "nothing says how often to probe: write keepalive = INTERVAL RETRIES");
 }
 
+/* Whether an `address` line tells the other end's: by name, or as the only other one. */
+static bool knows_peer(const struct conf_tunnel *t)
+{
+	for (size_t i = 0; i < t->address_count; i++) {
+		const struct conf_address *a = &t->addresses[i];
+		bool v4 = a->local.addr.family == IP_V4;
+
+		if (a->peer.family != IP_NONE ||
+		    (v4 && (a->local.len == 30 || a->local.len == 31)) ||
+		    (!v4 && a->local.len == 127))
+			return true;
+	}
+	return false;
+}
+
 static void check_form(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	struct conf_place at = conf_key_place(t, TUNNEL_KEEPALIVE_FORM);
@@ -53,7 +68,7 @@ static void check_form(const struct conf_tunnel *t, struct conf_faults *faults)
 		conf_fault(faults, at,
 			   "keepalive-form = inside asks IP addresses, and the tunnel carries "
 			   "Ethernet frames: write mode = gre, or another form");
-	else if (!t->address_count)
+	else if (!knows_peer(t))
 		conf_fault(
 			faults, at,
 			"keepalive-form = inside asks between the inner addresses: write address "

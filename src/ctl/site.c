@@ -63,12 +63,15 @@ static bool other_host(const struct ip_prefix *local, struct ip_addr *out)
 	return true;
 }
 
-static void set_peers(const struct conf_tunnel *tunnel, struct dp_params *params)
+/* The inner addresses of both ends: of each family those of the first `address` line that tells the
+ * peer's, or else of the first line. */
+static void set_inner(const struct conf_tunnel *tunnel, struct dp_params *params)
 {
 	for (size_t i = 0; i < tunnel->address_count; i++) {
 		const struct conf_address *address = &tunnel->addresses[i];
-		struct ip_addr *peer =
-			address->local.addr.family == IP_V6 ? &params->peer6 : &params->peer4;
+		bool v6 = address->local.addr.family == IP_V6;
+		struct ip_addr *near = v6 ? &params->near6 : &params->near4;
+		struct ip_addr *peer = v6 ? &params->peer6 : &params->peer4;
 
 		if (peer->family != IP_NONE)
 			continue;
@@ -76,7 +79,35 @@ static void set_peers(const struct conf_tunnel *tunnel, struct dp_params *params
 			*peer = address->peer;
 		else if (!other_host(&address->local, peer))
 			*peer = (struct ip_addr){0};
+		if (peer->family != IP_NONE || near->family == IP_NONE)
+			*near = address->local.addr;
 	}
+}
+
+/* Who asks: the address of the network that the probe's target lies in, if there is one. */
+static struct ip_addr probe_source(const struct conf_tunnel *tunnel, const struct dp_params *params)
+{
+	for (size_t i = 0; i < tunnel->address_count; i++) {
+		const struct conf_address *address = &tunnel->addresses[i];
+
+		if (addr_equal(&address->peer, &tunnel->probe) ||
+		    prefix_contains(&address->local, &tunnel->probe))
+			return address->local.addr;
+	}
+	return tunnel->probe.family == IP_V6 ? params->near6 : params->near4;
+}
+
+static void set_live(const struct conf_tunnel *tunnel, struct dp_params *params)
+{
+	params->keepalive_interval_ms = tunnel->keepalive_interval_ms;
+	params->keepalive_retries = tunnel->keepalive_retries;
+	params->keepalive_form = (uint8_t)tunnel->keepalive_form;
+	params->keepalive_hold = tunnel->keepalive_hold;
+	params->keepalive_nat = tunnel->keepalive_nat;
+	params->echo_return = tunnel->echo_return;
+	params->probe = tunnel->probe;
+	if (tunnel->probe.family != IP_NONE)
+		params->probe_from = probe_source(tunnel, params);
 }
 
 static void set_header(const struct conf_tunnel *tunnel, struct dp_params *params)
@@ -98,8 +129,6 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->ttl = tunnel->ttl_inherit ? 0 : tunnel->ttl;
 	params->tos = tunnel->tos_inherit ? 0 : tunnel->tos;
 	params->df = (uint8_t)tunnel->df;
-	params->keepalive_interval_ms = tunnel->keepalive_interval_ms;
-	params->keepalive_retries = tunnel->keepalive_retries;
 }
 
 /*
@@ -151,7 +180,8 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 	params->bind_ifindex = bind ? bind->index : 0;
 	set_header(tunnel, params);
 	set_sizes(tunnel, out->families & family_bit(IP_V6), way ? way->path_mtu : 0, params);
-	set_peers(tunnel, params);
+	set_inner(tunnel, params);
+	set_live(tunnel, params);
 	set_alias(tunnel, out->alias);
 }
 

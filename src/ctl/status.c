@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/conf_parse.h"
 #include "ctl/event.h"
 #include "ctl/session.h"
 #include "proto/drop.h"
@@ -38,15 +39,31 @@ static json_t *age_json(uint64_t ns)
 static const char *const keepalive_names[] = {[KEEPALIVE_OFF] = "off",
 					      [KEEPALIVE_UNKNOWN] = "unknown",
 					      [KEEPALIVE_UP] = "up",
-					      [KEEPALIVE_DOWN] = "down"};
+					      [KEEPALIVE_DOWN] = "down",
+					      [KEEPALIVE_HOLD] = "hold"};
+
+/* What is asked: the form, or what AUTO has come to. */
+static const char *form_name(const struct dp_keepalive *k)
+{
+	return k->icmp ? "icmp" : conf_forms[k->form];
+}
+
+/* null: nothing was measured. */
+static json_t *measured_json(const struct dp_keepalive *k, uint32_t value)
+{
+	return k->rtt_us ? json_integer(value) : json_null();
+}
 
 static json_t *keepalive_json(const struct dp_keepalive *k, const struct dp_counters *c)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "state", keepalive_names[k->state], "sent",
-			 (json_int_t)c->keepalives_sent, "received",
-			 (json_int_t)c->keepalives_received, "unanswered",
-			 (json_int_t)k->unanswered, "reflected",
-			 (json_int_t)c->keepalives_reflected);
+	return json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "state",
+		keepalive_names[k->state], "form", form_name(k), "sent",
+		(json_int_t)c->keepalives_sent, "received", (json_int_t)c->keepalives_received,
+		"unanswered", (json_int_t)k->unanswered, "held", (json_int_t)k->held, "reflected",
+		(json_int_t)c->keepalives_reflected, "returned", (json_int_t)c->probes_returned,
+		"rtt_us", measured_json(k, k->rtt_us), "jitter_us", measured_json(k, k->jitter_us),
+		"loss_permille", (json_int_t)k->loss_permille);
 }
 
 /* Since when, by the clock on the wall, the peer has been silent. */
@@ -57,6 +74,11 @@ void status_silence(const struct dp_keepalive *k, char *out, size_t size)
 	struct tm tm;
 	char text[sizeof "2000-01-01 00:00:00"] = "";
 
+	if (k->state == KEEPALIVE_HOLD) {
+		snprintf(out, size, "the peer answers again, held down for %u more answers",
+			 k->held);
+		return;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &mono);
 	when -= mono.tv_sec - (time_t)(k->since_ns / 1000000000u);
 	if (localtime_r(&when, &tm))
@@ -119,7 +141,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	if (dp_tunnel_counters(s->dp, t->name, &c) != 0)
 		c = (struct dp_counters){0};
 	if (dp_tunnel_keepalive(s->dp, t->name, &k) == 0 && now->state == SESSION_UP &&
-	    k.state == KEEPALIVE_DOWN)
+	    !keepalive_carrier((uint8_t)k.state))
 		set_down(object, &k);
 	json_object_set_new(object, "rx", traffic_json(c.rx_packets, c.rx_bytes));
 	json_object_set_new(object, "tx", traffic_json(c.tx_packets, c.tx_bytes));

@@ -73,7 +73,7 @@ static void judge(struct session *s, const struct conf_tunnel *tunnel, struct se
 		k.state = KEEPALIVE_OFF;
 	if (t->state != SESSION_UP) {
 		use = USE_NO;
-	} else if (k.state == KEEPALIVE_DOWN) {
+	} else if (!keepalive_carrier((uint8_t)k.state)) {
 		use = USE_NO;
 		status_silence(&k, silence, sizeof silence);
 		reason = silence;

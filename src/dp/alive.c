@@ -1,46 +1,119 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ten thousand tunnels that ask once a second are ten thousand packets a second, but not as many
+ * wake-ups: what is due is rounded up to a hundredth of the interval or so, and what is due
+ * together is sent together. The phases of the tunnels are spread at random over half an interval.
+ */
 #include "dp/alive.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "dp/counters.h"
 #include "dp/in.h"
-#include "dp/send.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
-#include "proto/kapkt.h"
+#include "proto/kaecho.h"
 
-/* The peer's questions that are answered in a second; the shortest interval that we know asks for
- * 20. */
-#define ANSWERS_MAX 100
 /* More than a full socket holds. */
 #define BACKLOG_ROUNDS 64
-#define SECOND_NS      1000000000ull
+#define MS_NS	       1000000ull
+/* Due times are multiples of this part of the interval. */
+#define GRAIN_PART   128
+#define GRAIN_MAX_NS (64 * MS_NS)
+/* Plain answers, and none with a signature, that show that the peer does not return it. */
+#define PLAIN_ENOUGH 3
+
+static const uint8_t *inner(const struct ip_addr *addr)
+{
+	return addr->family == IP_NONE ? NULL : addr->bytes;
+}
+
+struct kapkt_tunnel alive_tunnel(const struct dp_params *p, bool receive)
+{
+	return (struct kapkt_tunnel){
+		.family = p->remote.family,
+		.local = p->local.bytes,
+		.remote = p->remote.bytes,
+		.near = {inner(&p->near4), inner(&p->near6)},
+		.far = {inner(&p->peer4), inner(&p->peer6)},
+		.has_key = receive ? p->has_ikey : p->has_okey,
+		.key = receive ? p->ikey : p->okey,
+		.nat = p->keepalive_nat,
+	};
+}
+
+/* Showing. */
 
 static void show(struct port *port)
 {
 	struct alive *alive = &port->alive;
+	const struct keepalive *judge = &alive->judge;
+	bool plain = port->params.keepalive_form == KEEPALIVE_AUTO && alive->plain_only;
 
-	counter_set(&alive->unanswered, alive->judge.unanswered);
-	counter_set(&alive->since_ns, alive->judge.since_ns);
-	counter_set(&alive->state, alive->judge.state);
+	counter_set(&alive->unanswered, judge->unanswered);
+	counter_set(&alive->since_ns, judge->since_ns);
+	counter_set(&alive->rtt_ns, judge->meter.srtt_ns);
+	counter_set(&alive->jitter_ns, judge->meter.jitter_ns);
+	counter_set(&alive->loss_permille, kameter_loss_permille(&judge->meter));
+	counter_set(&alive->held, judge->state == KEEPALIVE_HOLD ? judge->hold_left : 0);
+	counter_set(&alive->form, plain		       ? KEEPALIVE_CISCO
+				  : alive->signed_seen ? KEEPALIVE_OPENBSD
+						       : port->params.keepalive_form);
+	counter_set(&alive->state, judge->state);
 }
 
-/* Through the kernel's whole output path at once; none of the passengers that are counted. */
-static void send_now(struct port *port, uint8_t *packet, uint32_t len)
+static unsigned step(struct port *port, enum keepalive_event event, uint64_t now_ns)
 {
-	struct sender *sender = port->worker->sender;
+	struct dp_event verdict = {.kind = DP_EVENT_VERDICT};
+	struct alive *alive = &port->alive;
+	unsigned actions = keepalive_step(&alive->judge, event, now_ns);
 
-	sender_add(sender, port, &(struct send_item){0, 0}, packet, len, (struct payload){0});
-	sender_flush_routed(sender);
+	/* A peer that comes back may be another one, which signs. */
+	if (actions & KEEPALIVE_VERDICT && alive->judge.state == KEEPALIVE_DOWN) {
+		alive->plain_only = false;
+		alive->plain_count = 0;
+	}
+	show(port);
+	if (actions & KEEPALIVE_VERDICT)
+		port->worker->notify(port->worker->notify_arg, &verdict);
+	return actions;
 }
 
-static void ask(struct port *port)
+/* Asking. */
+
+/* An identification for a question and, one less, for its answer. The kernel fills in another for
+ * 0, and the two would not be a pair. */
+static uint16_t next_id(struct port *port)
+{
+	uint16_t id;
+
+	do {
+		port->ip_id += 2;
+		id = (uint16_t)port->ip_id;
+	} while (id < 2);
+	port->ip_id++;
+	return id;
+}
+
+static void ask_keepalive(struct port *port, const uint8_t *body)
 {
 	const struct dp_params *p = &port->params;
-	uint8_t octets[KAPKT_LENGTH_MAX];
+	struct asker *asker = &port->worker->alive->asker;
+	uint8_t *slot = ask_slot(asker, port);
+	bool v6 = p->peer4.family == IP_NONE;
 	struct kapkt question = {
+		.form = p->keepalive_form,
 		.family = p->remote.family,
 		.local = p->local.bytes,
 		.remote = p->remote.bytes,
+		.inside = v6 ? IP_V6 : IP_V4,
+		.near = v6 ? p->near6.bytes : p->near4.bytes,
+		.far = v6 ? p->peer6.bytes : p->peer4.bytes,
+		.id = next_id(port),
+		.body = body,
 		.ask = {.has_checksum = p->csum_send,
 			.has_key = p->has_okey,
 			.has_sequence = p->seq_send,
@@ -51,130 +124,332 @@ static void ask(struct port *port)
 			 .key = p->ikey},
 	};
 
-	/* The kernel fills in an identification of 0, and the pair would not be one. */
-	do {
-		port->ip_id += 2;
-		question.id = (uint16_t)port->ip_id;
-	} while (question.id < 2);
-	port->ip_id++;
 	if (p->seq_send)
 		question.ask.sequence = seq_send(port->seq_next);
 	if (p->seq_receive)
 		question.back.sequence = port->alive.answers_asked++;
 	counter_add(&port->counters.keepalives_sent, 1);
-	send_now(port, octets, kapkt_build(octets, &question));
+	ask_add(asker, slot, kapkt_build(slot, &question));
 }
 
-static void step(struct port *port, enum keepalive_event event, uint64_t now_ns, unsigned *actions)
+static struct kaecho echo_of(const struct port *port)
 {
-	struct dp_event verdict = {.kind = DP_EVENT_VERDICT};
+	const struct dp_params *p = &port->params;
 
-	*actions = keepalive_step(&port->alive.judge, event, now_ns);
-	show(port);
-	if (*actions & KEEPALIVE_VERDICT)
-		port->worker->notify(port->worker->notify_arg, &verdict);
-	if (*actions & KEEPALIVE_ASK)
-		ask(port);
+	return (struct kaecho){
+		.family = p->probe.family,
+		.near = p->probe_from.bytes,
+		.far = p->probe.bytes,
+		.id = (uint16_t)port->alive.body.bias_ms,
+	};
 }
 
-static void on_tick(uv_timer_t *timer)
+static void ask_echo(struct port *port, const uint8_t *body)
 {
-	struct port *port = timer->data;
-	unsigned actions;
+	struct asker *asker = &port->worker->alive->asker;
+	struct kaecho echo = echo_of(port);
+	uint8_t *slot = ask_slot(asker, port);
 
-	/* When this thread was kept from running, the answer may be here and not yet read. */
-	for (unsigned i = 0; i < BACKLOG_ROUNDS && keepalive_at_limit(&port->alive.judge); i++)
-		if (in_drain(port->worker, port->params.remote.family))
-			break;
-	step(port, KEEPALIVE_TICK, uv_hrtime(), &actions);
+	echo.sequence = (uint16_t)port->alive.body.count;
+	echo.ip_id = next_id(port);
+	echo.body = body;
+	counter_add(&port->counters.keepalives_sent, 1);
+	ask_add_passenger(asker, slot, kaecho_build(slot, &echo));
 }
 
-void alive_open(struct port *port)
+static void ask_plain(struct port *port, uint64_t now_ns)
 {
-	uv_timer_init(&port->worker->loop, &port->alive.timer);
-	port->alive.timer.data = port;
+	ask_keepalive(port, NULL);
+	port->alive.plain_open++;
+	port->alive.plain_ns = now_ns;
+	/* next_id() is two ahead of the passenger's, which will be the answer's. */
+	port->alive.plain_id = (uint16_t)(port->ip_id - 2);
 }
+
+/* AUTO signs, and as long as no signature came back it also asks without, from the second question
+ * in a row on: two routers of ours never see that one. */
+static void ask(struct port *port, uint64_t now_ns)
+{
+	struct alive *alive = &port->alive;
+	const struct keepalive *judge = &alive->judge;
+	uint8_t form = port->params.keepalive_form, body[KABODY_LENGTH];
+	bool echo = port->params.probe.family != IP_NONE;
+	bool auto_plain = form == KEEPALIVE_AUTO && !alive->signed_seen;
+
+	if (echo || form == KEEPALIVE_OPENBSD || (form == KEEPALIVE_AUTO && !alive->plain_only)) {
+		kabody_write(&alive->body, body, judge->meter.asked - 1, now_ns);
+		if (echo)
+			ask_echo(port, body);
+		else
+			ask_keepalive(port, body);
+		if (echo || !auto_plain || (judge->unanswered < 2 && judge->retries > 1))
+			return;
+	}
+	ask_plain(port, now_ns);
+}
+
+/* The clock. */
+
+static uint64_t grain(const struct keepalive *k)
+{
+	uint64_t grain = k->interval_ns / GRAIN_PART;
+
+	return grain < MS_NS ? MS_NS : grain < GRAIN_MAX_NS ? grain : GRAIN_MAX_NS;
+}
+
+static void on_clock(uv_timer_t *timer);
+
+static void arm(struct alive_clock *clock, uint64_t at_ns)
+{
+	uint64_t now = uv_hrtime(), ms = at_ns > now ? (at_ns - now + MS_NS - 1) / MS_NS : 0;
+
+	if (clock->armed_ns <= at_ns)
+		return;
+	clock->armed_ns = at_ns;
+	uv_update_time(&clock->worker->loop);
+	uv_timer_start(&clock->timer, on_clock, ms, 0);
+}
+
+static void schedule(struct port *port)
+{
+	struct alive *alive = &port->alive;
+	uint64_t due = keepalive_next(&alive->judge), part = grain(&alive->judge);
+
+	wheel_put(&port->worker->alive->wheel, &alive->entry, (due + part - 1) / part * part);
+}
+
+static struct port *port_of(struct wheel_entry *entry)
+{
+	return (struct port *)((char *)entry - offsetof(struct port, alive.entry));
+}
+
+/* When this thread was kept from running, answers may be here and not yet read. */
+static void read_backlog(struct worker *worker)
+{
+	for (unsigned i = 0; i < BACKLOG_ROUNDS && !in_drain(worker, IP_V4); i++)
+		;
+	for (unsigned i = 0; worker->raw6 >= 0 && i < BACKLOG_ROUNDS && !in_drain(worker, IP_V6);
+	     i++)
+		;
+}
+
+static void on_clock(uv_timer_t *timer)
+{
+	struct alive_clock *clock = timer->data;
+	uint64_t now = uv_hrtime();
+	struct wheel_entry *next, *due = wheel_take(&clock->wheel, now);
+	bool backlog_read = false;
+
+	clock->armed_ns = UINT64_MAX;
+	for (struct wheel_entry *e = due; e; e = next) {
+		struct port *port = port_of(e);
+
+		next = e->next;
+		if (!backlog_read && keepalive_at_limit(&port->alive.judge, now)) {
+			read_backlog(clock->worker);
+			backlog_read = true;
+		}
+		if (step(port, KEEPALIVE_TIMER, now) & KEEPALIVE_ASK)
+			ask(port, now);
+		schedule(port);
+	}
+	ask_flush(&clock->asker);
+	if (clock->wheel.count)
+		arm(clock, wheel_next(&clock->wheel));
+}
+
+struct alive_clock *alive_clock_new(struct worker *worker)
+{
+	struct alive_clock *clock = calloc(1, sizeof *clock);
+
+	if (!clock)
+		return NULL;
+	clock->worker = worker;
+	clock->armed_ns = UINT64_MAX;
+	clock->wheel.done = uv_hrtime() >> 20;
+	uv_timer_init(&worker->loop, &clock->timer);
+	clock->timer.data = clock;
+	return clock;
+}
+
+void alive_clock_free(struct alive_clock *clock)
+{
+	free(clock);
+}
+
+/* Changing. */
 
 /* Whether what was found of the peer still holds. */
 static bool same_peer(const struct dp_params *a, const struct dp_params *b)
 {
 	return addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) &&
 	       a->has_ikey == b->has_ikey && a->ikey == b->ikey && a->has_okey == b->has_okey &&
-	       a->okey == b->okey;
+	       a->okey == b->okey && a->keepalive_form == b->keepalive_form &&
+	       addr_equal(&a->probe, &b->probe) && addr_equal(&a->probe_from, &b->probe_from) &&
+	       (a->keepalive_interval_ms == 0) == (b->keepalive_interval_ms == 0);
 }
 
-void alive_change(struct port *port, const struct dp_params *params)
+static bool same_terms(const struct dp_params *a, const struct dp_params *b)
 {
-	const struct dp_params *old = &port->params;
-	struct keepalive *judge = &port->alive.judge;
+	return a->keepalive_interval_ms == b->keepalive_interval_ms &&
+	       a->keepalive_retries == b->keepalive_retries &&
+	       a->keepalive_hold == b->keepalive_hold;
+}
+
+/* All that was known of another peer goes, but for the rates, which are the tunnel's. */
+static void forget(struct alive *alive)
+{
+	alive->judge = (struct keepalive){.state = KEEPALIVE_UNKNOWN};
+	alive->signed_seen = alive->plain_only = false;
+	alive->plain_count = alive->plain_open = 0;
+	alive->body = (struct kabody){.count = 0};
+	/* Cannot fail for so few octets. */
+	if (getrandom(&alive->body.key, sizeof alive->body.key, 0) < 0 ||
+	    getrandom(&alive->body.bias_ms, sizeof alive->body.bias_ms, 0) < 0)
+		alive->body.bias_ms = (uint32_t)uv_hrtime();
+}
+
+static void begin(struct port *port)
+{
+	const struct dp_params *params = &port->params;
+	struct alive *alive = &port->alive;
+	struct alive_clock *clock = port->worker->alive;
+	uint64_t interval = params->keepalive_interval_ms * MS_NS, now = uv_hrtime();
+	uint64_t phase = alive->body.key.k0 % (interval / 2);
+
+	/* The first question is due at once, the next one as if it had been due `phase` ago. */
+	keepalive_set(&alive->judge, interval, params->keepalive_retries, params->keepalive_hold,
+		      now - phase);
+	wheel_put(&clock->wheel, &alive->entry, now);
+	arm(clock, now);
+}
+
+void alive_change(struct port *port, const struct dp_params *old)
+{
+	const struct dp_params *params = &port->params;
+	struct alive *alive = &port->alive;
 	bool same = same_peer(old, params);
 
-	if (port->worker->index != 0 ||
-	    (same && old->keepalive_interval_ms == params->keepalive_interval_ms &&
-	     old->keepalive_retries == params->keepalive_retries))
+	if (port->worker->index != 0 || (same && same_terms(old, params)))
 		return;
+	if (!same)
+		forget(alive);
 	if (params->keepalive_interval_ms == 0) {
-		*judge = (struct keepalive){.state = KEEPALIVE_OFF};
-		uv_timer_stop(&port->alive.timer);
+		alive->judge.state = KEEPALIVE_OFF;
+		alive_close(port);
 	} else {
-		if (!same || judge->state == KEEPALIVE_OFF)
-			*judge = (struct keepalive){.state = KEEPALIVE_UNKNOWN};
-		judge->retries = params->keepalive_retries;
-		uv_timer_start(&port->alive.timer, on_tick, 0, params->keepalive_interval_ms);
+		begin(port);
 	}
 	show(port);
 }
 
-bool alive_is_answer(const struct port *port, const struct gre_header *h, uint32_t body)
+void alive_close(struct port *port)
 {
-	return kapkt_is_answer(port->params.remote.family, h, body);
+	wheel_remove(&port->worker->alive->wheel, &port->alive.entry);
 }
 
-enum drop_reason alive_answered(struct port *port, uint64_t now_ns)
-{
-	unsigned actions;
+/* Answers. */
 
-	if (port->alive.judge.state == KEEPALIVE_OFF)
+static enum drop_reason take_signed(struct port *port, const uint8_t *body, uint64_t now_ns)
+{
+	struct alive *alive = &port->alive;
+	struct kabody_question question = {.asked_ns = 0};
+
+	switch (kabody_judge(&alive->body, body, now_ns, &question)) {
+	case KABODY_FORGED:
+		return DROP_RX_KEEPALIVE_FORGED;
+	case KABODY_STALE:
+		return DROP_RX_KEEPALIVE_STALE;
+	case KABODY_REPEATED:
 		return DROP_RX_KEEPALIVE_UNASKED;
-	step(port, KEEPALIVE_ANSWER, now_ns, &actions);
-	if (actions & KEEPALIVE_STRAY)
-		return DROP_RX_KEEPALIVE_UNASKED;
+	case KABODY_GOOD:
+		break;
+	}
+	alive->signed_seen = true;
+	kameter_answer(&alive->judge.meter, question.number);
+	kameter_sample(&alive->judge.meter, now_ns - question.asked_ns);
+	step(port, KEEPALIVE_ANSWER, now_ns);
 	counter_add(&port->counters.keepalives_received, 1);
 	return DROP_NONE;
 }
 
-static bool within_limit(struct alive *alive, uint64_t now_ns)
+/* The time of an answer counts when it is certain which question it answers: by the identification
+ * of an IPv4 header, or because only one is open (as Karn's rule has it for TCP, RFC 6298 3). */
+static bool is_of_last(const struct alive *alive, const struct alive_reply *reply)
 {
-	if (now_ns - alive->second_ns >= SECOND_NS) {
-		alive->second_ns = now_ns;
-		alive->second_answers = 0;
-	}
-	return alive->second_answers++ < ANSWERS_MAX;
+	return reply->has_id ? reply->id == alive->plain_id : alive->plain_open == 1;
 }
 
-bool alive_answer(struct port *port, uint16_t protocol, uint8_t *packet, const uint8_t *end,
-		  uint64_t now_ns, enum drop_reason *reason)
+static enum drop_reason take_plain(struct port *port, const struct alive_reply *reply,
+				   uint64_t now_ns)
 {
-	const struct dp_params *p = &port->params;
-	struct kapkt_tunnel tunnel = {.family = p->remote.family,
-				      .local = p->local.bytes,
-				      .remote = p->remote.bytes,
-				      .has_key = p->has_okey,
-				      .key = p->okey};
-	unsigned len;
+	struct alive *alive = &port->alive;
+	bool of_last = is_of_last(alive, reply);
 
-	if (protocol != (tunnel.family == IP_V4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6))
+	if (alive->plain_open == 0)
+		return DROP_RX_KEEPALIVE_UNASKED;
+	alive->plain_open = 0;
+	/* The signed one, asked at the same time, was faster. */
+	if (alive->signed_seen)
+		return DROP_NONE;
+	if (++alive->plain_count >= PLAIN_ENOUGH)
+		alive->plain_only = true;
+	kameter_answer(&alive->judge.meter, alive->judge.meter.asked - 1);
+	if (of_last)
+		kameter_sample(&alive->judge.meter, now_ns - alive->plain_ns);
+	step(port, KEEPALIVE_ANSWER, now_ns);
+	counter_add(&port->counters.keepalives_received, 1);
+	return DROP_NONE;
+}
+
+enum drop_reason alive_answered(struct port *port, const struct alive_reply *reply, uint64_t now_ns)
+{
+	uint8_t form = port->params.keepalive_form;
+	bool signs = form == KEEPALIVE_AUTO || form == KEEPALIVE_OPENBSD;
+
+	if (port->alive.judge.state == KEEPALIVE_OFF || port->params.probe.family != IP_NONE ||
+	    form == KEEPALIVE_INSIDE)
+		return DROP_RX_KEEPALIVE_UNASKED;
+	if (reply->kind == KAPKT_SIGNED)
+		return signs ? take_signed(port, reply->body, now_ns) : DROP_RX_KEEPALIVE_FORGED;
+	if (port->alive.plain_open == 0 && (form == KEEPALIVE_OPENBSD || port->alive.signed_seen))
+		return DROP_RX_KEEPALIVE_FORGED;
+	return take_plain(port, reply, now_ns);
+}
+
+static bool take_echo(struct port *port, uint8_t *p, const uint8_t *end, uint64_t now_ns,
+		      enum drop_reason *reason)
+{
+	struct kaecho echo = echo_of(port);
+	const uint8_t *body = kaecho_answer(p, end, &echo);
+
+	/* Anybody on this host may ask that address with that number. */
+	if (!body || !kabody_is_ours(&port->alive.body, body))
 		return false;
-	len = kapkt_question(packet, end, &tunnel);
-	if (len == 0)
+	*reason = take_signed(port, body, now_ns);
+	return true;
+}
+
+bool alive_take_passenger(struct port *port, uint16_t protocol, uint8_t *p, const uint8_t *end,
+			  uint64_t now_ns, enum drop_reason *reason)
+{
+	struct kapkt_tunnel tunnel;
+	struct alive_reply reply;
+
+	if (port->alive.judge.state == KEEPALIVE_OFF || end - p > ALIVE_PASSENGER_MAX)
 		return false;
-	if (!within_limit(&port->alive, now_ns)) {
-		*reason = DROP_RX_KEEPALIVE_LIMIT;
-		return true;
+	if (port->params.probe.family != IP_NONE)
+		return take_echo(port, p, end, now_ns, reason);
+	if (port->params.keepalive_form != KEEPALIVE_INSIDE)
+		return false;
+	tunnel = alive_tunnel(&port->params, true);
+	if (!kapkt_is_inner_answer(protocol, p, end, &tunnel))
+		return false;
+	reply = (struct alive_reply){.kind = KAPKT_PLAIN};
+	if (protocol == GRE_PROTOCOL_IPV4) {
+		reply.has_id = true;
+		reply.id = get_be16(p + 4);
 	}
-	*reason = DROP_NONE;
-	kapkt_turn(packet, tunnel.family);
-	counter_add(&port->counters.keepalives_reflected, 1);
-	send_now(port, packet, len);
+	*reason = take_plain(port, &reply, now_ns);
 	return true;
 }

@@ -19,6 +19,7 @@ void counters_sum(struct dp_counters *sum, const struct dp_counters *from)
 	sum->keepalives_sent += counter_read(&from->keepalives_sent);
 	sum->keepalives_received += counter_read(&from->keepalives_received);
 	sum->keepalives_reflected += counter_read(&from->keepalives_reflected);
+	sum->probes_returned += counter_read(&from->probes_returned);
 	if (last > sum->last_rx_ns)
 		sum->last_rx_ns = last;
 	drops_sum(sum->drops, from->drops);

@@ -95,7 +95,7 @@ static void show_verdict(struct dp *dp, struct tunnel *tunnel)
 
 	uint64_t state = counter_read(&port->alive.state);
 
-	event.carrier = state != KEEPALIVE_DOWN;
+	event.carrier = keepalive_carrier((uint8_t)state);
 	if (event.carrier == tunnel->carrier && state == tunnel->told)
 		return;
 	if (event.carrier != tunnel->carrier)
@@ -456,6 +456,12 @@ int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepali
 		.state = (enum keepalive_state)counter_read(&alive->state),
 		.unanswered = (uint32_t)counter_read(&alive->unanswered),
 		.since_ns = counter_read(&alive->since_ns),
+		.rtt_us = (uint32_t)(counter_read(&alive->rtt_ns) / 1000),
+		.jitter_us = (uint32_t)(counter_read(&alive->jitter_ns) / 1000),
+		.loss_permille = (uint32_t)counter_read(&alive->loss_permille),
+		.held = (uint32_t)counter_read(&alive->held),
+		.form = (uint8_t)counter_read(&alive->form),
+		.icmp = tunnel->params.probe.family != IP_NONE,
 	};
 	return 0;
 }

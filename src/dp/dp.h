@@ -13,6 +13,7 @@
 
 #include "proto/addr.h"
 #include "proto/drop.h"
+#include "proto/kaform.h"
 #include "proto/keepalive.h"
 
 struct dp;
@@ -37,6 +38,14 @@ struct dp_params {
 	uint16_t mss4, mss6; /* clamp SYN to at most this, per passenger family; 0: leave alone */
 	uint32_t keepalive_interval_ms; /* 0: the peer is not asked */
 	uint8_t keepalive_retries;	/* 1 to 255 */
+	uint8_t keepalive_form;		/* enum keepalive_form */
+	bool keepalive_hold, keepalive_nat;
+	bool echo_return; /* echo replies that probe the tunnel go back into it */
+	/* Addresses of this end inside the tunnel: those that belong to peer4 and peer6 where these
+	 * are known; IP_NONE: there is none. */
+	struct ip_addr near4, near6;
+	/* Asked by ICMP instead, and from which of our addresses; IP_NONE: the keepalive asks. */
+	struct ip_addr probe, probe_from;
 };
 
 /* Sums over all workers. */
@@ -49,6 +58,7 @@ struct dp_counters {
 	uint64_t rx_restarts; /* times the peer's sequence numbers began anew */
 	uint64_t keepalives_sent, keepalives_received; /* questions; answers to them */
 	uint64_t keepalives_reflected;		       /* questions of the peer, sent back */
+	uint64_t probes_returned;		       /* echo replies, sent back into the tunnel */
 };
 
 /* What the kernel told about an underlay path; called on the main thread. */
@@ -92,8 +102,13 @@ void dp_leases_revoke(struct dp *dp);
 /* What the keepalive has found of a peer. */
 struct dp_keepalive {
 	enum keepalive_state state;
-	uint32_t unanswered; /* questions since the last answer */
-	uint64_t since_ns;   /* CLOCK_MONOTONIC of the first of them; 0: there is none */
+	uint32_t unanswered;	    /* questions since the last answer */
+	uint64_t since_ns;	    /* CLOCK_MONOTONIC of the first of them; 0: there is none */
+	uint32_t rtt_us, jitter_us; /* smoothed, see kameter.h; 0: nothing measured */
+	uint32_t loss_permille;	    /* of the last KAMETER_WINDOW questions */
+	uint32_t held;		    /* HOLD: answers that are still wanted */
+	uint8_t form;		    /* enum keepalive_form of what is asked now */
+	bool icmp;		    /* echo requests are asked instead */
 };
 
 /* -ENOENT if unknown. */

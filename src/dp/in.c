@@ -40,6 +40,7 @@ struct arrival {
 	uint8_t *gre, *end;
 	struct table_key key; /* local is the destination, remote the source */
 	uint8_t tos;
+	uint16_t id; /* IPv4: of the outer header */
 	uint32_t ifindex;
 	struct gre_header header;
 	/* merged.h: what became of it before. csum_start counts from the passenger's IP header. */
@@ -77,6 +78,7 @@ static bool read_outer4(struct arrival *a, uint8_t *packet, uint32_t len)
 	a->gre = packet + ip.header_len;
 	a->end = packet + ip.total_len;
 	a->tos = ip.tos;
+	a->id = (uint16_t)ip.id;
 	a->key.local = (struct ip_addr){.family = IP_V4};
 	a->key.remote = (struct ip_addr){.family = IP_V4};
 	memcpy(a->key.local.bytes, ip.dst, 4);
@@ -232,7 +234,8 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 	uint16_t protocol = a->header.protocol, l3 = 0;
 	enum drop_reason reason = DROP_NONE;
 
-	if (len <= ALIVE_QUESTION_MAX && alive_answer(port, protocol, packet, a->end, now, &reason))
+	if (alive_take_passenger(port, protocol, packet, a->end, now, &reason) ||
+	    reflect_passenger(port, protocol, packet, a->end, now, &reason))
 		return reason;
 	if (!carries(&port->params, protocol))
 		return DROP_RX_PROTOCOL;
@@ -258,12 +261,19 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 			     uint64_t now)
 {
 	enum drop_reason reason = check_checksum(a, &port->params);
-	uint32_t body = (uint32_t)(a->end - a->gre) - a->header.length;
+	uint8_t *body = a->gre + a->header.length;
+	struct alive_reply reply = {
+		.kind = kapkt_answer(port->params.remote.family, &a->header,
+				     (uint32_t)(a->end - body)),
+		.body = body,
+		.has_id = port->params.remote.family == IP_V4,
+		.id = a->id,
+	};
 
 	if (reason != DROP_NONE)
 		return reason;
-	if (alive_is_answer(port, &a->header, body))
-		return alive_answered(port, now);
+	if (reply.kind != KAPKT_NO_ANSWER)
+		return alive_answered(port, &reply, now);
 	reason = check_sequence(port, a, now);
 	return reason == DROP_NONE ? deliver(worker, port, a, now) : reason;
 }
@@ -369,6 +379,7 @@ static int receive_batch(struct worker *worker, uint8_t family)
 		for (int i = 0; i < n; i++)
 			receive_message(worker, family, &r->messages[i], r->octets[i], now);
 		coalesce_flush(&r->coalescer);
+		ask_flush(&worker->alive->asker);
 	}
 	return n;
 }

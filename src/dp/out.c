@@ -164,16 +164,21 @@ static enum drop_reason check_ip(struct port *port, const struct frame *frame, u
 	return DROP_NONE;
 }
 
+struct outer_policy out_policy(const struct dp_params *params)
+{
+	return (struct outer_policy){.ttl_inherit = params->ttl_inherit,
+				     .tos_inherit = params->tos_inherit,
+				     .ecn = params->ecn,
+				     .ttl = params->ttl,
+				     .tos = params->tos,
+				     .df = params->df};
+}
+
 static void out_frame(struct port *port, const struct frame *frame)
 {
 	const struct dp_params *params = &port->params;
 	const struct virtio_net_hdr *vnet = &frame->header.vnet;
-	struct outer_policy policy = {.ttl_inherit = params->ttl_inherit,
-				      .tos_inherit = params->tos_inherit,
-				      .ecn = params->ecn,
-				      .ttl = params->ttl,
-				      .tos = params->tos,
-				      .df = params->df};
+	struct outer_policy policy = out_policy(params);
 	struct passenger p = {
 		.protocol = GRE_PROTOCOL_TEB, .head = frame->packet, .head_len = frame->len};
 	uint16_t l3 = 0, type = get_be16(&frame->header.pi.proto);

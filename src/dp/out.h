@@ -6,6 +6,7 @@
 #include "dp/send.h"
 #include "proto/outer.h"
 
+struct dp_params;
 struct port;
 struct reader;
 
@@ -15,6 +16,9 @@ void reader_free(struct reader *reader);
 /* Reads what the interface's queue holds, up to a fair share, encapsulates and sends it. Returns 0,
  * or -errno when the descriptor is of no use any more (the interface was deleted). */
 int out_drain(struct port *port);
+
+/* How outer headers follow from passengers. */
+struct outer_policy out_policy(const struct dp_params *params);
 
 /* A passenger that is ready for its outer header. `head` has OUTER_ROOM octets in front. */
 struct passenger {

@@ -82,7 +82,8 @@ static int update_polling(struct port *port)
 
 static void set_params(struct port *port, const struct dp_params *params)
 {
-	alive_change(port, params);
+	struct dp_params old = port->params;
+
 	port->params = *params;
 	port->outer_len = ip_outer_length(params->remote.family) +
 			  gre_header_length(params->csum_send, params->has_okey, params->seq_send);
@@ -94,22 +95,19 @@ static void set_params(struct port *port, const struct dp_params *params)
 		port->to.v6.sin6_family = AF_INET6;
 		memcpy(&port->to.v6.sin6_addr, params->remote.bytes, 16);
 	}
+	alive_change(port, &old);
 }
 
-/* A port lives as long as its handles: the last one closed frees it. */
+/* A port lives as long as its handle. */
 static void on_port_closed(uv_handle_t *handle)
 {
-	struct port *port = handle->data;
-
-	if (--port->handles == 0)
-		free(port);
+	free(handle->data);
 }
 
 static void close_port(struct port *port)
 {
-	port->handles = 2;
+	alive_close(port);
 	uv_close((uv_handle_t *)&port->poll, on_port_closed);
-	uv_close((uv_handle_t *)&port->alive.timer, on_port_closed);
 	close(port->fd);
 }
 
@@ -125,7 +123,6 @@ int port_add(struct worker *worker, void *arg)
 		return err;
 	}
 	port->poll.data = port;
-	alive_open(port);
 	port->polling = true; /* the queue of a new descriptor is in use */
 	set_params(port, job->params);
 	err = sends(port) ? uv_poll_start(&port->poll, UV_READABLE, on_tun) : update_polling(port);

@@ -51,7 +51,7 @@ void sender_add(struct sender *sender, struct port *port, const struct send_item
 		(struct msghdr){.msg_iov = pieces, .msg_iovlen = payload.len ? 2 : 1};
 }
 
-static enum drop_reason reason_of(int error)
+enum drop_reason sender_reason(int error)
 {
 	switch (error) {
 	case EPERM:
@@ -91,7 +91,7 @@ static void count_refused(struct port *port, const struct send_item *item, int e
 {
 	struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = port->params.remote};
 
-	counter_add(&port->counters.drops[reason_of(error)], item->packets);
+	counter_add(&port->counters.drops[sender_reason(error)], item->packets);
 	if (error == EMSGSIZE)
 		port->worker->notify(port->worker->notify_arg, &event);
 }
@@ -193,11 +193,5 @@ void sender_flush(struct sender *sender)
 		done = send_direct(sender, done, count, &neighbour);
 	}
 	send_raw(sender, done, count);
-	sender->count = 0;
-}
-
-void sender_flush_routed(struct sender *sender)
-{
-	send_raw(sender, 0, sender->count);
 	sender->count = 0;
 }

@@ -49,8 +49,7 @@ uint16_t sender_next_id(struct port *port);
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);
-/* The same for packets that are not a tunnel's passengers: by the kernel's output path, and not as
- * the sample of a lease. */
-void sender_flush_routed(struct sender *sender);
+/* What a packet is dropped for when the kernel refuses it with this errno. */
+enum drop_reason sender_reason(int error);
 
 #endif

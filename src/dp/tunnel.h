@@ -22,7 +22,6 @@ struct port {
 	bool uso;			   /* the kernel takes UDP super-packets from it */
 	bool polling;
 	uv_poll_t poll;
-	unsigned handles; /* of the loop; the port is freed with the last */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "dp/alive.h"
 #include "dp/in.h"
 #include "dp/lease.h"
 #include "dp/merged.h"
@@ -122,11 +123,13 @@ static int allocate(struct worker *worker)
 {
 	int err = table_init(&worker->table);
 
+	worker->alive = alive_clock_new(worker);
 	worker->merged = merged_new();
 	worker->receiver = receiver_new();
 	worker->sender = calloc(1, sizeof *worker->sender);
 	worker->reader = reader_new();
-	if (err || !worker->merged || !worker->receiver || !worker->sender || !worker->reader)
+	if (err || !worker->alive || !worker->merged || !worker->receiver || !worker->sender ||
+	    !worker->reader)
 		return -ENOMEM;
 	return 0;
 }
@@ -153,6 +156,7 @@ static void release(struct worker *worker)
 	if (worker->direct >= 0)
 		close(worker->direct);
 	table_free(&worker->table);
+	alive_clock_free(worker->alive);
 	merged_free(worker->merged);
 	receiver_free(worker->receiver);
 	free(worker->sender);

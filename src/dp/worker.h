@@ -16,6 +16,7 @@
 #include "dp/stray.h"
 #include "dp/table.h"
 
+struct alive_clock;
 struct lease_clock;
 struct merged;
 struct receiver;
@@ -38,6 +39,7 @@ struct worker {
 	int raw4, raw6;	  /* raw6 is -1 where the kernel has no IPv6 */
 	int direct;	  /* packet socket that sends; -1: there is none */
 	struct lease_clock *clock;
+	struct alive_clock *alive;
 	struct table table;
 	struct merged *merged;
 	struct receiver *receiver;

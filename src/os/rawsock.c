@@ -58,14 +58,15 @@ int raw_open(uint8_t family)
  * The share filter in classic BPF. X holds the offset of the GRE header, later of the fields behind
  * its options. A load outside the packet would drop it unseen, so what is too short goes to share
  * 0, where the decoder counts it; so do packets with a sequence number, since one receiver has to
- * see them all.
+ * see them all, and what can be the answer to a question of ours, which only share 0 asks: protocol
+ * type 0, and passengers that are ICMP or GRE of type 0.
  */
 #define FLAG_CHECKSUM 0x8000
 #define FLAG_KEY      0x2000
 #define FLAG_SEQUENCE 0x1000
 
 struct program {
-	struct sock_filter code[96];
+	struct sock_filter code[160];
 	uint16_t len;
 	uint32_t index, count; /* the share, and how many there are */
 };
@@ -129,20 +130,44 @@ static void emit_pair(struct program *p, uint32_t first, uint32_t second)
 	emit(p, BPF_RET | BPF_K, 0);
 }
 
-/* The same for packets whose protocol type, in M[3], is `protocol`. */
-static void emit_pair_of(struct program *p, uint32_t protocol, uint32_t first, uint32_t second)
+/* Share 0 for passengers that may be answers: the IP protocol in the octet at X+`at` is `icmp`, or
+ * GRE whose protocol type, behind `header` octets of IP, is 0. */
+static void emit_answers(struct program *p, uint32_t at, uint32_t header, uint32_t icmp)
+{
+	emit_need(p, 4 + header + 4);
+	emit(p, BPF_LD | BPF_B | BPF_IND, 4 + at);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, icmp, 3, 0);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 0, 3);
+	emit(p, BPF_LD | BPF_H | BPF_IND, 4 + header + 2);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
+	emit_first_share(p);
+}
+
+/* Where a family of passengers has what decides; octets of its IP header, which is `length` long.
+ */
+struct passenger_layout {
+	uint32_t type, length, protocol, icmp, first, second;
+};
+
+/* Decides for the passengers of one family, whose type is in M[3]. */
+static void emit_passenger(struct program *p, const struct passenger_layout *l)
 {
 	uint16_t jump;
 
 	emit(p, BPF_LD | BPF_MEM, 3);
 	jump = p->len;
-	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, protocol, 0, 0);
-	emit_pair(p, first, second);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, l->type, 0, 0);
+	emit_answers(p, l->protocol, l->length, l->icmp);
+	emit_pair(p, 4 + l->first, 4 + l->second);
 	p->code[jump].jf = (uint8_t)(p->len - jump - 1);
 }
 
 static void build(struct program *p, uint8_t family)
 {
+	/* The source and destination of IPv4, the last words of both of IPv6. */
+	static const struct passenger_layout v4 = {.type = 0x0800, 20, 9, IPPROTO_ICMP, 12, 16},
+					     v6 = {.type = 0x86dd, 40, 6, IPPROTO_ICMPV6, 20, 36};
+
 	/* An IPv6 socket's filter sees no outer header. */
 	if (family == IP_V4)
 		emit(p, BPF_LDX | BPF_B | BPF_MSH, 0);
@@ -150,6 +175,8 @@ static void build(struct program *p, uint8_t family)
 		emit(p, BPF_LDX | BPF_IMM, 0);
 	emit_need(p, 4);
 	emit(p, BPF_LD | BPF_H | BPF_IND, 2);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
+	emit_first_share(p);
 	emit(p, BPF_ST, 3);
 	emit(p, BPF_LD | BPF_H | BPF_IND, 0);
 	emit(p, BPF_ST, 1);
@@ -157,9 +184,9 @@ static void build(struct program *p, uint8_t family)
 	emit_first_share(p);
 	emit_option(p, FLAG_CHECKSUM);
 	emit_option(p, FLAG_KEY);
-	emit_pair_of(p, 0x0800, 4 + 12, 4 + 16); /* source and destination */
-	emit_pair_of(p, 0x86dd, 4 + 20, 4 + 36); /* the last words of both */
-	emit_pair(p, 4 + 2, 4 + 8);		 /* Ethernet addresses, or whatever is there */
+	emit_passenger(p, &v4);
+	emit_passenger(p, &v6);
+	emit_pair(p, 4 + 2, 4 + 8); /* Ethernet addresses, or whatever is there */
 }
 
 int raw_share(int fd, uint8_t family, unsigned index, unsigned count)

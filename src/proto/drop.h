@@ -29,7 +29,10 @@
 	  "passenger is empty, truncated or inconsistent")                                      \
 	X(RX_LOOP, "rx-loop", "passenger is addressed to the encapsulator (RFC 2784 3.1)")      \
 	X(RX_KEEPALIVE_UNASKED, "rx-keepalive-unasked", "answer to no open keepalive")          \
+	X(RX_KEEPALIVE_FORGED, "rx-keepalive-forged", "answer without our signature")           \
+	X(RX_KEEPALIVE_STALE, "rx-keepalive-stale", "answer to a question of over 10 seconds")  \
 	X(RX_KEEPALIVE_LIMIT, "rx-keepalive-limit", "more keepalives than 100 a second")        \
+	X(RX_PROBE_LIMIT, "rx-probe-limit", "more echo replies to return than 2000 a second")   \
 	X(RX_ECN, "rx-ecn", "congestion was marked on a passenger without ECN (RFC 6040 4.2)")  \
 	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")    \
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)") \

@@ -1,37 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kapkt.h: the packets of the keepalive that Cisco routers speak. There is no standard for it.
+ * kapkt.h: the packets by which routers ask each other whether a tunnel works. Cisco invented them;
+ * there is no standard.
  *
  * The question is a passenger that the peer cannot keep: a GRE packet from the peer to us. A peer
  * that decapsulates and forwards sends it back to us over the underlay, with a TTL one less, and
- * needs to know nothing of keepalives. That is the answer: GRE with protocol type 0 and no body.
+ * needs to know nothing of keepalives. That is the answer: GRE with protocol type 0.
  *
- *   IP us>peer | GRE, protocol of IP | IP peer>us | GRE, protocol 0        question
- *                                      IP peer>us | GRE, protocol 0        answer
+ *   IP us>peer | GRE, protocol of IP | IP peer>us | GRE, protocol 0 [| body]    question
+ *                                      IP peer>us | GRE, protocol 0 [| body]    answer
  *
  * The inner GRE header is what our own receiving side asks for, since the peer does not touch it.
- * Some peers say 0x86dd instead of 0 when the addresses are IPv6, some put a few octets behind.
+ * What the forms of it (kaform.h) change:
+ *
+ *   cisco-cmd   outer type 0x8909, and eight octets of metadata before the inner IP header
+ *   huawei      outer type 0x0004
+ *   mikrotik    over IPv6 the inner type is 0x86dd
+ *   openbsd     a body of 16 octets (kabody.h)
+ *   inside      the inner addresses are those inside the tunnel, so that the answer is itself a
+ *               passenger:  IP peer>us | GRE | IP inner peer>inner us | GRE, protocol 0
  */
 #ifndef PROTO_KAPKT_H
 #define PROTO_KAPKT_H
 
 #include "proto/gre.h"
 #include "proto/ip.h"
+#include "proto/kabody.h"
+#include "proto/kaform.h"
 
 enum {
 	KAPKT_TOS = 0xc0, /* network control */
 	KAPKT_TTL = 255,
-	KAPKT_LENGTH_MAX = 2 * (IP6_HEADER_LENGTH + GRE_LENGTH_MAX),
-	KAPKT_BODY_MAX = 16, /* what a peer's question may carry behind its inner GRE header */
+	KAPKT_CMD_LENGTH = 8,
+	KAPKT_BODY_MAX = KABODY_LENGTH, /* what may follow an inner GRE header */
+	KAPKT_LENGTH_MAX =
+		2 * (IP6_HEADER_LENGTH + GRE_LENGTH_MAX) + KAPKT_CMD_LENGTH + KAPKT_BODY_MAX,
+	KAPKT_TYPE_HUAWEI = 0x0004,
 };
+
+/* Metadata without any: version 1, one unit long, security group tag 0. In front of it stands the
+ * type of what follows. */
+#define KAPKT_CMD_WORDS 0x0101, 0x0001, 0x0000
 
 /* A question to build. Keys and sequence numbers are in the two GRE headers; their protocol and
  * checksum are not read. */
 struct kapkt {
+	uint8_t form;	      /* enum keepalive_form */
 	uint8_t family;	      /* enum ip_family */
 	const uint8_t *local; /* 4 or 16 octets, as `remote` */
 	const uint8_t *remote;
+	uint8_t inside;		     /* INSIDE: family of the next two */
+	const uint8_t *near, *far;   /* INSIDE: inner addresses of this end and of the peer */
 	uint16_t id;		     /* IPv4: of the outer header; the inner one has id - 1 */
+	const uint8_t *body;	     /* KABODY_LENGTH octets; NULL: none */
 	struct gre_header ask, back; /* as we send to the peer; as we receive from it */
 };
 
@@ -52,116 +73,97 @@ PROTO_INLINE void kapkt_seal(uint8_t *p, const struct gre_header *h, unsigned le
 		put_be16(p + 4, csum_fold(kapkt_sum(p, len)));
 }
 
-PROTO_INLINE unsigned kapkt_put_ip(uint8_t *p, const struct kapkt *k, bool back,
-				   uint32_t payload_len)
+/* What the form makes of the protocol type in front of a passenger of this family. */
+PROTO_INLINE uint16_t kapkt_ask_type(uint8_t form, uint8_t family)
 {
-	struct ip_outer ip = {.family = k->family,
+	if (form == KEEPALIVE_CISCO_CMD)
+		return GRE_PROTOCOL_CMD;
+	if (form == KEEPALIVE_HUAWEI)
+		return KAPKT_TYPE_HUAWEI;
+	return family == IP_V4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6;
+}
+
+PROTO_INLINE unsigned kapkt_put_cmd(uint8_t *p, uint8_t family)
+{
+	const uint16_t words[] = {family == IP_V4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6,
+				  KAPKT_CMD_WORDS};
+
+	for (unsigned i = 0; i < KAPKT_CMD_LENGTH / 2; i++)
+		put_be16(p + 2 * i, words[i]);
+	return KAPKT_CMD_LENGTH;
+}
+
+/* Writes the passenger, which will be the answer, to p. Returns its length. */
+PROTO_INLINE unsigned kapkt_build_back(uint8_t *p, const struct kapkt *k)
+{
+	bool inside = k->form == KEEPALIVE_INSIDE;
+	struct gre_header back = k->back;
+	unsigned gre_len = gre_header_length(back.has_checksum, back.has_key, back.has_sequence);
+	unsigned body_len = k->body ? KABODY_LENGTH : 0;
+	struct ip_outer ip = {.family = inside ? k->inside : k->family,
 			      .protocol = IP_PROTOCOL_GRE,
 			      .tos = KAPKT_TOS,
 			      .ttl = KAPKT_TTL,
-			      .id = (uint16_t)(k->id - back),
-			      .payload_len = payload_len,
-			      .src = back ? k->remote : k->local,
-			      .dst = back ? k->local : k->remote};
+			      .id = (uint16_t)(k->id - 1),
+			      .payload_len = gre_len + body_len,
+			      .src = inside ? k->far : k->remote,
+			      .dst = inside ? k->near : k->local};
+	unsigned ip_len = ip_outer_encode(p, &ip);
+	uint8_t *gre = p + ip_len;
 
-	return ip_outer_encode(p, &ip);
+	back.protocol = k->form == KEEPALIVE_MIKROTIK && ip.family == IP_V6
+				? GRE_PROTOCOL_IPV6
+				: GRE_PROTOCOL_KEEPALIVE;
+	back.checksum = 0;
+	gre_encode(gre, &back);
+	if (k->body)
+		__builtin_memcpy(gre + gre_len, k->body, KABODY_LENGTH);
+	kapkt_seal(gre, &back, gre_len + body_len);
+	return ip_len + gre_len + body_len;
 }
 
 /* Writes the question to p, which has room for KAPKT_LENGTH_MAX octets. Returns its length. */
 PROTO_INLINE unsigned kapkt_build(uint8_t *p, const struct kapkt *k)
 {
-	struct gre_header ask = k->ask, back = k->back;
-	unsigned ip_len = ip_outer_length(k->family);
-	unsigned ask_len = gre_header_length(ask.has_checksum, ask.has_key, ask.has_sequence);
-	unsigned back_len = gre_header_length(back.has_checksum, back.has_key, back.has_sequence);
-	uint8_t *inner = p + ip_len + ask_len;
+	struct gre_header ask = k->ask;
+	uint8_t family = k->form == KEEPALIVE_INSIDE ? k->inside : k->family;
+	unsigned len = gre_header_length(ask.has_checksum, ask.has_key, ask.has_sequence);
+	uint8_t *gre = p + ip_outer_length(k->family);
+	struct ip_outer ip = {.family = k->family,
+			      .protocol = IP_PROTOCOL_GRE,
+			      .tos = KAPKT_TOS,
+			      .ttl = KAPKT_TTL,
+			      .id = k->id,
+			      .src = k->local,
+			      .dst = k->remote};
 
-	ask.protocol = k->family == IP_V4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6;
-	back.protocol = GRE_PROTOCOL_KEEPALIVE;
-	ask.checksum = back.checksum = 0;
-	kapkt_put_ip(inner, k, true, back_len);
-	gre_encode(inner + ip_len, &back);
-	kapkt_seal(inner + ip_len, &back, back_len);
-	kapkt_put_ip(p, k, false, ask_len + ip_len + back_len);
-	gre_encode(p + ip_len, &ask);
-	kapkt_seal(p + ip_len, &ask, ask_len + ip_len + back_len);
-	return 2 * ip_len + ask_len + back_len;
+	ask.protocol = kapkt_ask_type(k->form, family);
+	ask.checksum = 0;
+	gre_encode(gre, &ask);
+	if (k->form == KEEPALIVE_CISCO_CMD)
+		len += kapkt_put_cmd(gre + len, family);
+	len += kapkt_build_back(gre + len, k);
+	kapkt_seal(gre, &ask, len);
+	ip.payload_len = len;
+	return ip_outer_encode(p, &ip) + len;
 }
 
-/* Whether an outer packet from the peer is an answer: `h` is its GRE header, with `body` octets
+enum kapkt_answer { KAPKT_NO_ANSWER, KAPKT_PLAIN, KAPKT_SIGNED };
+
+/* What an outer packet from the peer is as an answer: `h` is its GRE header, with `body` octets
  * behind. Addresses and key are those of the tunnel already. */
-PROTO_INLINE bool kapkt_is_answer(uint8_t family, const struct gre_header *h, uint32_t body)
+PROTO_INLINE enum kapkt_answer kapkt_answer(uint8_t family, const struct gre_header *h,
+					    uint32_t body)
 {
-	return body == 0 && (h->protocol == GRE_PROTOCOL_KEEPALIVE ||
-			     (family == IP_V6 && h->protocol == GRE_PROTOCOL_IPV6));
+	if (h->protocol == GRE_PROTOCOL_KEEPALIVE && body == KABODY_LENGTH)
+		return KAPKT_SIGNED;
+	if (body == 0 && (h->protocol == GRE_PROTOCOL_KEEPALIVE ||
+			  (family == IP_V6 && h->protocol == GRE_PROTOCOL_IPV6)))
+		return KAPKT_PLAIN;
+	return KAPKT_NO_ANSWER;
 }
 
-/* The tunnel that a passenger came through, as kapkt_question() needs it. */
-struct kapkt_tunnel {
-	uint8_t family;
-	const uint8_t *local, *remote;
-	bool has_key; /* of what we send to the peer */
-	uint32_t key;
-};
-
-PROTO_INLINE bool kapkt_same(const uint8_t *a, const uint8_t *b, unsigned len)
-{
-	uint32_t differ = 0;
-
-	for (unsigned at = 0; at < 16 && at < len; at += 4)
-		differ |= get_be32(a + at) ^ get_be32(b + at);
-	return differ == 0;
-}
-
-/* Octets of the IP packet at p if its header is one that can be sent on: plain GRE inside, neither
- * options nor a fragment, a TTL that may become one less. 0 if not. */
-PROTO_INLINE unsigned kapkt_read_ip(const uint8_t *p, const uint8_t *end, uint8_t family)
-{
-	unsigned len;
-
-	if (family == IP_V4) {
-		if (p + IP4_HEADER_LENGTH > end || p[0] != 0x45 || p[8] < 2 ||
-		    p[9] != IP_PROTOCOL_GRE || get_be16(p + 6) & 0x3fff ||
-		    !ip4_checksum_good(p, end, IP4_HEADER_LENGTH))
-			return 0;
-		len = get_be16(p + 2);
-	} else {
-		if (p + IP6_HEADER_LENGTH > end || p[0] >> 4 != 6 || p[7] < 2 ||
-		    p[6] != IP_PROTOCOL_GRE)
-			return 0;
-		len = IP6_HEADER_LENGTH + (unsigned)get_be16(p + 4);
-	}
-	return p + len > end ? 0 : len;
-}
-
-/*
- * Octets of the passenger at p if it is a question of the peer, else 0. This is the one exception
- * to RFC 2784 3.1, which wants every passenger dropped that is addressed to the encapsulator, so
- * all of it has to fit: from our end of the tunnel to the peer's, GRE with the key that the peer
- * expects, the protocol type of an answer, and next to nothing behind.
- */
-PROTO_INLINE unsigned kapkt_question(const uint8_t *p, const uint8_t *end,
-				     const struct kapkt_tunnel *t)
-{
-	unsigned ip_len = ip_outer_length(t->family), size = t->family == IP_V4 ? 4 : 16;
-	unsigned len = kapkt_read_ip(p, end, t->family), body;
-	const uint8_t *gre = p + ip_len, *dst = gre - size;
-	struct gre_header h;
-
-	if (len < ip_len + GRE_LENGTH_MIN || len > ip_len + GRE_LENGTH_MAX + KAPKT_BODY_MAX)
-		return 0;
-	if (!kapkt_same(dst - size, t->local, size) || !kapkt_same(dst, t->remote, size))
-		return 0;
-	if (gre_decode(gre, p + len, &h) != DROP_NONE || h.has_key != t->has_key || h.key != t->key)
-		return 0;
-	body = len - ip_len - h.length;
-	if (h.protocol == GRE_PROTOCOL_KEEPALIVE ? body > KAPKT_BODY_MAX
-						 : !kapkt_is_answer(t->family, &h, body))
-		return 0;
-	return len;
-}
-
-/* Makes the answer of a question that kapkt_question() has found: what forwarding changes. */
+/* Makes the answer of a question that kaquest.h has found: what forwarding changes. */
 PROTO_INLINE void kapkt_turn(uint8_t *p, uint8_t family)
 {
 	uint16_t before = get_be16(p + 8);
@@ -172,6 +174,14 @@ PROTO_INLINE void kapkt_turn(uint8_t *p, uint8_t family)
 	}
 	p[8]--;
 	put_be16(p + 10, csum_update16(get_be16(p + 10), before, get_be16(p + 8)));
+}
+
+/* Addresses it to `to` instead; the checksum of a GRE header covers no address. */
+PROTO_INLINE void kapkt_readdress(uint8_t *p, uint8_t family, const uint8_t *to)
+{
+	if (family == IP_V4)
+		put_be16(p + 10, csum_update32(get_be16(p + 10), get_be32(p + 16), get_be32(to)));
+	__builtin_memcpy(family == IP_V4 ? p + 16 : p + 24, to, family == IP_V4 ? 4 : 16);
 }
 
 #endif

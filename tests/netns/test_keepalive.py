@@ -17,8 +17,9 @@ from scene import A, B, HOST, UNDERLAY
 KEY = 0xC0FFEE01
 INTERVAL, RETRIES = 0.2, 3
 KEEPALIVE = f"{INTERVAL * 1000:.0f}ms {RETRIES}"
+NOT_HELD, CISCO = {"keepalive-hold": "no"}, {"keepalive-form": "cisco"}
 # From the loss to the verdict, and what a busy machine adds.
-VERDICT, MARGIN = INTERVAL * (RETRIES + 1), 1.0
+VERDICT, MARGIN = INTERVAL * RETRIES * 1.1, 1.0
 OUTERS = pytest.mark.parametrize("outer", (4, 6))
 
 
@@ -48,7 +49,7 @@ def test_cut_and_return(make_relay, tmp_path, outer, keys):
     """A path that dies in silence takes the carrier on both sides, and one that returns brings it
     back; the kernel's own way from there is left alone."""
     scene, relay = make_relay()
-    sites = both_up(scene, tmp_path, outer=outer, keepalive=KEEPALIVE, **keys)
+    sites = both_up(scene, tmp_path, outer=outer, keepalive=KEEPALIVE, **NOT_HELD, **keys)
     for site in sites.values():
         wait_for(lambda: heard(site), 5, lambda: site.tunnel())
     begun = {side: lost(site) for side, site in sites.items()}  # before both interfaces were up
@@ -63,7 +64,7 @@ def test_cut_and_return(make_relay, tmp_path, outer, keys):
             assert tunnel["state"] == "down"
             assert re.fullmatch(r"no answer to \d+ keepalives since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
                                 tunnel["reason"])
-            assert tunnel["keepalive"]["unanswered"] > RETRIES
+            assert tunnel["keepalive"]["unanswered"] >= RETRIES
             plan = site.plan()
             assert plan.returncode == 0, plan.stdout
         relay.set(cut="none")
@@ -82,8 +83,8 @@ def test_one_side_asks(make_relay, tmp_path):
     sites[A].edit("keepalive = no", f"keepalive = {KEEPALIVE}")
     sites[A].reload()
     wait_for(lambda: heard(sites[A]), 5, lambda: sites[A].tunnel())
-    assert sites[B].tunnel()["keepalive"] | {"reflected": 0} == {
-        "state": "off", "sent": 0, "received": 0, "unanswered": 0, "reflected": 0}
+    silent = sites[B].tunnel()["keepalive"]
+    assert (silent["state"], silent["sent"], silent["received"], silent["rtt_us"]) == ("off", 0, 0, None)
     relay.set(cut="both")
     wait_for(lambda: not carrier(scene.router[A]), VERDICT + MARGIN, "no carrier")
     assert carrier(scene.router[B]) and sites[B].tunnel()["state"] == "up"
@@ -239,7 +240,7 @@ class Responder:
 def test_asks_octet_by_octet(make_peer, tmp_path, outer, keys):
     """Our question is what a Cisco router sends; the answer that routing makes of it is heard."""
     scene, peer = make_peer(A)
-    site = up(scene, tmp_path, outer=outer, keepalive=KEEPALIVE, **keys)
+    site = up(scene, tmp_path, outer=outer, keepalive=KEEPALIVE, **CISCO, **keys)
     asked = Responder(peer, outer).answer()
     octets, near, far = bytes(asked), UNDERLAY[outer][A], UNDERLAY[outer][B]
     all_fields = "sequence" in keys
@@ -267,7 +268,7 @@ def test_peer_that_stops_answering(make_peer, tmp_path, undo):
     """Down after the third loss; what the peer sends is delivered all the same; the first answer
     brings the carrier back; answers that nobody asked for count for nothing."""
     scene, peer = make_peer(A)
-    site = up(scene, tmp_path, keepalive=KEEPALIVE)
+    site = up(scene, tmp_path, keepalive=KEEPALIVE, **NOT_HELD, **CISCO)
     router, responder = scene.router[A], Responder(peer)
     with responder.answering():
         wait_for(lambda: site.tunnel()["keepalive"]["received"] > 2 * RETRIES, 10, site.tunnel)
@@ -287,7 +288,7 @@ def test_peer_that_stops_answering(make_peer, tmp_path, undo):
 def test_unasked_answers(make_peer, tmp_path):
     """Without a keepalive, or beyond the open question, an answer is a drop."""
     scene, peer = make_peer(A)
-    site = up(scene, tmp_path)
+    site = up(scene, tmp_path, **CISCO)
     bare = peer.outer(proto=47) / gre(proto=0)
     peer.send(bare)
     wait_for(lambda: site.drops() == {"rx-keepalive-unasked": 1}, 5, site.drops)
@@ -298,7 +299,7 @@ def test_unasked_answers(make_peer, tmp_path):
     for _ in range(9):
         peer.send(bare)
     wait_for(lambda: site.drops() == {"rx-keepalive-unasked": 10}, 5, site.drops)
-    assert site.tunnel()["keepalive"] == {"state": "up", "sent": 1, "received": 1, "unanswered": 0,
-                                          "reflected": 0}
+    found = site.tunnel()["keepalive"]
+    assert (found["state"], found["sent"], found["received"], found["unanswered"]) == ("up", 1, 1, 0)
     peer.send(bare / b"body")
     wait_for(lambda: site.drops() == {"rx-keepalive-unasked": 10, "rx-protocol": 1}, 5, site.drops)

@@ -13,12 +13,6 @@ static const char *yes_no(bool yes)
 	return yes ? "yes" : "no";
 }
 
-static void begin_file(const struct peer_out *out, const char *before, const char *name,
-		       const char *after)
-{
-	fprintf(out->out, "\n### %s%s%s\n", before, name, after);
-}
-
 static void print_notes(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
@@ -55,7 +49,7 @@ static void print_netdev(const struct peer_view *view, const struct peer_out *ou
 	char text[ADDR_TEXT_SIZE];
 	bool v6 = t->local.family == IP_V6;
 
-	begin_file(out, "/etc/systemd/network/25-", t->name, ".netdev");
+	linux_begin_file(out, "/etc/systemd/network/25-", t->name, ".netdev");
 	peer_say(out, "The interface; %u octets are left of a path of %d.", view->mtu,
 		 PEER_PATH_MTU);
 	peer_line(out, "[NetDev]\nName=%s\nKind=%s\nMTUBytes=%u\n", t->name, linux_kind(t),
@@ -148,7 +142,7 @@ static void print_network(const struct peer_view *view, const struct peer_out *o
 {
 	const struct conf_tunnel *t = view->tunnel;
 
-	begin_file(out, "/etc/systemd/network/25-", t->name, ".network");
+	linux_begin_file(out, "/etc/systemd/network/25-", t->name, ".network");
 	peer_line(out, "[Match]\nName=%s\n", t->name);
 	peer_say(out, "A tunnel is there whether its peer is or not.");
 	peer_line(out, "[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=no");
@@ -167,51 +161,9 @@ static void print_bridge(const struct conf_tunnel *t, const struct peer_out *out
 {
 	if (!t->bridge[0])
 		return;
-	begin_file(out, "/etc/systemd/network/99-", t->bridge, ".netdev");
+	linux_begin_file(out, "/etc/systemd/network/99-", t->bridge, ".netdev");
 	peer_say(out, "The bridge, where no other file of networkd makes it.");
 	peer_line(out, "[NetDev]\nName=%s\nKind=bridge", t->bridge);
-}
-
-static void print_sysctl(const struct peer_view *view, const struct peer_out *out)
-{
-	const char *name = view->tunnel->name;
-	bool loose = view->return_path || linux_answers(view);
-
-	if (!linux_forwards4(view) && !linux_forwards6(view) && !loose)
-		return;
-	begin_file(out, "/etc/sysctl.d/90-", name, ".conf");
-	if (linux_forwards4(view) || linux_forwards6(view))
-		peer_say(out, "This machine forwards.");
-	if (linux_forwards4(view))
-		peer_line(out, "net/ipv4/ip_forward = 1");
-	if (linux_forwards6(view))
-		peer_line(out, "net/ipv6/conf/all/forwarding = 1");
-	if (!loose)
-		return;
-	peer_say(out, "Sources that are routed elsewhere are taken from the tunnel.");
-	peer_line(out, "net/ipv4/conf/%s/rp_filter = %d", name, view->inside4 ? 2 : 0);
-}
-
-static void print_service(const struct peer_view *view, const struct peer_out *out)
-{
-	const char *name = view->tunnel->name;
-	char table[IFNAMSIZ + 8];
-
-	if (!linux_has_rules(view))
-		return;
-	linux_table(view->tunnel, table);
-	begin_file(out, "/etc/nftables-", name, ".conf");
-	linux_rules(view, out, table);
-	begin_file(out, "/etc/systemd/system/nftables-", name, ".service");
-	peer_say(out, "Loads the rules at boot; \"systemctl enable --now nftables-%s\".", name);
-	peer_line(out,
-		  "[Unit]\nBefore=network-pre.target\nWants=network-pre.target\n"
-		  "DefaultDependencies=no\n\n"
-		  "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
-		  "ExecStart=/usr/sbin/nft -f /etc/nftables-%s.conf\n"
-		  "ExecStop=/usr/sbin/nft delete table inet %s\n\n"
-		  "[Install]\nWantedBy=sysinit.target",
-		  name, table);
 }
 
 void peer_for_networkd(const struct peer_view *view, const struct peer_out *out)
@@ -221,6 +173,5 @@ void peer_for_networkd(const struct peer_view *view, const struct peer_out *out)
 	print_netdev(view, out);
 	print_network(view, out);
 	print_bridge(view->tunnel, out);
-	print_sysctl(view, out);
-	print_service(view, out);
+	linux_files(view, out, false);
 }

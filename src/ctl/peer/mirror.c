@@ -139,8 +139,9 @@ static void mirror_address(struct mirror *mirror, const struct conf_address *our
 {
 	char text[PREFIX_TEXT_SIZE], chosen[ADDR_TEXT_SIZE];
 	struct conf_tunnel *t = mirror->theirs;
+	struct peer_view *view = mirror->view;
 	struct conf_address *address;
-	struct ip_addr other;
+	struct ip_addr other, *far;
 	bool known = mirror_other_end(mirror->conf, ours, &other);
 
 	if (other.family == IP_NONE) {
@@ -153,8 +154,10 @@ static void mirror_address(struct mirror *mirror, const struct conf_address *our
 		mirror_note(mirror, "the file does not say which address of %s is the peer's: %s",
 			    prefix_format(&ours->local, text), addr_format(&other, chosen));
 	address = mirror_grow(mirror, &t->addresses, &t->address_count, sizeof *address);
-	if (!address)
+	far = mirror_grow(mirror, &view->far, &view->far_count, sizeof *far);
+	if (!address || !far)
 		return;
+	*far = ours->local.addr;
 	address->local = (struct ip_prefix){other, ours->local.len};
 	if (ours->peer.family != IP_NONE)
 		address->peer = ours->local.addr;
@@ -288,5 +291,7 @@ void peer_view_free(struct peer_view *view)
 	conf_free(view->conf);
 	free(view->notes);
 	free(view->sources);
+	free(view->far);
+	free(view->pairs);
 	*view = (struct peer_view){0};
 }

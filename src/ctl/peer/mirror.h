@@ -25,9 +25,14 @@ bool mirror_other_end(const struct conf *conf, const struct conf_address *ours,
 /* Whether the prefix is, or is part of, what the peer has inside the tunnel. */
 bool mirror_is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix);
 
+/* The length of the longest prefix by which the tunnel leads to `to`; -1 when it does not. */
+int mirror_claim(const struct conf_tunnel *tunnel, const struct ip_prefix *to);
+
 /* A route of the peer to a network behind us, once. */
 void mirror_add_route(struct mirror *mirror, const struct ip_prefix *to);
 
+/* mirror_pairs.c: view->pairs, from the peer's rules. */
+void mirror_pairs(struct mirror *mirror);
 /* mirror_forward.c: [forward] of the peer, and its routes to what is behind us. */
 void mirror_forward(struct mirror *mirror);
 

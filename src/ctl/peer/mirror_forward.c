@@ -15,21 +15,6 @@
  * its line is not. */
 enum side { SIDE_NEAR, SIDE_FAR, SIDE_WIDE };
 
-/* The length of the longest prefix by which the tunnel leads to `to`; -1 when it does not. */
-static int claim(const struct conf_tunnel *tunnel, const struct ip_prefix *to)
-{
-	int longest = mirror_is_inner_peer(tunnel, to) ? 128 : -1;
-
-	for (size_t i = 0; i < tunnel->route_count; i++) {
-		const struct ip_prefix *route = &tunnel->routes[i].to;
-
-		if (to->len >= route->len && prefix_contains(route, &to->addr) &&
-		    route->len > longest)
-			longest = route->len;
-	}
-	return longest;
-}
-
 static bool holds_far(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix)
 {
 	for (size_t i = 0; i < tunnel->route_count; i++)
@@ -40,11 +25,11 @@ static bool holds_far(const struct conf_tunnel *tunnel, const struct ip_prefix *
 
 static enum side side_of(const struct mirror *mirror, const struct ip_prefix *prefix)
 {
-	int ours = claim(mirror->tunnel, prefix);
+	int ours = mirror_claim(mirror->tunnel, prefix);
 	bool best = ours >= 0;
 
 	for (size_t i = 0; i < mirror->conf->tunnel_count; i++)
-		if (claim(&mirror->conf->tunnels[i], prefix) > ours)
+		if (mirror_claim(&mirror->conf->tunnels[i], prefix) > ours)
 			best = false;
 	if (best)
 		return SIDE_FAR;
@@ -220,8 +205,8 @@ static void mirror_pair(struct mirror *mirror, const struct conf_allow *line, bo
  * does where the tunnel carries the default route: that one is ours. */
 static bool from_is_near(const struct mirror *mirror, const struct conf_allow *line, bool *near)
 {
-	int from = line->from.len - claim(mirror->tunnel, &line->from);
-	int to = line->to.len - claim(mirror->tunnel, &line->to);
+	int from = line->from.len - mirror_claim(mirror->tunnel, &line->from);
+	int to = line->to.len - mirror_claim(mirror->tunnel, &line->to);
 
 	*near = from > to;
 	return from != to;
@@ -314,6 +299,7 @@ void mirror_forward(struct mirror *mirror)
 		mirror_snat(mirror, &ours->snats[i]);
 	for (size_t i = 0; i < ours->publish_count; i++)
 		mirror_publish(mirror, &ours->publishes[i]);
+	mirror_pairs(mirror);
 	if (mirror->theirs->route_count == 0 && ours->snat_count == 0)
 		mirror_note(mirror, "no allow line says which networks are behind us: "
 				    "the peer gets no routes to them");

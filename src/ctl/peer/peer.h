@@ -20,6 +20,12 @@
 /* What is assumed of the path between the two: nobody can ask the peer's. Octets. */
 #define PEER_PATH_MTU 1500
 
+/* Two networks that may talk: behind us, seen from the peer, and behind the peer. */
+struct peer_pair {
+	struct ip_prefix far, near;
+	bool far_opens, near_opens; /* who may begin */
+};
+
 struct peer_view {
 	struct conf *conf;		  /* the peer's: one tunnel and what it forwards */
 	const struct conf_tunnel *tunnel; /* of `conf` */
@@ -27,9 +33,14 @@ struct peer_view {
 	uint16_t mss4, mss6;		  /* what TCP is clamped to; 0: not at all */
 	bool csum_send, csum_require, seq_send, seq_receive;
 	bool inside4,
-		inside6;  /* families of the passengers that addresses, routes and rules name */
-	bool forward;	  /* forwarding has to be on */
-	bool return_path; /* answers leave by the tunnel on which the question came */
+		inside6;     /* families of the passengers that addresses, routes and rules name */
+	bool forward;	     /* forwarding has to be on */
+	bool return_path;    /* answers leave by the tunnel on which the question came */
+	struct ip_addr *far; /* our address inside, for each address of the tunnel */
+	size_t far_count;
+	/* From the peer's allow lines, and its masquerades of what we show of ourselves. */
+	struct peer_pair *pairs;
+	size_t pair_count;
 	/* The hosts of the peer that take its default route of PEER_TABLE. */
 	struct ip_prefix *sources;
 	size_t source_count;

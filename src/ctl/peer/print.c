@@ -13,6 +13,14 @@ static const struct peer_system {
 	{"gretel", "#", peer_for_gretel},
 	{"iproute2", "#", peer_for_iproute2},
 	{"systemd-networkd", "#", peer_for_networkd},
+	{"netplan", "#", peer_for_netplan},
+	{"cisco-ios", "!", peer_for_cisco},
+	{"mikrotik", "#", peer_for_mikrotik},
+	{"vyos", "#", peer_for_vyos},
+	{"junos", "#", peer_for_junos},
+	{"huawei", "#", peer_for_huawei},
+	{"openbsd", "#", peer_for_openbsd},
+	{"fortios", "#", peer_for_fortios},
 };
 
 #define SYSTEMS (sizeof systems / sizeof systems[0])

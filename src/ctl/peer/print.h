@@ -12,7 +12,9 @@ struct peer_out {
 
 typedef void peer_print_fn(const struct peer_view *view, const struct peer_out *out);
 
-peer_print_fn peer_for_gretel, peer_for_iproute2, peer_for_networkd;
+peer_print_fn peer_for_gretel, peer_for_iproute2, peer_for_networkd, peer_for_netplan,
+	peer_for_cisco, peer_for_mikrotik, peer_for_vyos, peer_for_junos, peer_for_huawei,
+	peer_for_openbsd, peer_for_fortios;
 
 /* A comment. */
 __attribute__((format(printf, 2, 3))) void peer_say(const struct peer_out *out, const char *format,
@@ -47,6 +49,12 @@ bool linux_has_rules(const struct peer_view *view);
 void linux_rules(const struct peer_view *view, const struct peer_out *out, const char *table);
 /* Its name: "peer_My_Tunnel", with what nftables does not take replaced. */
 const char *linux_table(const struct conf_tunnel *tunnel, char buf[IFNAMSIZ + 8]);
+/* linux_files.c: forwarding and rules as files of sysctl.d, nftables and systemd. With
+ * `accept` also what keepalives need. */
+void linux_files(const struct peer_view *view, const struct peer_out *out, bool accept);
+/* The line "### PATH" that a file begins with. */
+void linux_begin_file(const struct peer_out *out, const char *before, const char *name,
+		      const char *after);
 /* What the kernel cannot do as we do it. */
 void linux_notes(const struct peer_view *view, const struct peer_out *out);
 
