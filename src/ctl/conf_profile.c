@@ -23,7 +23,7 @@ static const struct conf_profile profiles[] = {
 	{
 		.name = "cloudflare-transit",
 		.who = "Cloudflare Magic Transit",
-		.fills = {{"ttl", "64"}},
+		.fills = {{"ttl", "64"}, {"echo-reply", "return"}},
 		.mtu = 1476,
 		.mtu_min = 576,
 		.forbids = FORBIDS_OPTIONS,
@@ -33,7 +33,7 @@ static const struct conf_profile profiles[] = {
 	{
 		.name = "cloudflare-wan",
 		.who = "Cloudflare WAN",
-		.fills = {{"ttl", "64"}},
+		.fills = {{"ttl", "64"}, {"echo-reply", "return"}},
 		.mtu = 1476,
 		.mtu_min = 576,
 		.forbids = FORBIDS_OPTIONS,
@@ -43,7 +43,7 @@ static const struct conf_profile profiles[] = {
 	{
 		.name = "zscaler",
 		.who = "Zscaler Internet Access",
-		.fills = {{"keepalive", "10s 3"}},
+		.fills = {{"keepalive", "10s 3"}, {"keepalive-form", "cisco"}},
 		.mtu = 1476,
 		.forbids = FORBIDS_GRETAP,
 	},
@@ -124,12 +124,12 @@ static const struct conf_profile profiles[] = {
 	{
 		.name = "cisco",
 		.who = "a router with Cisco's GRE",
-		.fills = {{"ttl", "255"}, {"keepalive", "10s 3"}},
+		.fills = {{"ttl", "255"}, {"keepalive", "10s 3"}, {"keepalive-form", "cisco"}},
 	},
 	{
 		.name = "mikrotik",
 		.who = "a MikroTik router",
-		.fills = {{"keepalive", "10s 10"}},
+		.fills = {{"keepalive", "10s 10"}, {"keepalive-form", "mikrotik"}},
 		.forbids = FORBIDS_OPTIONS,
 	},
 	{
