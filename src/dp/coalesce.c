@@ -75,8 +75,7 @@ static bool checksums_good(const struct candidate *c, const uint8_t *packet, uin
 	const uint8_t *ip = packet + l3;
 	uint32_t l4_len = len - c->l4;
 	uint8_t protocol = c->tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP;
-	uint64_t pseudo = c->version == 4 ? csum_pseudo4(ip + 12, ip + 16, protocol, l4_len)
-					  : csum_pseudo6(ip + 8, ip + 24, protocol, l4_len);
+	uint64_t pseudo = csum_pseudo(ip, c->version, protocol, l4_len);
 
 	if (c->version == 4 && csum_fold(csum_partial(ip, IP4_HEADER_LENGTH, 0)) != 0)
 		return false;
@@ -295,16 +294,14 @@ static struct virtio_net_hdr finish_headers(const struct bundle *b)
 	uint8_t *ip = b->packet + b->l3, *l4 = b->packet + b->l4;
 	uint32_t ip_len = b->len - b->l3, l4_len = b->len - b->l4;
 	uint8_t protocol = b->tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP;
-	uint64_t pseudo;
+	uint64_t pseudo = csum_pseudo(ip, b->version, protocol, l4_len);
 
 	if (b->version == 4) {
 		put_be16(ip + 2, (uint16_t)ip_len);
 		put_be16(ip + 10, 0);
 		put_be16(ip + 10, csum_fold(csum_partial(ip, IP4_HEADER_LENGTH, 0)));
-		pseudo = csum_pseudo4(ip + 12, ip + 16, protocol, l4_len);
 	} else {
 		put_be16(ip + 4, (uint16_t)(ip_len - IP6_HEADER_LENGTH));
-		pseudo = csum_pseudo6(ip + 8, ip + 24, protocol, l4_len);
 	}
 	if (!b->tcp)
 		put_be16(l4 + UDP_LENGTH_FIELD, (uint16_t)l4_len);

@@ -83,8 +83,7 @@ static bool read_open(const struct ip_info *ip, const uint8_t *p, struct virtio_
 	if (ip->fragment || !ip->has_transport || (!tcp && ip->protocol != IP_PROTOCOL_UDP) ||
 	    l4_len < offset + 2u)
 		return false;
-	pseudo = ip->version == 4 ? csum_pseudo4(ip->src, ip->dst, ip->protocol, l4_len)
-				  : csum_pseudo6(ip->src, ip->dst, ip->protocol, l4_len);
+	pseudo = csum_pseudo(p, ip->version, ip->protocol, l4_len);
 	*out = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 				       .gso_type = VIRTIO_NET_HDR_GSO_NONE,
 				       .csum_start = ip->header_len,
@@ -95,8 +94,7 @@ static bool read_open(const struct ip_info *ip, const uint8_t *p, struct virtio_
 static bool checksum_good(const struct ip_info *ip, const uint8_t *p)
 {
 	uint32_t l4_len = ip->total_len - ip->header_len;
-	uint64_t pseudo = ip->version == 4 ? csum_pseudo4(ip->src, ip->dst, ip->protocol, l4_len)
-					   : csum_pseudo6(ip->src, ip->dst, ip->protocol, l4_len);
+	uint64_t pseudo = csum_pseudo(p, ip->version, ip->protocol, l4_len);
 
 	return csum_fold(csum_partial(p + ip->header_len, l4_len, pseudo)) == 0;
 }

@@ -80,14 +80,6 @@ static void piece_tcp(const struct super_packet *s, unsigned index, uint8_t *tcp
 		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 }
 
-static uint64_t pseudo_sum(const struct super_packet *s, const uint8_t *ip, uint32_t l4_len)
-{
-	uint8_t protocol = s->tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP;
-
-	return s->version == 4 ? csum_pseudo4(ip + 12, ip + 16, protocol, l4_len)
-			       : csum_pseudo6(ip + 8, ip + 24, protocol, l4_len);
-}
-
 void super_piece(const struct super_packet *s, unsigned index, uint8_t *header,
 		 struct payload *payload)
 {
@@ -108,7 +100,8 @@ void super_piece(const struct super_packet *s, unsigned index, uint8_t *header,
 	else
 		put_be16(l4 + UDP_LENGTH_FIELD, (uint16_t)l4_len);
 	put_be16(l4 + check, 0);
-	sum = pseudo_sum(s, header + s->l3, l4_len);
+	sum = csum_pseudo(header + s->l3, s->version, s->tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP,
+			  l4_len);
 	sum = csum_partial(l4, (size_t)(s->header_len - s->l4), sum);
 	folded = csum_fold(csum_partial(payload->data, payload_len, sum));
 	/* A UDP checksum of 0 would mean none (RFC 768). */

@@ -82,4 +82,12 @@ PROTO_INLINE uint64_t csum_pseudo6(const uint8_t *src, const uint8_t *dst, uint8
 	return sum;
 }
 
+/* The one that belongs to the IP header at `ip`, of version 4 or 6, whose addresses are there. */
+PROTO_INLINE uint64_t csum_pseudo(const uint8_t *ip, unsigned version, uint8_t protocol,
+				  uint32_t length)
+{
+	return version == 4 ? csum_pseudo4(ip + 12, ip + 16, protocol, length)
+			    : csum_pseudo6(ip + 8, ip + 24, protocol, length);
+}
+
 #endif

@@ -84,6 +84,31 @@ static void put_message(uint8_t *out, uint8_t type, uint8_t code, uint32_t rest,
 	memcpy(out + ICMP_HEADER_LENGTH, quote, quote_len);
 }
 
+/* What an error says beside its quote. */
+struct saying {
+	uint8_t type, code;
+	uint32_t rest;
+};
+
+/* The error behind its outer header `ip`, whose payload_len is filled in: as much of `packet`,
+ * packet_len octets by its own header, as makes `max` octets. Returns the length of all. */
+static size_t put_error(uint8_t *out, struct ip_outer *ip, const struct saying *say,
+			const uint8_t *packet, size_t packet_len, size_t max)
+{
+	size_t header_len = ip_outer_length(ip->family);
+	size_t quote = smaller(packet_len, max - header_len - ICMP_HEADER_LENGTH);
+	uint8_t *icmp = out + header_len;
+	uint64_t sum = 0;
+
+	ip->payload_len = (uint32_t)(ICMP_HEADER_LENGTH + quote);
+	ip_outer_encode(out, ip);
+	put_message(icmp, say->type, say->code, say->rest, packet, quote);
+	if (ip->family == IP_V6) /* RFC 4443 2.3; ICMP has no pseudo-header */
+		sum = csum_pseudo6(ip->src, ip->dst, ip->protocol, ip->payload_len);
+	put_be16(icmp + 2, csum_fold(csum_partial(icmp, ip->payload_len, sum)));
+	return header_len + ip->payload_len;
+}
+
 size_t icmp4_error(uint8_t *out, const uint8_t *packet, size_t len, const uint8_t src[4],
 		   uint8_t type, uint8_t code, uint32_t rest)
 {
@@ -95,18 +120,11 @@ size_t icmp4_error(uint8_t *out, const uint8_t *packet, size_t len, const uint8_
 		.src = src,
 		.dst = packet + 12,
 	};
-	uint8_t *icmp = out + IP4_HEADER_LENGTH;
-	size_t quote;
 
 	if (len == 0 || packet[0] >> 4 != 4 || !icmp_may_answer(packet, len, false))
 		return 0;
-	quote = smaller(get_be16(packet + 2),
-			ICMP4_ERROR_MAX - IP4_HEADER_LENGTH - ICMP_HEADER_LENGTH);
-	ip.payload_len = (uint32_t)(ICMP_HEADER_LENGTH + quote);
-	ip_outer_encode(out, &ip);
-	put_message(icmp, type, code, rest, packet, quote);
-	put_be16(icmp + 2, csum_fold(csum_partial(icmp, ip.payload_len, 0)));
-	return IP4_HEADER_LENGTH + ip.payload_len;
+	return put_error(out, &ip, &(struct saying){type, code, rest}, packet, get_be16(packet + 2),
+			 ICMP4_ERROR_MAX);
 }
 
 size_t icmp6_error(uint8_t *out, const uint8_t *packet, size_t len, const uint8_t src[16],
@@ -119,21 +137,12 @@ size_t icmp6_error(uint8_t *out, const uint8_t *packet, size_t len, const uint8_
 		.src = src,
 		.dst = packet + 8,
 	};
-	uint8_t *icmp = out + IP6_HEADER_LENGTH;
-	size_t quote;
 
 	if (len == 0 || packet[0] >> 4 != 6 ||
 	    !icmp_may_answer(packet, len, type == ICMP6_PACKET_TOO_BIG))
 		return 0;
-	quote = smaller(IP6_HEADER_LENGTH + (size_t)get_be16(packet + 4),
-			ICMP6_ERROR_MAX - IP6_HEADER_LENGTH - ICMP_HEADER_LENGTH);
-	ip.payload_len = (uint32_t)(ICMP_HEADER_LENGTH + quote);
-	ip_outer_encode(out, &ip);
-	put_message(icmp, type, code, rest, packet, quote);
-	put_be16(icmp + 2, csum_fold(csum_partial(
-				   icmp, ip.payload_len,
-				   csum_pseudo6(src, ip.dst, IP_PROTOCOL_ICMPV6, ip.payload_len))));
-	return IP6_HEADER_LENGTH + ip.payload_len;
+	return put_error(out, &ip, &(struct saying){type, code, rest}, packet,
+			 IP6_HEADER_LENGTH + (size_t)get_be16(packet + 4), ICMP6_ERROR_MAX);
 }
 
 size_t icmp4_frag_needed(uint8_t *out, const uint8_t *packet, size_t len, const uint8_t src[4],

@@ -136,6 +136,7 @@ static void test_pseudo(void **state)
 				  : csum_pseudo6(p + 8, p + 24, p[6], upper);
 
 		CHECK_ROW(i, v->name, csum_fold(csum_partial(p + header, upper, sum)) == 0);
+		CHECK_ROW(i, v->name, csum_pseudo(p, v4 ? 4 : 6, v4 ? p[9] : p[6], upper) == sum);
 	}
 }
 
