@@ -9,6 +9,7 @@ set -eu
 
 build="build-essential meson ninja-build pkg-config
        libuv1-dev libmnl-dev libnftables-dev libinih-dev libjansson-dev libsmartcols-dev libsystemd-dev libcap-ng-dev
+       libc-ares-dev
        python3 iproute2 nftables iputils-ping procps ethtool"
 check="clang clang-format llvm libclang-rt-14-dev libbpf-dev bpftool cppcheck libcmocka-dev
        libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy

@@ -342,10 +342,23 @@ static int do_logged(struct session *session, int (*what)(struct session *, cons
 	return e;
 }
 
+/* Of a SIGHUP that has to wait for names; there is one daemon in a process. */
+static bool reload_waits;
+
 static void on_hangup(uv_signal_t *signal, int number)
 {
 	(void)number;
-	do_logged(signal->data, reload_same);
+	reload_waits = do_logged(signal->data, reload_same) == SESSION_AGAIN;
+}
+
+/* What had to wait for names goes on. */
+static void on_settled(void *arg)
+{
+	struct session *session = arg;
+	if (reload_waits)
+		reload_waits = do_logged(session, reload_same) == SESSION_AGAIN;
+	if (session->server)
+		server_again(session->server);
 }
 
 static void on_terminate(uv_signal_t *signal, int number)
@@ -392,6 +405,15 @@ static void drain(uv_loop_t *loop)
 	uv_run(loop, UV_RUN_NOWAIT);
 }
 
+static int first_load(const struct settings *s, struct session *session,
+		      const struct report *report)
+{
+	if (!s->add)
+		return session_reload(session, s->config, report, NULL);
+	return session_edit(session, ADDED_ADD, (const char *const *)s->words,
+			    (size_t)s->word_count, report);
+}
+
 /* Opens what a session needs and makes the configuration so. Returns an enum msg_exit; with
  * session->conf set the site stands, whatever the code. */
 static int begin_session(const struct settings *s, uv_loop_t *loop, struct session **out)
@@ -403,11 +425,14 @@ static int begin_session(const struct settings *s, uv_loop_t *loop, struct sessi
 	*out = session;
 	if (repair_open(session, stderr) != 0)
 		return EXIT_FAILED;
-	if (!s->add)
-		return session_reload(session, s->config, &report, NULL);
 	session->config = s->config ? strdup(s->config) : NULL;
-	return session_edit(session, ADDED_ADD, (const char *const *)s->words,
-			    (size_t)s->word_count, &report);
+	int code = first_load(s, session, &report);
+	/* There is nothing else to do until the names of peers are known. */
+	while (code == SESSION_AGAIN) {
+		uv_run(loop, UV_RUN_ONCE);
+		code = first_load(s, session, &report);
+	}
+	return code;
 }
 
 static int open_control(const struct settings *s, struct instance *instance,
@@ -419,6 +444,8 @@ static int open_control(const struct settings *s, struct instance *instance,
 			: server_open(session->loop, path, verbs_answer, session, out);
 	if (e == 0)
 		session->server = *out;
+	session->on_settled = on_settled;
+	session->settled_arg = session;
 	if (e == 0)
 		e = instance_answer(instance, session->loop);
 	if (e)

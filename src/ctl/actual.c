@@ -345,7 +345,7 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	const char *what = "reading links";
 	int err;
 
-	*out = (struct actual){.state = state};
+	*out = (struct actual){.state = state, .conf = conf};
 	err = read_links(&kernel->route, out);
 	if (!err && (what = "asking the packet paths"))
 		err = read_lane(lane, conf, out);
@@ -370,6 +370,9 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 
 void actual_free(struct actual *actual)
 {
+	if (actual->settled)
+		free(actual->settled->tunnels);
+	free(actual->settled);
 	free(actual->links);
 	free(actual->links_by_index);
 	free(actual->addresses);

@@ -36,9 +36,11 @@ int kernel_open(struct kernel *kernel);
 void kernel_close(struct kernel *kernel);
 
 /* The way to a peer. */
+#define ACTUAL_WHY_SIZE 192
 struct actual_way {
-	int error;	    /* 0, or why there is no way: -errno of route_find() */
-	bool local_missing; /* the tunnel's local address is no address of this host */
+	char why[ACTUAL_WHY_SIZE]; /* an end of the tunnel is not known: what is missing */
+	int error;		   /* 0, or why there is no way: -errno of route_find() */
+	bool local_missing;	   /* the tunnel's local address is no address of this host */
 	struct route_way way;
 	uint32_t path_mtu; /* octets; 0: not known */
 };
@@ -52,6 +54,11 @@ struct actual_settings {
 };
 
 struct actual {
+	/* What was read for: with the ends of tunnels filled in that had to be looked up (ends.h),
+	 * in `settled`, a copy that borrows the rest; NULL where there are none. */
+	const struct conf *conf;
+	struct conf *settled;
+
 	struct link_info *links; /* all of the namespace, by name */
 	struct link_info **links_by_index;
 	size_t link_count;

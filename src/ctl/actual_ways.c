@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/actual_read.h"
+#include "ctl/ends.h"
 
 /* A lookup that several tunnels may share: ten keys between two addresses are one question. */
 struct question {
@@ -81,21 +84,49 @@ static struct question *make_questions(const struct conf *conf)
 	return questions;
 }
 
-int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actual)
+/* Makes actual->conf a copy in which the ends are filled in that are known. */
+static int settle_ends(const struct conf *conf, struct actual *actual)
 {
-	struct ip_addr *host = sort_addresses(actual);
-	struct question *questions = make_questions(conf);
-	int err = 0;
+	struct conf *copy;
 
-	actual->ways = calloc(conf->tunnel_count + 1, sizeof(*actual->ways));
-	if (!host || !questions || !actual->ways)
-		err = -ENOMEM;
-	else
-		actual->way_count = conf->tunnel_count;
-	for (size_t i = 0; !err && i < conf->tunnel_count; i++) {
+	if (!ends_are_moving(conf))
+		return 0;
+	copy = actual->settled = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *conf;
+	copy->tunnels = calloc(conf->tunnel_count, sizeof(*copy->tunnels));
+	if (!copy->tunnels)
+		return -ENOMEM;
+	memcpy(copy->tunnels, conf->tunnels, conf->tunnel_count * sizeof(*copy->tunnels));
+	actual->conf = copy;
+	return ends_settle(conf, actual, copy->tunnels, actual->ways);
+}
+
+/* Of an address that the file says outright the plan is refused; one that was found may change. */
+static void check_peer(struct actual *actual, size_t index)
+{
+	struct actual_way *way = &actual->ways[index];
+	struct conf_tunnel *tunnel = actual->settled ? &actual->settled->tunnels[index] : NULL;
+	char text[ADDR_TEXT_SIZE];
+
+	if (!tunnel || !tunnel->remote_name || way->error || way->way.type != RTN_LOCAL)
+		return;
+	snprintf(way->why, sizeof(way->why),
+		 "%s, which %.64s stands for, is an address of this host",
+		 addr_format(&tunnel->remote, text), tunnel->remote_name);
+	tunnel->remote = (struct ip_addr){0};
+}
+
+static void ask_all(struct nl *nl, struct actual *actual, const struct question *questions,
+		    const struct ip_addr *host)
+{
+	for (size_t i = 0; i < actual->way_count; i++) {
 		const struct question *question = &questions[i];
 		struct actual_way *way = &actual->ways[question->tunnel];
 
+		if (!conf_has_ends(&actual->conf->tunnels[question->tunnel]))
+			continue;
 		if (i && compare_questions(question, question - 1) == 0) {
 			*way = actual->ways[question[-1].tunnel];
 			continue;
@@ -103,6 +134,27 @@ int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actu
 		way->local_missing = !bsearch(&question->local, host, actual->address_count,
 					      sizeof(*host), compare_addrs);
 		ask(nl, actual, question, way);
+	}
+	for (size_t i = 0; i < actual->way_count; i++)
+		check_peer(actual, i);
+}
+
+int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actual)
+{
+	struct ip_addr *host = sort_addresses(actual);
+	struct question *questions = NULL;
+	int err = -ENOMEM;
+
+	actual->ways = calloc(conf->tunnel_count + 1, sizeof(*actual->ways));
+	if (host && actual->ways)
+		err = settle_ends(conf, actual);
+	if (!err) {
+		actual->way_count = conf->tunnel_count;
+		questions = make_questions(actual->conf);
+		if (questions)
+			ask_all(nl, actual, questions, host);
+		else
+			err = -ENOMEM;
 	}
 	free(host);
 	free(questions);

@@ -107,14 +107,18 @@ struct conf_tunnel {
 	char name[IFNAMSIZ];
 	enum conf_mode mode;
 	const struct conf_profile *profile; /* NULL when not given; its values are filled in */
-	struct ip_addr local, remote;	    /* the same family */
-	char bind[IFNAMSIZ];		    /* underlay device; "" when not given */
-	char bridge[IFNAMSIZ];		    /* gretap only; "" when not given */
-	char backup_of[IFNAMSIZ];   /* the tunnel whose routes it has too; "" when not given */
-	char group[IFNAMSIZ];	    /* routes shared with its other members; "": in none */
-	uint8_t weight;		    /* in the group, 1..255 */
-	bool return_path;	    /* replies leave by the tunnel on which the flow came */
-	struct conf_key ikey, okey; /* `key =` sets both */
+	/* The same family. Of a tunnel whose ends are looked up, IP_NONE, and filled in by
+	 * ends_settle() in a copy. */
+	struct ip_addr local, remote;
+	char *remote_name;	     /* `remote = peer.example.org`; NULL when it is an address */
+	char local_device[IFNAMSIZ]; /* `local = address-of eth0`; "" when it is an address */
+	char bind[IFNAMSIZ];	     /* underlay device; "" when not given */
+	char bridge[IFNAMSIZ];	     /* gretap only; "" when not given */
+	char backup_of[IFNAMSIZ];    /* the tunnel whose routes it has too; "" when not given */
+	char group[IFNAMSIZ];	     /* routes shared with its other members; "": in none */
+	uint8_t weight;		     /* in the group, 1..255 */
+	bool return_path;	     /* replies leave by the tunnel on which the flow came */
+	struct conf_key ikey, okey;  /* `key =` sets both */
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
 	bool ttl_inherit; /* else `ttl` 1..255 */
@@ -213,6 +217,10 @@ const char *conf_profile_name(size_t index);
 
 /* NULL when there is none. */
 const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *name);
+
+/* conf_ends.c: whether an end of the tunnel has to be looked up, and whether both are known. */
+bool conf_is_moving(const struct conf_tunnel *tunnel);
+bool conf_has_ends(const struct conf_tunnel *tunnel);
 
 /* A key as the manual page shows it. */
 struct conf_key_doc {

@@ -92,7 +92,11 @@ static void check_outer_pair(const struct conf_tunnel *t, struct conf_faults *fa
 
 	check_outer(t, TUNNEL_LOCAL, &t->local, faults);
 	check_outer(t, TUNNEL_REMOTE, &t->remote, faults);
-	if (t->local.family == IP_NONE || t->remote.family == IP_NONE)
+	if (strcmp(t->local_device, t->name) == 0 && t->name[0])
+		conf_fault(faults, conf_key_place(t, TUNNEL_LOCAL),
+			   "the tunnel cannot have its own address outside: write the device that "
+			   "leads to the remote");
+	if (!conf_has_ends(t))
 		return;
 	if (t->local.family != t->remote.family)
 		conf_fault(faults, conf_key_place(t, TUNNEL_REMOTE),

@@ -77,10 +77,14 @@ static void tell_name(struct conf_faults *faults, const struct entry *a, const s
 			   b->tunnel->name, a->tunnel->at.file, a->tunnel->at.line);
 }
 
-/* Equal when a packet from the peer could belong to both. */
-static int compare_packets(const struct entry *a, const struct entry *b)
+static int compare_text(const char *a, const char *b)
 {
-	const struct conf_tunnel *t = a->tunnel, *u = b->tunnel;
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+/* Ends that are looked up may turn out to be the same: ends_settle() sees that. */
+int conf_compare_packets(const struct conf_tunnel *t, const struct conf_tunnel *u)
+{
 	int order = compare_addr(&t->local, &u->local);
 
 	if (!order)
@@ -92,14 +96,24 @@ static int compare_packets(const struct entry *a, const struct entry *b)
 	return order ? order : strcmp(t->bind, u->bind);
 }
 
+static int compare_packets(const struct entry *a, const struct entry *b)
+{
+	const struct conf_tunnel *t = a->tunnel, *u = b->tunnel;
+	int order = conf_compare_packets(t, u);
+
+	if (!order)
+		order = compare_text(t->remote_name, u->remote_name);
+	return order ? order : strcmp(t->local_device, u->local_device);
+}
+
 static void tell_packets(struct conf_faults *faults, const struct entry *a, const struct entry *b)
 {
 	const struct conf_tunnel *t = b->tunnel;
 	bool key_given = t->lines[TUNNEL_KEY] || t->lines[TUNNEL_IKEY];
 
 	/* what was refused or is missing may well have been another */
-	if (t->local.family == IP_NONE || t->remote.family == IP_NONE ||
-	    (key_given && !t->ikey.present))
+	if ((t->local.family == IP_NONE && !t->local_device[0]) ||
+	    (t->remote.family == IP_NONE && !t->remote_name) || (key_given && !t->ikey.present))
 		return;
 	conf_fault(faults, t->at,
 		   "received packets cannot be told from those of tunnel %s at %s:%d: "

@@ -193,6 +193,7 @@ void conf_free(struct conf *conf)
 	if (!conf)
 		return;
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		free(conf->tunnels[i].remote_name);
 		free(conf->tunnels[i].on_up);
 		free(conf->tunnels[i].on_down);
 		free(conf->tunnels[i].addresses);

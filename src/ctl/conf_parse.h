@@ -83,10 +83,10 @@ int conf_word(struct conf_reader *reader, const char *value, const char *const *
 void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out);
 
 /* conf_tunnel.c */
-conf_key_fn conf_key_mode, conf_key_local, conf_key_remote, conf_key_bind, conf_key_bridge,
-	conf_key_address, conf_key_route, conf_key_key, conf_key_ikey, conf_key_okey,
-	conf_key_checksum, conf_key_sequence, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df,
-	conf_key_mtu, conf_key_mss, conf_key_notrack, conf_key_lane;
+conf_key_fn conf_key_mode, conf_key_bind, conf_key_bridge, conf_key_address, conf_key_route,
+	conf_key_key, conf_key_ikey, conf_key_okey, conf_key_checksum, conf_key_sequence,
+	conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df, conf_key_mtu, conf_key_mss,
+	conf_key_notrack, conf_key_lane;
 
 /* conf_live.c */
 extern const char *const conf_forms[]; /* names of enum keepalive_form */
@@ -101,12 +101,18 @@ void conf_profiles_fill(struct conf_reader *reader);
 /* conf_way_keys.c */
 conf_key_fn conf_key_backup_of, conf_key_group, conf_key_return_path;
 
+/* conf_ends.c */
+conf_key_fn conf_key_local, conf_key_remote;
+
 /* conf_hook.c */
 conf_key_fn conf_key_on_up, conf_key_on_down;
 
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,
 	conf_key_workers;
+
+/* Equal (0) when a packet from the peer could belong to both; else any order. */
+int conf_compare_packets(const struct conf_tunnel *a, const struct conf_tunnel *b);
 
 /* conf_check.c: what can be refused by looking at one item; conf_clash.c: at two;
  * conf_check_ways.c: by looking at backup-of, group and return-path. */

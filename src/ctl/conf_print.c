@@ -128,8 +128,12 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	fprintf(out, "[tunnel %s]\n", tunnel->name);
 	fprintf(out, "mode = %s\n", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
 	conf_profile_print(tunnel, out);
-	fprintf(out, "local = %s\n", addr_format(&tunnel->local, text));
-	fprintf(out, "remote = %s\n", addr_format(&tunnel->remote, text));
+	if (tunnel->local_device[0])
+		fprintf(out, "local = address-of %s\n", tunnel->local_device);
+	else
+		fprintf(out, "local = %s\n", addr_format(&tunnel->local, text));
+	fprintf(out, "remote = %s\n",
+		tunnel->remote_name ? tunnel->remote_name : addr_format(&tunnel->remote, text));
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);
 	if (tunnel->bridge[0])

@@ -19,16 +19,6 @@ void conf_key_mode(struct conf_reader *reader, char *value)
 		reader->tunnel->mode = (enum conf_mode)index;
 }
 
-void conf_key_local(struct conf_reader *reader, char *value)
-{
-	conf_parse_addr(reader, value, &reader->tunnel->local);
-}
-
-void conf_key_remote(struct conf_reader *reader, char *value)
-{
-	conf_parse_addr(reader, value, &reader->tunnel->remote);
-}
-
 void conf_key_bind(struct conf_reader *reader, char *value)
 {
 	conf_parse_device(reader, value, reader->tunnel->bind);

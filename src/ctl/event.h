@@ -19,18 +19,19 @@
 struct session;
 
 /* X(identifier, name, what it means); gretel(8) has the same list. */
-#define EVENTS(X)                                                                       \
-	X(SNAPSHOT, "snapshot", "the first line: how all tunnels are")                  \
-	X(STATE, "state", "a tunnel is in place, waits, failed, or was removed")        \
-	X(KEEPALIVE, "keepalive", "the peer of a tunnel answers, or does not any more") \
-	X(USABLE, "usable", "a tunnel can be used, or cannot any more: hooks run")      \
-	X(PATH_MTU, "path-mtu", "the path to the peer carries packets of another size") \
-	X(PEER, "peer", "the address of the peer is another one")                       \
-	X(LOCAL, "local", "the local address of a tunnel is another one")               \
-	X(HOOK, "hook", "a command of on-up or on-down has ended")                      \
-	X(RELOAD, "reload", "the configuration was read again, or edited by a command") \
-	X(REPAIR, "repair", "what somebody else had changed was put back")              \
-	X(STOP, "stop", "the daemon goes down")                                         \
+#define EVENTS(X)                                                                           \
+	X(SNAPSHOT, "snapshot", "the first line: how all tunnels are")                      \
+	X(STATE, "state", "a tunnel is in place, waits, failed, or was removed")            \
+	X(KEEPALIVE, "keepalive", "the peer of a tunnel answers, or does not any more")     \
+	X(USABLE, "usable", "a tunnel can be used, or cannot any more: hooks run")          \
+	X(PATH_MTU, "path-mtu", "the path to the peer carries packets of another size")     \
+	X(NAME, "name", "the name of a peer means another address, or cannot be looked up") \
+	X(PEER, "peer", "the address of the peer is another one")                           \
+	X(LOCAL, "local", "the local address of a tunnel is another one")                   \
+	X(HOOK, "hook", "a command of on-up or on-down has ended")                          \
+	X(RELOAD, "reload", "the configuration was read again, or edited by a command")     \
+	X(REPAIR, "repair", "what somebody else had changed was put back")                  \
+	X(STOP, "stop", "the daemon goes down")                                             \
 	X(LOST, "lost", "events that this reader was too slow for")
 
 enum event_kind {

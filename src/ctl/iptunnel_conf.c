@@ -103,6 +103,12 @@ static void print_keys(const struct conf_tunnel *t, FILE *out)
 		fprintf(out, " okey %" PRIu32, t->okey.value);
 }
 
+/* "any" while it is not known. */
+static const char *address_word(const struct ip_addr *addr, char buf[ADDR_TEXT_SIZE])
+{
+	return addr->family == IP_NONE ? "any" : addr_format(addr, buf);
+}
+
 void iptunnel_print(const struct conf_tunnel *tunnel, FILE *out)
 {
 	static const char *const sums[] = {"", " ocsum", " csum", " icsum"};
@@ -111,7 +117,7 @@ void iptunnel_print(const struct conf_tunnel *tunnel, FILE *out)
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 
 	fprintf(out, "%s: %s remote %s local %s", tunnel->name, mode_name(tunnel),
-		addr_format(&tunnel->remote, remote), addr_format(&tunnel->local, local));
+		address_word(&tunnel->remote, remote), address_word(&tunnel->local, local));
 	if (tunnel->bind[0])
 		fprintf(out, " dev %s", tunnel->bind);
 	if (tunnel->ttl_inherit)

@@ -13,7 +13,7 @@ int pass_make(struct kernel *kernel, const struct conf *conf, const struct state
 		fprintf(errors, "%s\n", error);
 		return e;
 	}
-	e = site_build(conf, &out->actual, &out->site);
+	e = site_build(out->actual.conf, &out->actual, &out->site);
 	if (e == 0) {
 		e = plan_make(&out->site, &out->actual, &out->plan);
 		if (e)

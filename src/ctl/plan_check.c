@@ -55,6 +55,11 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 {
 	char text[ADDR_TEXT_SIZE];
 
+	if (way->why[0]) {
+		plan_note(planner, tunnel->at, "%s: packets are dropped until that changes",
+			  way->why);
+		return;
+	}
 	if (way->local_missing)
 		plan_note(planner, place(tunnel, TUNNEL_LOCAL),
 			  "%s is on no interface of this host: answers of the peer will not arrive",
@@ -75,7 +80,7 @@ static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 	uint32_t fits = tunnel_mtu(params->path_mtu, params->local.family, params->ethernet,
 				   params->csum_send, params->has_okey, params->seq_send);
 
-	if (tunnel->conf->mtu > fits)
+	if (tunnel->conf->mtu > fits && conf_has_ends(tunnel->conf))
 		plan_note(planner, place(tunnel->conf, TUNNEL_MTU),
 			  "the path to the peer carries %u octets, which leaves %u for the tunnel: "
 			  "larger packets are split, or refused where they may not be",

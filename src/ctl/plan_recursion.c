@@ -212,7 +212,7 @@ void plan_check_recursion(struct planner *planner)
 		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
 
 		/* A tunnel that is bound to a device leaves by that device, whatever the routes. */
-		if (i < planner->actual->way_count && !tunnel->bind[0])
+		if (i < planner->actual->way_count && !tunnel->bind[0] && conf_has_ends(tunnel))
 			check_tunnel(planner, &captures, tunnel, &planner->actual->ways[i]);
 	}
 	free(captures.items);

@@ -153,11 +153,12 @@ static bool is_own(const struct session *s, const struct watch_event *event)
 }
 
 /* Whether a route leads to a peer, or may have replaced one of ours. */
-static bool route_matters(const struct conf *conf, const struct ip_prefix *prefix)
+static bool route_matters(const struct session *s, const struct ip_prefix *prefix)
 {
+	const struct conf *conf = s->conf;
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
 		const struct conf_tunnel *t = &conf->tunnels[i];
-		if (prefix_contains(prefix, &t->remote))
+		if (prefix_contains(prefix, &s->tunnels[i].remote))
 			return true;
 		for (size_t k = 0; k < t->route_count; k++)
 			if (prefix_equal(prefix, &t->routes[k].to))
@@ -203,13 +204,18 @@ static void on_event(void *arg, const struct watch_event *event)
 	if (!s->conf || is_own(s, event))
 		return;
 	/* A route that is nothing to us: a routing daemon may bring many. */
+	/* It may be the way to a name server. */
+	if (event->what == WATCH_ROUTE && event->prefix.len == 0)
+		names_ask_all(s->names);
 	if (event->what == WATCH_ROUTE && event->protocol != OS_PROTOCOL &&
-	    !route_matters(s->conf, &event->prefix))
+	    !route_matters(s, &event->prefix))
 		return;
 	/* What was true of the way to a peer may not be any more. */
 	dp_leases_revoke(s->dp);
 	if (event->what == WATCH_FOREIGN_RULES)
 		return;
+	if (event->what != WATCH_RULES)
+		names_ask_all(s->names);
 	note_removal(s, event);
 	repair_arm(s);
 }

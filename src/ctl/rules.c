@@ -71,7 +71,8 @@ static int collect_pairs(const struct conf *conf, struct pair **out, size_t *cou
 
 		pairs[i].local = t->local;
 		pairs[i].remote = t->remote;
-		pairs[i].notrack = t->notrack && !is_translated(conf, &t->local);
+		pairs[i].notrack =
+			t->notrack && conf_has_ends(t) && !is_translated(conf, &t->local);
 	}
 	qsort(pairs, conf->tunnel_count, sizeof(*pairs), compare_pairs);
 	for (size_t i = 0; i < conf->tunnel_count; i++) {

@@ -35,6 +35,7 @@ struct server_client {
 	bool ended;	/* nothing more will come */
 	bool close_now; /* after the reply */
 	size_t have;
+	json_t *waiting;     /* the request whose reply comes later; NULL: none */
 	struct queue *queue; /* NULL: it has not subscribed */
 	char request[MSG_REQUEST_MAX + 1];
 };
@@ -71,6 +72,7 @@ static void on_client_closed(uv_handle_t *handle)
 	if (client->queue)
 		free(client->queue->text);
 	free(client->queue);
+	json_decref(client->waiting);
 	free(client->reply);
 	free(client);
 	free_if_last(server);
@@ -228,6 +230,18 @@ static void refuse(struct server_client *client, const char *what)
 	send_reply(client, json_pack("{s:i, s:s}", "exit", EXIT_USAGE, "error", what));
 }
 
+/* Takes the request. */
+static void serve_request(struct server_client *client, json_t *request)
+{
+	json_t *reply = client->server->answer(client->server->arg, client, request);
+	if (json_is_true(reply)) {
+		client->waiting = request;
+		return;
+	}
+	send_reply(client, reply);
+	json_decref(request);
+}
+
 static void serve_line(struct server_client *client, const char *line, size_t len)
 {
 	json_error_t fault;
@@ -240,8 +254,24 @@ static void serve_line(struct server_client *client, const char *line, size_t le
 		refuse(client, what);
 		return;
 	}
-	send_reply(client, client->server->answer(client->server->arg, client, request));
-	json_decref(request);
+	serve_request(client, request);
+}
+
+json_t *server_later(void)
+{
+	return json_true();
+}
+
+void server_again(struct server *server)
+{
+	for (struct server_client *c = server->clients; c; c = c->next) {
+		json_t *request = c->waiting;
+		c->waiting = NULL;
+		if (request && !uv_is_closing((uv_handle_t *)&c->pipe))
+			serve_request(c, request);
+		else
+			json_decref(request);
+	}
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

@@ -23,6 +23,8 @@ struct server_client;
 
 /* The reply to one request, an object with at least "exit"; the server frees it. */
 typedef json_t *(*server_answer_fn)(void *arg, struct server_client *client, const json_t *request);
+/* In place of a reply: the client waits, and is answered anew at server_again(). */
+json_t *server_later(void);
 /* The line that stands for `count` lost ones, an object. */
 typedef json_t *(*server_lost_fn)(uint64_t count);
 
@@ -30,6 +32,8 @@ typedef json_t *(*server_lost_fn)(uint64_t count);
  * killed daemon: the caller has made sure that no other one is alive. Returns 0 or -errno. */
 int server_open(uv_loop_t *loop, const char *path, server_answer_fn answer, void *arg,
 		struct server **out);
+/* Asks again for the replies of those who wait. */
+void server_again(struct server *server);
 /* From the next published line on, the client gets those of `topic` and those of no topic; of all
  * topics when it is NULL. For an answer function. */
 void server_subscribe(struct server_client *client, const char *topic, server_lost_fn lost);

@@ -40,6 +40,8 @@ int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct sess
 	}
 	s->kernel_opened = true;
 	e = session_hooks_open(s);
+	if (e == 0)
+		e = session_names_open(s);
 	if (e) {
 		fprintf(errors, "out of memory\n");
 		session_free(s);
@@ -67,6 +69,7 @@ void session_stop(struct session *s)
 {
 	repair_close(s);
 	session_hooks_close(s);
+	session_names_close(s);
 	stop_lane(s);
 }
 
@@ -198,6 +201,10 @@ int session_reload(struct session *s, const char *config, const struct report *r
 		tell_reload(s, false);
 		return EXIT_CONFIG;
 	}
+	if (names_want(s->names, conf) == 0 && !names_are_settled(s->names)) {
+		conf_free(conf);
+		return SESSION_AGAIN;
+	}
 	char *path = config ? strdup(config) : NULL;
 	int e = config && !path ? EXIT_FAILED : 0;
 	if (e == 0 && start_lane(s, conf->workers, report->errors) != 0)
@@ -215,6 +222,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	s->conf = conf;
 	s->config = path;
 	s->reloads++;
+	names_keep(s->names, conf);
 	if (accepted)
 		*accepted = true;
 	tell_reload(s, true);

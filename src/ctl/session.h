@@ -20,6 +20,7 @@
 #include "ctl/apply.h"
 #include "ctl/conf.h"
 #include "ctl/lane.h"
+#include "ctl/names.h"
 #include "ctl/pass.h"
 #include "ctl/server.h"
 #include "ctl/state.h"
@@ -35,6 +36,7 @@ struct session_tunnel {
 	enum session_state state;
 	char reason[192]; /* "" when up */
 	enum session_use use;
+	struct ip_addr local, remote; /* in effect; IP_NONE: not known */
 };
 
 /* The listening side, for repair.c alone. */
@@ -71,6 +73,10 @@ struct session {
 	struct session_tunnel *tunnels; /* in the conf's order */
 	struct repair repair;
 	struct hooks *hooks;
+	struct names *names;
+	/* Called when a SESSION_AGAIN is to be tried again; NULL: nobody waits. */
+	void (*on_settled)(void *arg);
+	void *settled_arg;
 	struct server *server; /* borrowed, for events; NULL: nobody can listen yet */
 	bool down;	       /* session_down() has been done: the daemon is to end */
 };
@@ -82,15 +88,19 @@ int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct sess
 void session_stop(struct session *session);
 void session_free(struct session *session);
 
+/* Names of the configuration are being looked up for the first time: nothing was done, and the same
+ * call will do it when session->on_settled is called, after NAMES_WAIT_MS at the latest. */
+#define SESSION_AGAIN (-1)
+
 /*
  * Reads `config` (NULL: none, only added tunnels) and makes it so; on any failure what was in place
- * before stays, or is put back. Returns an enum msg_exit: EXIT_FAILED also when all was applied but
- * a tunnel has to wait; session->conf is then the new one. *accepted (may be NULL) tells the two
- * apart.
+ * before stays, or is put back. Returns SESSION_AGAIN or an enum msg_exit: EXIT_FAILED also when
+ * all was applied but a tunnel has to wait; session->conf is then the new one. *accepted (may be
+ * NULL) tells the two apart.
  */
 int session_reload(struct session *session, const char *config, const struct report *report,
 		   bool *accepted);
-/* The words of `gretel add`, `change` and `del`. Returns an enum msg_exit. */
+/* The words of `gretel add`, `change` and `del`. Returns the same. */
 int session_edit(struct session *session, enum added_verb verb, const char *const *words,
 		 size_t count, const struct report *report);
 /* Takes everything back that greteld ever made. On failure all stays. Returns an enum msg_exit. */
@@ -124,6 +134,12 @@ void session_hooks_note(struct session *session, const struct conf_tunnel *tunne
 /* Lets those that run and wait end, HOOK_LIMIT_MS at most. */
 void session_hooks_finish(struct session *session);
 void session_hooks_close(struct session *session);
+
+/* session_names.c: the names of peers. */
+int session_names_open(struct session *session);
+/* The peer of this tunnel does not answer, or does again: its name may mean another one now. */
+void session_names_silent(struct session *session, const struct conf_tunnel *tunnel, bool silent);
+void session_names_close(struct session *session);
 
 /* status.c. The whole answer of `gretel status`, or of one tunnel; NULL when there is none of that
  * name. */

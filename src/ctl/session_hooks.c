@@ -65,8 +65,12 @@ static void fill_env(const struct session *s, const struct conf_tunnel *tunnel, 
 	hook_env_set(env, "GRETEL_MODE", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
 	hook_env_set(env, "GRETEL_STATE", up ? "up" : "down");
 	hook_env_set(env, "GRETEL_REASON", reason);
-	hook_env_set(env, "GRETEL_LOCAL", addr_format(p ? &p->local : &tunnel->local, text));
-	hook_env_set(env, "GRETEL_REMOTE", addr_format(p ? &p->remote : &tunnel->remote, text));
+	const struct ip_addr *local = p ? &p->local : &tunnel->local;
+	const struct ip_addr *remote = p ? &p->remote : &tunnel->remote;
+	hook_env_set(env, "GRETEL_LOCAL", local->family ? addr_format(local, text) : "");
+	hook_env_set(env, "GRETEL_REMOTE", remote->family ? addr_format(remote, text) : "");
+	if (tunnel->remote_name)
+		hook_env_set(env, "GRETEL_REMOTE_NAME", tunnel->remote_name);
 	if (p) {
 		snprintf(text, sizeof text, "%" PRIu32, p->mtu);
 		hook_env_set(env, "GRETEL_MTU", text);

@@ -131,6 +131,14 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->df = (uint8_t)tunnel->df;
 }
 
+/* Of a tunnel whose ends are not known yet it is a guess. */
+static uint8_t outer_family(const struct conf_tunnel *tunnel)
+{
+	uint8_t family = tunnel->local.family ? tunnel->local.family : tunnel->remote.family;
+
+	return family ? family : IP_V4;
+}
+
 /*
  * The interface's MTU is what fits the path, but never below what its passengers need by standard:
  * then the lane has to split outer packets. The MSS goes by what fits, so that TCP is spared that.
@@ -143,7 +151,7 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
 	if (params->path_mtu > MTU_LARGEST)
 		params->path_mtu = MTU_LARGEST;
-	fits = tunnel_mtu(params->path_mtu, params->local.family, params->ethernet,
+	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->ethernet,
 			  params->csum_send, params->has_okey, params->seq_send);
 	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
 	if (params->mtu < least)
@@ -175,13 +183,17 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 
 	memcpy(params->name, tunnel->name, sizeof(params->name));
 	params->ethernet = tunnel->mode == MODE_GRETAP;
-	params->local = tunnel->local;
-	params->remote = tunnel->remote;
+	if (conf_has_ends(tunnel)) {
+		params->local = tunnel->local;
+		params->remote = tunnel->remote;
+	}
 	params->bind_ifindex = bind ? bind->index : 0;
 	set_header(tunnel, params);
 	set_sizes(tunnel, out->families & family_bit(IP_V6), way ? way->path_mtu : 0, params);
 	set_inner(tunnel, params);
 	set_live(tunnel, params);
+	if (!conf_has_ends(tunnel))
+		params->keepalive_interval_ms = 0; /* there is nobody to ask */
 	set_alias(tunnel, out->alias);
 }
 

@@ -3,7 +3,8 @@
  *	{"format": 1,
  *	 "saved": {"forward4": [["net/ipv4/ip_forward", "0"], ...], "forward6": [...]},
  *	 "rules": {"wanted": "b0f0...", "listed": "77aa..."},
- *	 "pending": ["My_Tunnel"]}
+ *	 "pending": ["My_Tunnel"],
+ *	 "names": [["peer.example.org", "192.0.2.1"], ...]}
  */
 #include "ctl/state.h"
 
@@ -17,6 +18,7 @@
 
 #include "base/file.h"
 #include "ctl/msg.h"
+#include "ctl/state_names.h"
 
 #define FORMAT	   1
 #define FILE_LIMIT (16 << 20)
@@ -121,7 +123,9 @@ static int read_all(const json_t *root, struct state *out)
 			return -EBADMSG;
 		out->rules_known = true;
 	}
-	return read_pending(json_object_get(root, "pending"), out);
+	int err = read_pending(json_object_get(root, "pending"), out);
+
+	return err ? err : state_names_read(json_object_get(root, "names"), out);
 }
 
 static void clear(struct state *state)
@@ -131,6 +135,7 @@ static void clear(struct state *state)
 	free(state->pending);
 	state->pending = NULL;
 	state->pending_count = 0;
+	state_names_free(state);
 	state->rules_known = false;
 }
 
@@ -186,6 +191,7 @@ static json_t *make_all(const struct state *state)
 	json_object_set_new(root, "format", json_integer(FORMAT));
 	json_object_set_new(root, "saved", saved);
 	json_object_set_new(root, "pending", pending);
+	json_object_set_new(root, "names", state_names_make(state));
 	if (state->rules_known)
 		json_object_set_new(root, "rules",
 				    json_pack("{soso}", "wanted", make_hash(state->rules_wanted),
@@ -216,7 +222,7 @@ bool state_is_empty(const struct state *state)
 	for (int i = 0; i < SWITCH_COUNT; i++)
 		if (state->saved[i].count)
 			return false;
-	return !state->pending_count && !state->rules_known;
+	return !state->pending_count && !state->rules_known && !state->name_count;
 }
 
 int state_remove(const struct state *state)

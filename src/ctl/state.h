@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "os/sysctl.h"
+#include "proto/addr.h"
 
 struct sysctl_value {
 	char path[SYSCTL_NAME_SIZE];
@@ -34,6 +35,14 @@ void sysctl_list_free(struct sysctl_list *list);
  * the hash that spreads flows over the hops of a route (fib_multipath_hash_policy; 1: by ports). */
 enum state_switch { SWITCH_FORWARD4, SWITCH_FORWARD6, SWITCH_HASH4, SWITCH_HASH6, SWITCH_COUNT };
 
+/* What the name of a peer was last found to mean, in one family. */
+struct state_name {
+	char *name;
+	uint8_t family;
+	struct ip_addr addr; /* IP_NONE: it was never found */
+	char error[80];	     /* why the last look-up failed; "": it did not. Not in the file */
+};
+
 struct state {
 	char path[256]; /* of the file; "": kept in memory only */
 	/* Values from before we turned the switch on; count 0: we did not. */
@@ -44,6 +53,8 @@ struct state {
 	/* Tunnels whose creation began: an interface of that name without our mark yet is ours. */
 	char (*pending)[IFNAMSIZ];
 	size_t pending_count;
+	struct state_name *names; /* by name, then family */
+	size_t name_count;
 };
 
 /* Reads RUN_DIR/state.json. A file that is not there is an empty state. Returns 0, -EBADMSG when
@@ -56,6 +67,11 @@ bool state_is_empty(const struct state *state);
 /* Removes the file. 0 also when there is none. */
 int state_remove(const struct state *state);
 bool state_is_pending(const struct state *state, const char *name);
+/* NULL when nothing is known of it. */
+struct state_name *state_find_name(const struct state *state, const char *name, uint8_t family);
+/* Finds it or makes an empty one; NULL without memory. Pointers from before do not hold. */
+struct state_name *state_add_name(struct state *state, const char *name, uint8_t family);
+void state_del_name(struct state *state, const char *name, uint8_t family);
 void state_free(struct state *state);
 
 #endif

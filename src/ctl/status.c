@@ -110,6 +110,12 @@ static void add_params(json_t *object, const struct dp_params *p)
 	json_object_set_new(object, "mss6", json_integer(p->mss6));
 }
 
+/* "" while it is not known. */
+static const char *known_text(const struct ip_addr *addr, char buf[ADDR_TEXT_SIZE])
+{
+	return addr->family == IP_NONE ? "" : addr_format(addr, buf);
+}
+
 /* null while it is open. */
 static json_t *use_json(enum session_use use)
 {
@@ -126,12 +132,16 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 
-	json_t *object =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
-			  session_state_names[now->state], "reason", now->reason, "lane", "user",
-			  "lane_reason", "this version has only the user lane", "mode",
-			  t->mode == MODE_GRETAP ? "gretap" : "gre", "local",
-			  addr_format(&t->local, local), "remote", addr_format(&t->remote, remote));
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
+		session_state_names[now->state], "reason", now->reason, "lane", "user",
+		"lane_reason", "this version has only the user lane", "mode",
+		t->mode == MODE_GRETAP ? "gretap" : "gre", "local", known_text(&now->local, local),
+		"remote", known_text(&now->remote, remote));
+	json_object_set_new(object, "local_device",
+			    t->local_device[0] ? json_string(t->local_device) : json_null());
+	json_object_set_new(object, "remote_name",
+			    t->remote_name ? json_string(t->remote_name) : json_null());
 	json_object_set_new(object, "usable", use_json(now->use));
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));

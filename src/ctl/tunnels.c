@@ -11,13 +11,17 @@
 #include "ctl/session.h"
 
 /* What was seen of one tunnel, after the plan was applied. */
-static struct session_tunnel look(const struct session *s, const struct conf_tunnel *tunnel,
-				  const struct actual_way *way)
+static struct session_tunnel look(const struct session *s, const struct pass *pass, size_t index)
 {
-	struct session_tunnel t = {.state = SESSION_WAITING};
+	const struct conf_tunnel *tunnel = &pass->actual.conf->tunnels[index];
+	const struct actual_way *way = &pass->actual.ways[index];
+	struct session_tunnel t = {
+		.state = SESSION_WAITING, .local = tunnel->local, .remote = tunnel->remote};
 	char text[ADDR_TEXT_SIZE];
 	const struct lane_ops *lane = lane_ops(s->lane);
-	if (way->local_missing) {
+	if (way->why[0]) {
+		snprintf(t.reason, sizeof t.reason, "%s", way->why);
+	} else if (way->local_missing) {
 		snprintf(t.reason, sizeof t.reason, "local address %s is not on this host",
 			 addr_format(&tunnel->local, text));
 	} else if (way->error) {
@@ -171,7 +175,7 @@ int tunnels_note(struct session *s, const struct conf *conf, const struct pass *
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
 		const char *name = conf->tunnels[i].name;
 		const struct session_tunnel *old = find_old(s, name, &hint);
-		now[i] = look(s, &conf->tunnels[i], &pass->actual.ways[i]);
+		now[i] = look(s, pass, i);
 		if (old)
 			now[i].use = old->use;
 		if (!old || old->state != now[i].state || strcmp(old->reason, now[i].reason) != 0)
@@ -208,7 +212,7 @@ void tunnels_note_refusals(struct session *s, const struct pass *pass)
 		return;
 	}
 	for (size_t i = 0; i < s->conf->tunnel_count; i++) {
-		s->tunnels[i] = look(s, &s->conf->tunnels[i], &pass->actual.ways[i]);
+		s->tunnels[i] = look(s, pass, i);
 		s->tunnels[i].use = old[i].use;
 	}
 	for (size_t k = 0; k < pass->plan.refusal_count; k++) {
@@ -251,6 +255,7 @@ void tunnels_note_verdict(struct session *s, const char *name)
 	    (k.state != KEEPALIVE_UP && k.state != KEEPALIVE_DOWN))
 		return;
 	tell_verdict(s, name, &k);
+	session_names_silent(s, tunnel, k.state == KEEPALIVE_DOWN);
 	judge(s, tunnel, &s->tunnels[tunnel - s->conf->tunnels]);
 }
 

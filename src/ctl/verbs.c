@@ -41,9 +41,21 @@ static json_t *reply_error(int exit_code, const char *text)
 	return json_pack("{s:i, s:o}", "exit", exit_code, "error", jtext(text, strlen(text)));
 }
 
+static void collect_free(struct collected *c)
+{
+	fclose(c->report.lines);
+	fclose(c->report.errors);
+	free(c->lines);
+	free(c->errors);
+}
+
 /* Ends the report; without its last newline the error is the text that the client prints. */
 static json_t *collect_end(struct collected *c, int exit_code)
 {
+	if (exit_code == SESSION_AGAIN) {
+		collect_free(c);
+		return server_later();
+	}
 	fclose(c->report.lines);
 	fclose(c->report.errors);
 	size_t len = c->errors ? strlen(c->errors) : 0;
@@ -103,7 +115,8 @@ static json_t *verb_reload(struct session *s, const json_t *request)
 	notify_reloading();
 	int e = session_reload(s, config, &c.report, NULL);
 	notify_ready();
-	log_info("reload: %s", e == 0 ? "done" : "see the answer that the command got");
+	if (e != SESSION_AGAIN)
+		log_info("reload: %s", e == 0 ? "done" : "see the answer that the command got");
 	free(config);
 	return collect_end(&c, e);
 }
@@ -132,6 +145,15 @@ static json_t *verb_config(struct session *s, const json_t *request)
 	return collect_end(&c, EXIT_OK);
 }
 
+/* `ip tunnel show` knows no names: with the addresses that they stand for now. */
+static void print_in_effect(const struct session *s, size_t index, FILE *out)
+{
+	struct conf_tunnel tunnel = s->conf->tunnels[index];
+	tunnel.local = s->tunnels[index].local;
+	tunnel.remote = s->tunnels[index].remote;
+	iptunnel_print(&tunnel, out);
+}
+
 static json_t *verb_show(struct session *s, const json_t *request)
 {
 	struct collected c;
@@ -142,7 +164,7 @@ static json_t *verb_show(struct session *s, const json_t *request)
 		return reply_error(EXIT_FAILED, "out of memory");
 	for (size_t i = 0; i < s->conf->tunnel_count; i++)
 		if (!name || strcmp(name, s->conf->tunnels[i].name) == 0)
-			iptunnel_print(&s->conf->tunnels[i], c.report.lines);
+			print_in_effect(s, i, c.report.lines);
 	return collect_end(&c, EXIT_OK);
 }
 

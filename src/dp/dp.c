@@ -92,10 +92,10 @@ static void show_verdict(struct dp *dp, struct tunnel *tunnel)
 {
 	const struct port *port = tunnel->ports[0];
 	struct dp_event event = {.kind = DP_EVENT_VERDICT};
-
 	uint64_t state = counter_read(&port->alive.state);
 
-	event.carrier = keepalive_carrier((uint8_t)state);
+	event.carrier =
+		keepalive_carrier((uint8_t)state) && tunnel->params.remote.family != IP_NONE;
 	if (event.carrier == tunnel->carrier && state == tunnel->told)
 		return;
 	if (event.carrier != tunnel->carrier)
@@ -405,6 +405,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	}
 	*slot = tunnel;
 	link_outer(dp, tunnel);
+	show_verdict(dp, tunnel);
 	return 0;
 }
 

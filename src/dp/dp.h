@@ -22,6 +22,7 @@ struct dp;
 struct dp_params {
 	char name[IFNAMSIZ];
 	bool ethernet; /* TAP: passengers are Ethernet frames, protocol 0x6558 */
+	/* Both IP_NONE: not known yet; nothing is carried, and the interface has no carrier. */
 	struct ip_addr local, remote;
 	struct ip_addr peer4,
 		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */

@@ -184,6 +184,10 @@ static void out_frame(struct port *port, const struct frame *frame)
 	uint16_t l3 = 0, type = get_be16(&frame->header.pi.proto);
 	enum drop_reason reason = DROP_NONE;
 
+	if (params->remote.family == IP_NONE) {
+		drop(port, DROP_TX_NO_PEER);
+		return;
+	}
 	if (params->ethernet)
 		type = ethernet_read(frame->packet, frame->packet + frame->len, &l3);
 	else

@@ -37,6 +37,7 @@
 	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")    \
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)") \
 	X(TX_INNER_MALFORMED, "tx-inner-malformed", "passenger is truncated or inconsistent")   \
+	X(TX_NO_PEER, "tx-no-peer", "the address of the peer, or ours, is not known yet")       \
 	X(TX_LOOP, "tx-loop", "passenger is itself one of the tunnel's outer packets")          \
 	X(TX_TOO_BIG, "tx-too-big", "passenger exceeds the path MTU and may not be fragmented") \
 	X(TX_NO_ROUTE, "tx-no-route", "no route to the remote address")                         \

@@ -30,6 +30,7 @@ HEADERS = {
     "linux/netlink.h": {"os"},
     "linux/if_tun.h": {"os"},
     "ini.h": {"ctl"},
+    "ares.h": {"ctl"},
     "uv.h": {"dp", "ctl", "cmd"},
     "jansson.h": {"ctl", "cmd"},
     "libsmartcols/": {"cmd"},
