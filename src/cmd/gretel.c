@@ -33,12 +33,31 @@ static int verb_show(const struct client *, int, char **);
 static int verb_version(const struct client *, int, char **);
 static int verb_help(const struct client *, int, char **);
 
+/* Below the help of a verb that takes them. */
+static const char tunnel_words[] =
+	"words, which may be shortened:\n"
+	"  mode | type MODE              gre, ip6gre (packets), gretap, ip6gretap (frames)\n"
+	"  remote ADDRESS                outer address of the peer\n"
+	"  local ADDRESS                 outer address of this host\n"
+	"  name NAME                     the tunnel, where it is not the first word\n"
+	"  dev DEVICE                    device that outer packets leave by\n"
+	"  ttl | hoplimit | hlim N       1 to 255, or inherit\n"
+	"  tos | tclass | dsfield VALUE  two hexadecimal digits, a name such as CS6, or inherit\n"
+	"  mtu OCTETS                    otherwise it follows the path\n"
+	"  key | ikey | okey KEY         of both directions, received, sent; and nokey, noikey, "
+	"nookey\n"
+	"  csum, icsum, ocsum            checksums; and nocsum, noicsum, noocsum\n"
+	"  seq, iseq, oseq               sequence numbers; and noseq, noiseq, nooseq\n"
+	"  pmtudisc, nopmtudisc          don't-fragment bit always, or the passenger's\n"
+	"  ignore-df, noignore-df        with nopmtudisc: never\n";
+
 static const struct verb {
 	const char *name;
 	const char *words; /* after the name */
 	const char *help;
 	int min, max; /* how many words */
 	verb_fn run;
+	const char *more; /* lines below the help */
 } verbs[] = {
 	{"check", "[FILE]", "read the file, say what is wrong with it, touch nothing", 0, 1,
 	 verb_check},
@@ -59,9 +78,10 @@ static const struct verb {
 	 "print tunnels of the kernel or of systemd-networkd as a file of ours", 0, MSG_WORDS_MAX,
 	 verb_import},
 	{"add", "NAME mode MODE remote ADDRESS local ADDRESS [WORD ...]",
-	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add},
-	{"change", "NAME WORD ...", "change a tunnel that was added", 2, MSG_WORDS_MAX,
-	 verb_change},
+	 "add a tunnel, in the words of \"ip tunnel add\"", 1, MSG_WORDS_MAX, verb_add,
+	 tunnel_words},
+	{"change", "NAME WORD ...", "change a tunnel that was added", 2, MSG_WORDS_MAX, verb_change,
+	 tunnel_words},
 	{"del", "NAME", "delete a tunnel that was added", 1, MSG_WORDS_MAX, verb_del},
 	{"show", "[NAME]", "list the tunnels in the words of \"ip tunnel show\"", 0, 1, verb_show},
 	{"version", "", "print the version", 0, 0, verb_version},
@@ -394,6 +414,8 @@ static int verb_help(const struct client *client, int argc, char **argv)
 		return unknown_verb(client, argv[0]);
 	printf("gretel %s%s%s: %s\n", verb->name, verb->words[0] ? " " : "", verb->words,
 	       verb->help);
+	if (verb->more)
+		fputs(verb->more, stdout);
 	return EXIT_OK;
 }
 

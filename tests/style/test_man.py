@@ -87,7 +87,10 @@ def test_verbs():
 def test_verb(verb):
     words, text = verbs()[verb]
     done = subprocess.run([BUILD / "src/cmd/gretel", "help", verb], capture_output=True, text=True, timeout=20)
-    assert done.stdout == f"gretel {verb}{' ' if words else ''}{words}: {text}\n"
+    first, _, more = done.stdout.partition("\n")
+    assert first == f"gretel {verb}{' ' if words else ''}{words}: {text}"
+    listed = set(re.findall(r"[a-z][a-z-]+", more))
+    assert set(words_of_iptunnel()) <= listed if verb in ("add", "change") else not more
     head = next(head for head, _ in items(PAGES["gretel.8"], "Verbs") if head.split()[1] == verb)
     bare = re.sub(r"\b(Cm|Ar|Op|Oo|Oc)\b", "", head.replace("Fl ", "-"))
     in_page = " ".join(bare.split()[1:]).lower()
@@ -182,6 +185,7 @@ def test_completion():
     assert complete("gretel add g1 mode ") == {"gre", "ip6gre", "gretap", "ip6gretap"}
     assert complete("gretel change g1 nopm") == {"nopmtudisc"}
     assert complete("gretel up ") == set()
+    assert complete("gretel up -") == flags and complete("gretel add g1 --j") == {"--json"}
     assert complete("gretel peer My_Tunnel --for ip") == {"iproute2"}
 
 
