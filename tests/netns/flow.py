@@ -100,6 +100,7 @@ def serve_peername(namespace, family, address, port, undo):
     server = tcp_listen(namespace, family, address, port)
     server.settimeout(20)
     undo.callback(server.close)
+    undo.callback(server.shutdown, socket.SHUT_RDWR)  # wakes the thread, which keeps the namespace alive
 
     def serve():
         while True:
