@@ -14,6 +14,9 @@ PROGRAMS = pathlib.Path(os.environ.get("GRETEL_BUILD", ROOT / "build")).resolve(
 KEYS = ("mode", "local", "remote", "bridge", "address", "route", "key", "ikey", "okey", "sequence",
         "ttl", "tos", "df")
 
+# Where networkd has `return-path = same-tunnel`: routes of a table that marked answers are led to.
+RETURNS = ("0.0.0.0/0 table 100", "::/0 table 100")
+
 
 def gretel(*words, check=True):
     done = subprocess.run([PROGRAMS / "gretel", *words], capture_output=True, text=True, timeout=20,
@@ -40,6 +43,8 @@ def values(path, name):
 def comparable(theirs, wanted):
     """Without what the networkd of Debian 12 cannot set, as `gretel peer` says then."""
     lacks = {"df": "clear", "tos": "inherit", "sequence": ("send", "receive")}
+    theirs = {**theirs, "route": [route for route in theirs.get("route", [])
+                                  if wanted["return-path"] == ["no"] or route not in RETURNS]}
     return {key: sorted(theirs.get(key, [])) for key in KEYS
             if key not in lacks or wanted[key][0] not in lacks[key]}
 

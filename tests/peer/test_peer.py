@@ -132,3 +132,54 @@ def test_systems_of_the_manual():
     assert re.findall(r"^\.It Cm ([\w-]+)$", page, re.M) == SYSTEMS
     completion = (ROOT / "packaging/gretel.bash-completion").read_text()
     assert f'compgen -W "{" ".join(SYSTEMS)}"' in completion
+
+
+# The sections of docs/peer.md that explain the lines of a system.
+RULES, BESIDE = "Rules for nftables", "Files beside them"
+EXPLAINED = {"iproute2": ["iproute2", RULES], "systemd-networkd": ["systemd-networkd", RULES, BESIDE],
+             "netplan": ["netplan", RULES, BESIDE], "cisco-ios": ["Cisco IOS"], "mikrotik": ["MikroTik RouterOS"],
+             "vyos": ["VyOS"], "junos": ["Juniper Junos"], "huawei": ["Huawei VRP"], "openbsd": ["OpenBSD"],
+             "fortios": ["FortiOS"]}
+
+
+def patterns(section):
+    """{line of the page: compiled} of the first cells of a section's tables."""
+    text = (ROOT / "docs/peer.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| ((?:[^|\\]|\\.)*) \|", text, re.M)
+    found = [span.replace("\\|", "|") for cell in cells[1:] for span in re.findall(r"`([^`]+)`", cell)]
+    assert found, section
+    made = {}
+    for line in found:
+        parts = re.split(r"(<[a-z]+>|…)", line)
+        made[line] = re.compile("".join({"…": ".*"}.get(part, r'[^\s"]+' if re.fullmatch("<[a-z]+>", part)
+                                                         else re.escape(part)) for part in parts))
+    return made
+
+
+def directives(system):
+    """Lines of all golden files of a system that are no comments."""
+    comment = r"!" if system == "cisco-ios" else r"#(?!##|!)"
+    lines = {line.strip() for conf in CONFS for line in golden_file(conf, system).read_text().splitlines()}
+    return {line for line in lines if line and not re.match(comment, line)}
+
+
+@pytest.mark.parametrize("system", EXPLAINED)
+def test_every_line_is_explained(system):
+    known = [one for section in EXPLAINED[system] for one in patterns(section).values()]
+    assert not [line for line in directives(system) if not any(one.fullmatch(line) for one in known)]
+
+
+@pytest.mark.parametrize("section", sorted({name for names in EXPLAINED.values() for name in names}))
+def test_no_line_of_the_page_is_idle(section):
+    printed = {line for system, names in EXPLAINED.items() if section in names for line in directives(system)}
+    assert not [line for line, one in patterns(section).items() if not any(map(one.fullmatch, printed))]
+
+
+def test_all_systems_are_explained():
+    assert list(EXPLAINED) == SYSTEMS[1:]
+
+
+def test_keys_of_the_file_are_in_the_manual():
+    page = (ROOT / "docs/gretel.conf.5").read_text()
+    keys = {line.split(" = ")[0] for line in directives("gretel") if " = " in line}
+    assert not [key for key in keys if f".It Cm {key} No = " not in page] and len(keys) > 15

@@ -193,7 +193,32 @@ static const struct {
 	 {"mode = gretap", "bridge = br0\n", "mtu = 1500"},
 	 {"[forward]"},
 	 NULL},
-	/* 28: what a provider prescribes is written out */
+	/* 28: clients of any address come in by the tunnel */
+	{T F "publish = tcp/80 in eth0 to 20.10.1.5\n",
+	 {"return-path = same-tunnel"},
+	 {"allow"},
+	 "no allow"},
+	/* 29: what asks, and what is ours alone */
+	{T "keepalive = 1s 3\nkeepalive-form = cisco\nprobe = icmp 192.168.8.11\necho-reply = "
+	   "return\n"
+	   "on-up = true\non-down = true\nreturn-path = same-tunnel\n" F "allow = " US " <-> " THEM
+	   "\n",
+	 {"keepalive = 1s 3\nkeepalive-form = cisco\n", "probe = icmp 192.168.8.1\n",
+	  "echo-reply = deliver", "return-path = no"},
+	 {"on-up", "on-down"},
+	 NULL},
+	/* 30: a peer behind a NAT has another local */
+	{T "keepalive-nat = yes\nkeepalive = 1s 3\n" F "allow = " US " <-> " THEM "\n",
+	 {"keepalive-nat = no"},
+	 {NULL},
+	 "behind a NAT"},
+	/* 31: a backup has the routes of the other; each is printed by itself */
+	{ENDS "address = 10.0.0.0/31\nbackup-of = t1\n[tunnel t1]\nlocal = 172.19.1.1\n"
+	      "remote = 172.19.1.3\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
+	 {"route = " US "\n", "allow = " THEM " <-> " US "\n"},
+	 {"backup-of", "t1"},
+	 "backup of t1"},
+	/* 32: what a provider prescribes is written out */
 	{"[tunnel t0]\nprofile = ddos-guard\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
 	 "address = 10.0.0.0/31\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
 	 {"local = 172.19.1.2"},
@@ -292,7 +317,7 @@ static void test_pairs(void **state)
 		bool far_opens, near_opens;
 	} pairs[] = {
 		{US, THEM, true, false},
-		{"10.10.2.0/24", THEM, true, true},
+		{"10.10.2.0/24", THEM, false, true},
 		{"192.168.8.1/32", THEM, true, false},
 	};
 

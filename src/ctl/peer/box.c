@@ -62,7 +62,7 @@ static void note_keepalive(const struct conf_tunnel *t, const struct peer_out *o
 {
 	unsigned seconds = peer_keepalive_seconds(t);
 
-	if (!t->keepalive_interval_ms)
+	if (!t->keepalive_interval_ms || t->probe.family != IP_NONE)
 		return;
 	if (t->mode == MODE_GRETAP) {
 		peer_note(out,
@@ -135,7 +135,8 @@ unsigned box_keepalive(const struct peer_view *view, const struct box_limits *li
 	const struct conf_tunnel *t = view->tunnel;
 	unsigned seconds = peer_keepalive_seconds(t);
 
-	if (t->mode == MODE_GRETAP || (t->local.family == IP_V6 && !limits->keepalive6))
+	if (t->mode == MODE_GRETAP || t->probe.family != IP_NONE ||
+	    (t->local.family == IP_V6 && !limits->keepalive6))
 		return 0;
 	return seconds > limits->keepalive_max ? limits->keepalive_max : seconds;
 }
@@ -226,12 +227,13 @@ bool box_has_pairs(const struct peer_view *view, uint8_t family)
 	return false;
 }
 
-bool box_masquerades(const struct peer_view *view)
+bool box_masquerades(const struct peer_view *view, uint8_t family)
 {
 	const struct conf_forward *forward = &view->conf->forward;
 
 	for (size_t i = 0; i < forward->snat_count; i++)
-		if (box_is_towards_us(view, &forward->snats[i]))
+		if (forward->snats[i].from.addr.family == family &&
+		    box_is_towards_us(view, &forward->snats[i]))
 			return true;
 	return false;
 }

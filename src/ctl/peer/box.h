@@ -43,8 +43,8 @@ bool box_is_new(const struct peer_view *view, size_t index, bool far);
 bool box_keeps_no_state(const struct peer_view *view);
 bool box_has_pairs(const struct peer_view *view, uint8_t family);
 
-/* Whether the peer masquerades networks towards us. */
-bool box_masquerades(const struct peer_view *view);
+/* Whether the peer masquerades networks of a family towards us. */
+bool box_masquerades(const struct peer_view *view, uint8_t family);
 /* Whether a masquerade of the view is that, and not one towards its own hosts. */
 bool box_is_towards_us(const struct peer_view *view, const struct conf_snat *snat);
 

@@ -86,7 +86,7 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	print_addresses(view, out);
 	print_sizes(view, out);
 	print_tunnel(view, out);
-	if (box_masquerades(view))
+	if (box_masquerades(view, IP_V4))
 		peer_line(out, " ip nat outside");
 	if (box_has_pairs(view, IP_V4))
 		peer_line(out, " ip access-group %s-in in", name);
@@ -170,12 +170,17 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 {
 	const struct conf_forward *forward = &view->conf->forward;
 
+	if (box_masquerades(view, IP_V6))
+		peer_note(out, "Cisco IOS does not masquerade IPv6: give the peer's hosts "
+			       "addresses that we "
+			       "may see");
 	if (box_keeps_no_state(view))
 		peer_note(out,
 			  "the access list keeps no state: it lets our side begin what only the "
 			  "peer's may; our own rules do not");
 	for (size_t i = 0; i < forward->snat_count; i++) {
-		if (!box_is_towards_us(view, &forward->snats[i]))
+		if (!box_is_towards_us(view, &forward->snats[i]) ||
+		    forward->snats[i].from.addr.family != IP_V4)
 			continue;
 		peer_note(out,
 			  "Cisco IOS translates answers, too: what we begin with masqueraded hosts "
@@ -188,13 +193,14 @@ static void print_nat(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_forward *forward = &view->conf->forward;
 
-	if (!box_masquerades(view))
+	if (!box_masquerades(view, IP_V4))
 		return;
 	peer_say(out, "These hosts are seen under the tunnel's address; their interface needs "
 		      "\"ip nat inside\".");
 	peer_line(out, "ip access-list standard %s-nat", view->tunnel->name);
 	for (size_t i = 0; i < forward->snat_count; i++) {
-		if (!box_is_towards_us(view, &forward->snats[i]))
+		if (!box_is_towards_us(view, &forward->snats[i]) ||
+		    forward->snats[i].from.addr.family != IP_V4)
 			continue;
 		fprintf(out->out, " permit");
 		print_ends(out->out, &forward->snats[i].from);

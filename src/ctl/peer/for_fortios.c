@@ -213,7 +213,8 @@ static void print_policies(const struct peer_view *view, const struct peer_out *
 	if (view->pair_count)
 		return;
 	print_policy(out, name, LAN, &any, &any, false);
-	print_policy(out, LAN, name, &any, &any, box_masquerades(view));
+	print_policy(out, LAN, name, &any, &any,
+		     (box_masquerades(view, IP_V4) || box_masquerades(view, IP_V6)));
 }
 
 void peer_for_fortios(const struct peer_view *view, const struct peer_out *out)

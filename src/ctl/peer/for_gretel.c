@@ -12,9 +12,6 @@ void peer_for_gretel(const struct peer_view *view, const struct peer_out *out)
 			  "the default route is in table %d: choose who takes it with "
 			  "\"ip rule add from %s lookup %d\"",
 			  PEER_TABLE, prefix_format(&view->sources[i], text), PEER_TABLE);
-	if (view->return_path && !view->source_count)
-		peer_note(out, "clients of any address come in by the tunnel: the answers of the "
-			       "published hosts have to leave by it");
 	fputc('\n', out->out);
 	conf_print(view->conf, out->out);
 }

@@ -67,7 +67,7 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 		peer_line(out, " tcp adjust-mss %u", view->mss4);
 	if (box_has_pairs(view, IP_V4))
 		peer_line(out, " traffic-filter inbound acl %u", LIST_IN);
-	if (box_masquerades(view))
+	if (box_masquerades(view, IP_V4))
 		peer_line(out, " nat outbound %u", LIST_NAT);
 	peer_line(out, " quit");
 }
@@ -139,18 +139,23 @@ static void print_nat(const struct peer_view *view, const struct peer_out *out)
 	const struct conf_forward *forward = &view->conf->forward;
 	static const struct ip_prefix any;
 
-	if (!box_masquerades(view))
+	if (!box_masquerades(view, IP_V4))
 		return;
 	peer_say(out, "These hosts are seen under the tunnel's address.");
 	peer_line(out, "acl number %u", LIST_NAT);
 	for (size_t i = 0; i < forward->snat_count; i++)
-		if (box_is_towards_us(view, &forward->snats[i]))
+		if (box_is_towards_us(view, &forward->snats[i]) &&
+		    forward->snats[i].from.addr.family == IP_V4)
 			print_permit(out, &forward->snats[i].from, &any);
 	peer_line(out, " quit");
 }
 
 static void print_notes(const struct peer_view *view, const struct peer_out *out)
 {
+	if (box_masquerades(view, IP_V6))
+		peer_note(out, "Huawei VRP does not masquerade IPv6: give the peer's hosts "
+			       "addresses that we "
+			       "may see");
 	if (box_keeps_no_state(view))
 		peer_note(out,
 			  "the access list keeps no state: it lets our side begin what only the "

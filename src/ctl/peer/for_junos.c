@@ -180,7 +180,7 @@ static void print_nat(const struct peer_view *view, const struct peer_out *out)
 	const struct conf_forward *forward = &view->conf->forward;
 	char from[PREFIX_TEXT_SIZE];
 
-	if (!box_masquerades(view))
+	if (!(box_masquerades(view, IP_V4) || box_masquerades(view, IP_V6)))
 		return;
 	peer_say(out, "These hosts are seen under the tunnel's address.");
 	peer_line(out, "%s from zone trust", rules);

@@ -168,7 +168,7 @@ static void print_nat(const struct peer_view *view, const struct peer_out *out)
 	const struct conf_forward *forward = &view->conf->forward;
 	char from[PREFIX_TEXT_SIZE];
 
-	if (box_masquerades(view))
+	if (box_masquerades(view, IP_V4) || box_masquerades(view, IP_V6))
 		peer_say(out, "These hosts are seen under the tunnel's address.");
 	for (size_t i = 0; i < forward->snat_count; i++) {
 		const struct conf_snat *snat = &forward->snats[i];

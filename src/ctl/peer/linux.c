@@ -16,7 +16,9 @@ const char *linux_kind(const struct conf_tunnel *tunnel)
 
 bool linux_answers(const struct peer_view *view)
 {
-	return view->tunnel->keepalive_interval_ms && view->tunnel->mode == MODE_GRE;
+	const struct conf_tunnel *t = view->tunnel;
+
+	return t->keepalive_interval_ms && t->mode == MODE_GRE && t->probe.family == IP_NONE;
 }
 
 bool linux_forwards4(const struct peer_view *view)
@@ -215,7 +217,7 @@ void linux_notes(const struct peer_view *view, const struct peer_out *out)
 	peer_note_devices(view, out);
 	if (!t->ecn)
 		peer_note(out, "Linux always carries congestion marks over: here ecn = no");
-	if (t->keepalive_interval_ms && t->mode == MODE_GRETAP)
+	if (t->keepalive_interval_ms && t->mode == MODE_GRETAP && t->probe.family == IP_NONE)
 		peer_note(out,
 			  "Linux does not send keepalives back out of a gretap: leave keepalive "
 			  "out here");

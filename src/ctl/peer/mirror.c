@@ -186,6 +186,60 @@ static enum conf_sequence mirror_sequence(enum conf_sequence ours)
 	return theirs[ours];
 }
 
+/* Our inner address of a family; NULL when there is none. */
+static const struct ip_addr *our_inner(const struct peer_view *view, uint8_t family)
+{
+	for (size_t i = 0; i < view->far_count; i++)
+		if (view->far[i].family == family)
+			return &view->far[i];
+	return NULL;
+}
+
+/* What asks, and how: the peer asks as we do. What we do for a peer behind NAT, or for a provider
+ * that asks by echo replies, is no business of the peer's. */
+static void mirror_probe(struct mirror *mirror)
+{
+	const struct conf_tunnel *ours = mirror->tunnel;
+	struct conf_tunnel *t = mirror->theirs;
+	const struct ip_addr *inner = our_inner(mirror->view, ours->probe.family);
+	char text[ADDR_TEXT_SIZE];
+
+	t->echo_return = false;
+	t->keepalive_nat = false;
+	if (ours->keepalive_nat)
+		mirror_note(
+			mirror,
+			"the peer is behind a NAT: its local is the private address that it has "
+			"there, not %s",
+			addr_format(&t->local, text));
+	t->probe = inner ? *inner : (struct ip_addr){0};
+	if (ours->probe.family != IP_NONE && !inner)
+		mirror_note(mirror, "we have no address inside that the peer could ask by ICMP");
+}
+
+/* One tunnel is printed at a time, so what names others is left out. */
+static void mirror_ways(struct mirror *mirror)
+{
+	struct conf_tunnel *t = mirror->theirs;
+
+	if (t->backup_of[0])
+		mirror_note(mirror,
+			    "here it is a backup of %s: print that one, too, and have the same of "
+			    "the two there",
+			    t->backup_of);
+	if (t->group[0])
+		mirror_note(mirror,
+			    "here it shares its routes with others of the group %s: print these, "
+			    "too, and have the same of them there",
+			    t->group);
+	memset(t->backup_of, 0, sizeof t->backup_of);
+	memset(t->group, 0, sizeof t->group);
+	t->weight = 0;
+	t->return_path = false;
+	t->on_up = NULL;
+	t->on_down = NULL;
+}
+
 static void mirror_tunnel(struct mirror *mirror)
 {
 	const struct conf_tunnel *ours = mirror->tunnel;
@@ -207,6 +261,8 @@ static void mirror_tunnel(struct mirror *mirror)
 	t->sequence = mirror_sequence(ours->sequence);
 	for (size_t i = 0; i < ours->address_count; i++)
 		mirror_address(mirror, &ours->addresses[i]);
+	mirror_probe(mirror);
+	mirror_ways(mirror);
 }
 
 static void see_family(struct peer_view *view, uint8_t family)
@@ -277,6 +333,7 @@ int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, struc
 		out->tunnel = mirror.theirs;
 		mirror_tunnel(&mirror);
 		mirror_forward(&mirror);
+		mirror.theirs->return_path = out->return_path;
 		set_families(out);
 		set_numbers(out);
 	}

@@ -26,13 +26,16 @@ bool mirror_other_end(const struct conf *conf, const struct conf_address *ours,
 bool mirror_is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix);
 
 /* The length of the longest prefix by which the tunnel leads to `to`; -1 when it does not. */
-int mirror_claim(const struct conf_tunnel *tunnel, const struct ip_prefix *to);
+int mirror_claim(const struct conf *conf, const struct conf_tunnel *tunnel,
+		 const struct ip_prefix *to);
+/* The tunnel whose routes this one has, too: itself, or the one that it is a backup of. */
+const struct conf_tunnel *mirror_router(const struct conf *conf, const struct conf_tunnel *tunnel);
 
 /* A route of the peer to a network behind us, once. */
 void mirror_add_route(struct mirror *mirror, const struct ip_prefix *to);
 
-/* mirror_pairs.c: view->pairs, from the peer's rules. */
-void mirror_pairs(struct mirror *mirror);
+/* Adds to view->pairs; who may begin is joined where the two networks are there already. */
+void mirror_add_pair(struct mirror *mirror, struct peer_pair pair);
 /* mirror_forward.c: [forward] of the peer, and its routes to what is behind us. */
 void mirror_forward(struct mirror *mirror);
 

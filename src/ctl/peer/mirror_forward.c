@@ -25,15 +25,16 @@ static bool holds_far(const struct conf_tunnel *tunnel, const struct ip_prefix *
 
 static enum side side_of(const struct mirror *mirror, const struct ip_prefix *prefix)
 {
-	int ours = mirror_claim(mirror->tunnel, prefix);
+	int ours = mirror_claim(mirror->conf, mirror->tunnel, prefix);
 	bool best = ours >= 0;
 
 	for (size_t i = 0; i < mirror->conf->tunnel_count; i++)
-		if (mirror_claim(&mirror->conf->tunnels[i], prefix) > ours)
+		if (mirror_claim(mirror->conf, &mirror->conf->tunnels[i], prefix) > ours)
 			best = false;
 	if (best)
 		return SIDE_FAR;
-	return holds_far(mirror->tunnel, prefix) ? SIDE_WIDE : SIDE_NEAR;
+	return holds_far(mirror_router(mirror->conf, mirror->tunnel), prefix) ? SIDE_WIDE
+									      : SIDE_NEAR;
 }
 
 /* Our own inner address of a family; NULL when there is none. */
@@ -181,6 +182,10 @@ static void mirror_pair(struct mirror *mirror, const struct conf_allow *line, bo
 	/* That the peer hides its hosts is said by its own masquerade. */
 	if (!line->both && !near_first && mirror_is_inner_peer(mirror->tunnel, far))
 		return;
+	if (answers || !hidden)
+		mirror_add_pair(mirror, (struct peer_pair){*near, *far, opens && !hidden, answers});
+	if (hidden && opens)
+		mirror_add_pair(mirror, (struct peer_pair){shown, *far, true, false});
 	if (line->both)
 		add_allow(mirror, &line->to, &line->from, true);
 	else if (!hidden || !opens)
@@ -205,8 +210,8 @@ static void mirror_pair(struct mirror *mirror, const struct conf_allow *line, bo
  * does where the tunnel carries the default route: that one is ours. */
 static bool from_is_near(const struct mirror *mirror, const struct conf_allow *line, bool *near)
 {
-	int from = line->from.len - mirror_claim(mirror->tunnel, &line->from);
-	int to = line->to.len - mirror_claim(mirror->tunnel, &line->to);
+	int from = line->from.len - mirror_claim(mirror->conf, mirror->tunnel, &line->from);
+	int to = line->to.len - mirror_claim(mirror->conf, mirror->tunnel, &line->to);
 
 	*near = from > to;
 	return from != to;
@@ -219,6 +224,7 @@ static void mirror_allow(struct mirror *mirror, const struct conf_allow *line)
 	if (from == SIDE_WIDE && to == SIDE_WIDE) {
 		add_allow(mirror, line->both ? &line->to : &line->from,
 			  line->both ? &line->from : &line->to, line->both);
+		mirror_add_pair(mirror, (struct peer_pair){line->from, line->to, true, true});
 		return;
 	}
 	if (from == SIDE_FAR && to == SIDE_FAR) {
@@ -239,16 +245,21 @@ static void mirror_allow(struct mirror *mirror, const struct conf_allow *line)
 /* The peer's hosts reach one of our machines at our inner address. */
 static void mirror_published_here(struct mirror *mirror, const struct conf_publish *publish)
 {
-	const struct conf_tunnel *ours = mirror->tunnel;
-	const struct ip_addr *own = inner_address(ours, publish->to.family);
+	const struct conf_tunnel *ours = mirror_router(mirror->conf, mirror->tunnel);
+	const struct ip_addr *own = inner_address(mirror->tunnel, publish->to.family);
 	struct ip_prefix target;
 
 	if (!own || !mirror->conf->forward.allow_count)
 		return;
 	target = host_prefix(own);
-	for (size_t i = 0; i < ours->route_count; i++)
-		if (ours->routes[i].to.addr.family == own->family)
-			add_allow(mirror, &ours->routes[i].to, &target, false);
+	for (size_t i = 0; i < ours->route_count; i++) {
+		const struct ip_prefix *far = &ours->routes[i].to;
+
+		if (far->addr.family != own->family)
+			continue;
+		add_allow(mirror, far, &target, false);
+		mirror_add_pair(mirror, (struct peer_pair){target, *far, false, true});
+	}
 }
 
 /* Connections from anywhere to a machine behind the peer. */
@@ -260,8 +271,10 @@ static void mirror_published_there(struct mirror *mirror, const struct ip_prefix
 		mirror_add_route(mirror, &any);
 	else
 		mirror->view->return_path = true;
-	if (mirror->conf->forward.allow_count)
-		add_allow(mirror, &any, target, false);
+	if (!mirror->conf->forward.allow_count)
+		return;
+	add_allow(mirror, &any, target, false);
+	mirror_add_pair(mirror, (struct peer_pair){any, *target, true, false});
 }
 
 static void mirror_publish(struct mirror *mirror, const struct conf_publish *publish)
@@ -299,7 +312,6 @@ void mirror_forward(struct mirror *mirror)
 		mirror_snat(mirror, &ours->snats[i]);
 	for (size_t i = 0; i < ours->publish_count; i++)
 		mirror_publish(mirror, &ours->publishes[i]);
-	mirror_pairs(mirror);
 	if (mirror->theirs->route_count == 0 && ours->snat_count == 0)
 		mirror_note(mirror, "no allow line says which networks are behind us: "
 				    "the peer gets no routes to them");

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which end of the tunnel a network is at, and the peer's rules as pairs of networks. */
-#include <string.h>
-
+/* Which end of the tunnel a network is at, and who may talk. */
 #include "ctl/peer/mirror.h"
 
-int mirror_claim(const struct conf_tunnel *tunnel, const struct ip_prefix *to)
+/* The length of the longest route of the tunnel itself that holds `to`; -1 when there is none. */
+static int route_length(const struct conf_tunnel *tunnel, const struct ip_prefix *to)
 {
-	int longest = mirror_is_inner_peer(tunnel, to) ? 128 : -1;
+	int longest = -1;
 
 	for (size_t i = 0; i < tunnel->route_count; i++) {
 		const struct ip_prefix *route = &tunnel->routes[i].to;
@@ -18,17 +17,26 @@ int mirror_claim(const struct conf_tunnel *tunnel, const struct ip_prefix *to)
 	return longest;
 }
 
-static struct peer_pair pair_of(const struct conf_tunnel *theirs, const struct conf_allow *allow)
+const struct conf_tunnel *mirror_router(const struct conf *conf, const struct conf_tunnel *tunnel)
 {
-	int from = mirror_claim(theirs, &allow->from), to = mirror_claim(theirs, &allow->to);
-	bool from_far = from >= 0 && (to < 0 || allow->from.len - from < allow->to.len - to);
+	const struct conf_tunnel *primary =
+		tunnel->backup_of[0] ? conf_find_tunnel(conf, tunnel->backup_of) : NULL;
 
-	if (from_far)
-		return (struct peer_pair){allow->from, allow->to, true, allow->both};
-	return (struct peer_pair){allow->to, allow->from, allow->both, true};
+	return primary ? primary : tunnel;
 }
 
-static void add_pair(struct mirror *mirror, struct peer_pair pair)
+int mirror_claim(const struct conf *conf, const struct conf_tunnel *tunnel,
+		 const struct ip_prefix *to)
+{
+	const struct conf_tunnel *router = mirror_router(conf, tunnel);
+	int own = route_length(tunnel, to), other = route_length(router, to);
+
+	if (mirror_is_inner_peer(tunnel, to))
+		return 128;
+	return own > other ? own : other;
+}
+
+void mirror_add_pair(struct mirror *mirror, struct peer_pair pair)
 {
 	struct peer_view *view = mirror->view;
 	struct peer_pair *added;
@@ -43,27 +51,4 @@ static void add_pair(struct mirror *mirror, struct peer_pair pair)
 	added = mirror_grow(mirror, &view->pairs, &view->pair_count, sizeof *added);
 	if (added)
 		*added = pair;
-}
-
-/* What we show of ourselves reaches what the allow lines open, as in our rules. */
-void mirror_pairs(struct mirror *mirror)
-{
-	const struct conf_forward *forward = &mirror->view->conf->forward;
-	const struct conf_tunnel *theirs = mirror->theirs;
-
-	for (size_t i = 0; i < forward->allow_count; i++)
-		add_pair(mirror, pair_of(theirs, &forward->allows[i]));
-	for (size_t i = 0; i < forward->snat_count; i++) {
-		const struct conf_snat *snat = &forward->snats[i];
-
-		if (strcmp(snat->out, theirs->name) == 0)
-			continue;
-		for (size_t j = 0; j < forward->allow_count; j++) {
-			struct peer_pair pair = pair_of(theirs, &forward->allows[j]);
-
-			if (pair.far_opens && pair.near.addr.family == snat->from.addr.family)
-				add_pair(mirror,
-					 (struct peer_pair){snat->from, pair.near, true, false});
-		}
-	}
 }

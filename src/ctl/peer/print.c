@@ -102,6 +102,29 @@ void peer_note_devices(const struct peer_view *view, const struct peer_out *out)
 				  forward->snats[i].out);
 }
 
+/* Questions that only their own kind sends back, by routing what is inside them. */
+static void note_form(const struct peer_view *view, const struct peer_out *out)
+{
+	static const struct {
+		enum keepalive_form form;
+		const char *name, *system;
+	} forms[] = {
+		{KEEPALIVE_CISCO_CMD, "cisco-cmd", "cisco-ios"},
+		{KEEPALIVE_HUAWEI, "huawei", "huawei"},
+	};
+	const struct conf_tunnel *t = view->tunnel;
+
+	if (!t->keepalive_interval_ms || out->system->print == peer_for_gretel)
+		return;
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+		if (t->keepalive_form == forms[i].form &&
+		    strcmp(out->system->name, forms[i].system) != 0)
+			peer_note(out,
+				  "questions of the form %s are not sent back there: write "
+				  "keepalive-form = auto here",
+				  forms[i].name);
+}
+
 static void print_notes(const struct peer_view *view, const struct peer_out *out)
 {
 	const char *text = view->notes;
@@ -128,5 +151,6 @@ void peer_print(const struct peer_view *view, const struct peer_system *system, 
 	peer_say(&target, "Printed by \"gretel peer %s --for %s\".", view->tunnel->name,
 		 system->name);
 	print_notes(view, &target);
+	note_form(view, &target);
 	system->print(view, &target);
 }
