@@ -10,32 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/dial.h"
 #include "ctl/msg.h"
 
 #define REPLY_WAIT_MS 60000
 #define ARGS_MAX      (MSG_WORDS_MAX + 16)
-
-/* Connected to the daemon, or -errno. */
-static int connect_to(const char *run_dir)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", run_dir, MSG_SOCKET) >=
-	    (int)sizeof address.sun_path)
-		return -ENAMETOOLONG;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	int e = -errno;
-	close(fd);
-	/* A socket that nobody listens on is what a killed daemon leaves. */
-	return e == -ECONNREFUSED ? -ENOENT : e;
-}
 
 static int send_line(int fd, const char *text)
 {
@@ -102,7 +84,7 @@ static int talk(int fd, const json_t *request, bool until_gone, json_t **reply)
 
 int client_begin(const struct client *client, json_t *request)
 {
-	int fd = request ? connect_to(client->run_dir) : -ENOMEM;
+	int fd = request ? dial(client->run_dir, MSG_SOCKET) : -ENOMEM;
 	char *text = fd >= 0 ? json_dumps(request, JSON_COMPACT) : NULL;
 	int e = fd < 0 ? fd : text ? send_line(fd, text) : -EINVAL;
 	free(text);
@@ -114,7 +96,7 @@ int client_begin(const struct client *client, json_t *request)
 
 int client_ask(const struct client *client, json_t *request, bool until_gone, json_t **reply)
 {
-	int fd = request ? connect_to(client->run_dir) : -ENOMEM;
+	int fd = request ? dial(client->run_dir, MSG_SOCKET) : -ENOMEM;
 	int e = fd < 0 ? fd : talk(fd, request, until_gone, reply);
 	if (fd >= 0)
 		close(fd);

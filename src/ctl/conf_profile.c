@@ -19,27 +19,15 @@
 /* RFC 1918. */
 #define PRIVATE "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16"
 
+/* Both of its services have the same tunnels. */
+#define CLOUDFLARE                                                                       \
+	.fills = {{"ttl", "64"}, {"echo-reply", "return"}}, .mtu = 1476, .mtu_min = 576, \
+	.forbids = FORBIDS_OPTIONS,                                                      \
+	.inner = {{.family = IP_V4, .len = 31, .from = PRIVATE}, {.family = IP_V6, .len = 127}}
+
 static const struct conf_profile profiles[] = {
-	{
-		.name = "cloudflare-transit",
-		.who = "Cloudflare Magic Transit",
-		.fills = {{"ttl", "64"}, {"echo-reply", "return"}},
-		.mtu = 1476,
-		.mtu_min = 576,
-		.forbids = FORBIDS_OPTIONS,
-		.inner = {{.family = IP_V4, .len = 31, .from = PRIVATE},
-			  {.family = IP_V6, .len = 127}},
-	},
-	{
-		.name = "cloudflare-wan",
-		.who = "Cloudflare WAN",
-		.fills = {{"ttl", "64"}, {"echo-reply", "return"}},
-		.mtu = 1476,
-		.mtu_min = 576,
-		.forbids = FORBIDS_OPTIONS,
-		.inner = {{.family = IP_V4, .len = 31, .from = PRIVATE},
-			  {.family = IP_V6, .len = 127}},
-	},
+	{.name = "cloudflare-transit", .who = "Cloudflare Magic Transit", CLOUDFLARE},
+	{.name = "cloudflare-wan", .who = "Cloudflare WAN", CLOUDFLARE},
 	{
 		.name = "zscaler",
 		.who = "Zscaler Internet Access",

@@ -236,11 +236,7 @@ static int walk_link(void *arg, const struct nlmsghdr *answer)
 
 int gre_link_each(struct nl *nl, gre_link_each_fn each, void *arg)
 {
-	char buffer[NL_REQUEST_SIZE];
-	struct nlmsghdr *request =
-		nl_begin(buffer, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg), AF_UNSPEC);
 	struct walk walk = {each, arg};
 
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return nl_ask(nl, request, walk_link, &walk);
+	return link_dump(nl, walk_link, &walk);
 }

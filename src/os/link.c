@@ -93,16 +93,21 @@ static int walk_link(void *arg, const struct nlmsghdr *answer)
 	return walk->each(walk->arg, &link);
 }
 
-int link_each(struct nl *nl, link_each_fn each, void *arg)
+int link_dump(struct nl *nl, nl_each_fn each, void *arg)
 {
 	char buffer[NL_REQUEST_SIZE];
 	struct nlmsghdr *request =
 		nl_begin(buffer, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg), AF_UNSPEC);
+
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return nl_ask(nl, request, each, arg);
+}
+
+int link_each(struct nl *nl, link_each_fn each, void *arg)
+{
 	struct walk walk = {each, arg};
 
-	/* Statistics of thousands of links are most of a dump; nobody here reads them. */
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return nl_ask(nl, request, walk_link, &walk);
+	return link_dump(nl, walk_link, &walk);
 }
 
 static int keep(void *arg, const struct link_info *link)

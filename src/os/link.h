@@ -31,6 +31,10 @@ struct link_info {
 /* What a message of type RTM_NEWLINK or RTM_DELLINK says. */
 void link_decode(const struct nlmsghdr *message, struct link_info *out);
 
+/* Hands every message of a dump of links to `each`; without statistics, which for thousands of
+ * links are most of it. */
+int link_dump(struct nl *nl, nl_each_fn each, void *arg);
+
 typedef int (*link_each_fn)(void *arg, const struct link_info *link);
 /* All links of the namespace, one dump. A value below zero from `each` ends the walk. */
 int link_each(struct nl *nl, link_each_fn each, void *arg);

@@ -19,7 +19,7 @@ RETURNS = ("0.0.0.0/0 table 100", "::/0 table 100")
 
 
 def gretel(*words, check=True):
-    done = subprocess.run([PROGRAMS / "gretel", *words], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([PROGRAMS / "gretel", *words], capture_output=True, text=True, timeout=90,
                           stdin=subprocess.DEVNULL, env={**os.environ, "GRETEL_RUN_DIR": "/nonexistent"})
     assert not check or done.returncode == 0, done.stderr
     return done

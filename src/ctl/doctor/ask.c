@@ -8,31 +8,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/dial.h"
 #include "ctl/msg.h"
 
 /* The daemon answers in milliseconds, or after the reload that it is busy with. */
 #define ANSWER_WAIT_MS 3000
-
-static int connect_to(const char *run_dir)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", run_dir, MSG_SOCKET) >=
-	    (int)sizeof address.sun_path)
-		return -ENAMETOOLONG;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	int e = -errno;
-	close(fd);
-	/* A socket that nobody listens on is what a killed daemon leaves. */
-	return e == -ECONNREFUSED ? -ENOENT : e;
-}
 
 /* Reads until the first newline. */
 static int receive(int fd, FILE *text)
@@ -82,7 +64,7 @@ int ask_daemon(const char *run_dir, const char *verb, json_t **reply)
 {
 	struct stat st;
 	char line[128];
-	int fd = connect_to(run_dir);
+	int fd = dial(run_dir, MSG_SOCKET);
 
 	if (fd < 0)
 		return fd;
