@@ -53,24 +53,15 @@ struct settings {
 };
 
 static const struct option options[] = {
-	{"file", required_argument, NULL, 'c'},
-	{"run-dir", required_argument, NULL, 'r'},
-	{"foreground", no_argument, NULL, 'f'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"check", no_argument, NULL, 'C'},
-	{"plan", no_argument, NULL, 'P'},
-	{"config", no_argument, NULL, 'O'},
-	{"down", no_argument, NULL, 'D'},
-	{"add", no_argument, NULL, 'A'},
-	{"version", no_argument, NULL, 'V'},
-	{"doctor", no_argument, NULL, 'X'},
-	{"json", no_argument, NULL, 'J'},
-	{"host", required_argument, NULL, 'H'},
-	{"peer", required_argument, NULL, 'E'},
-	{"for", required_argument, NULL, 'F'},
-	{"import", no_argument, NULL, 'I'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
+	{"file", required_argument, NULL, 'c'}, {"run-dir", required_argument, NULL, 'r'},
+	{"foreground", no_argument, NULL, 'f'}, {"verbose", no_argument, NULL, 'v'},
+	{"check", no_argument, NULL, 'C'},	{"plan", no_argument, NULL, 'P'},
+	{"config", no_argument, NULL, 'O'},	{"down", no_argument, NULL, 'D'},
+	{"add", no_argument, NULL, 'A'},	{"version", no_argument, NULL, 'V'},
+	{"doctor", no_argument, NULL, 'X'},	{"json", no_argument, NULL, 'J'},
+	{"host", required_argument, NULL, 'H'}, {"peer", required_argument, NULL, 'E'},
+	{"for", required_argument, NULL, 'F'},	{"import", no_argument, NULL, 'I'},
+	{"help", no_argument, NULL, 'h'},	{0},
 };
 
 static const char usage[] =
@@ -215,7 +206,7 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 				  s->word_count ? s->words[0] : NULL, s->host, s->json,
 				  s->verbose || isatty(STDERR_FILENO), report);
 	case MODE_PEER:
-		return oneshot_peer(s->config, s->added, s->peer, s->peer_for, report);
+		return oneshot_peer(s->config, s->added, s->run_dir, s->peer, s->peer_for, report);
 	case MODE_IMPORT:
 		return import_run((const char *const *)s->words, (size_t)s->word_count, report);
 	case MODE_VERSION:

@@ -55,31 +55,6 @@ static int no_tunnel(const struct conf *conf, const char *tunnel, FILE *errors)
 	return EXIT_USAGE;
 }
 
-int oneshot_peer(const char *config, const char *added, const char *name, const char *system_name,
-		 const struct report *report)
-{
-	const struct peer_system *system = system_name ? peer_find_system(system_name) : NULL;
-	struct peer_view view;
-	struct conf *conf;
-	if (!system)
-		return no_system(system_name, report->errors);
-	if (conf_load(config, added, report->errors, &conf) != 0)
-		return EXIT_CONFIG;
-	const struct conf_tunnel *tunnel = conf_find_tunnel(conf, name);
-	int e = EXIT_OK;
-	if (!tunnel) {
-		e = no_tunnel(conf, name, report->errors);
-	} else if (peer_mirror(conf, tunnel, &view) != 0) {
-		fputs("out of memory: free some\n", report->errors);
-		e = EXIT_FAILED;
-	} else {
-		peer_print(&view, system, report->lines, report->errors);
-		peer_view_free(&view);
-	}
-	conf_free(conf);
-	return e;
-}
-
 /* A kernel to talk to and what was saved in the run directory. */
 static int open_both(const char *run_dir, struct kernel *kernel, struct state *state, FILE *errors)
 {
@@ -93,6 +68,69 @@ static int open_both(const char *run_dir, struct kernel *kernel, struct state *s
 		log_warn("%s/%s: %s: going on without what was saved there", run_dir, MSG_STATE,
 			 strerror(-e));
 	return 0;
+}
+
+static int print_peer(const struct conf *conf, const struct conf_tunnel *tunnel,
+		      const struct peer_system *system, const struct report *report)
+{
+	struct peer_view view;
+	if (peer_mirror(conf, tunnel, &view) != 0) {
+		fputs("out of memory: free some\n", report->errors);
+		return EXIT_FAILED;
+	}
+	peer_print(&view, system, report->lines, report->errors);
+	peer_view_free(&view);
+	return EXIT_OK;
+}
+
+/* The peer needs the addresses that are in effect here. */
+static int print_moving_peer(const struct conf *conf, size_t index,
+			     const struct peer_system *system, const char *run_dir,
+			     const struct report *report)
+{
+	struct kernel kernel;
+	struct state state;
+	struct pass pass;
+	int e = open_both(run_dir, &kernel, &state, report->errors);
+	if (e)
+		return e;
+	e = EXIT_FAILED;
+	if (pass_make(&kernel, conf, &state, NULL, report->errors, &pass) == 0) {
+		const struct conf_tunnel *tunnel = &pass.actual.conf->tunnels[index];
+		if (conf_has_ends(tunnel))
+			e = print_peer(pass.actual.conf, tunnel, system, report);
+		else
+			fprintf(report->errors,
+				"the outer addresses of %s are not known: %s: ask again when "
+				"\"gretel status\" shows them\n",
+				tunnel->name, pass.actual.ways[index].why);
+		pass_free(&pass);
+	}
+	state_free(&state);
+	kernel_close(&kernel);
+	return e;
+}
+
+int oneshot_peer(const char *config, const char *added, const char *run_dir, const char *name,
+		 const char *system_name, const struct report *report)
+{
+	const struct peer_system *system = system_name ? peer_find_system(system_name) : NULL;
+	struct conf *conf;
+	if (!system)
+		return no_system(system_name, report->errors);
+	if (conf_load(config, added, report->errors, &conf) != 0)
+		return EXIT_CONFIG;
+	const struct conf_tunnel *tunnel = conf_find_tunnel(conf, name);
+	int e;
+	if (!tunnel)
+		e = no_tunnel(conf, name, report->errors);
+	else if (conf_is_moving(tunnel))
+		e = print_moving_peer(conf, (size_t)(tunnel - conf->tunnels), system, run_dir,
+				      report);
+	else
+		e = print_peer(conf, tunnel, system, report);
+	conf_free(conf);
+	return e;
 }
 
 static int print_plan(const struct pass *pass, const struct report *report)

@@ -14,8 +14,8 @@ int oneshot_check(const char *config, const struct report *report);
 int oneshot_config(const char *config, const char *added, const struct report *report);
 /* Prints what the peer of a tunnel needs, in the words of its system; either name may be unknown,
  * and `system` NULL. */
-int oneshot_peer(const char *config, const char *added, const char *tunnel, const char *system,
-		 const struct report *report);
+int oneshot_peer(const char *config, const char *added, const char *run_dir, const char *tunnel,
+		 const char *system, const struct report *report);
 /* Prints the steps that would be made. EXIT_CHANGES when there are any. */
 int oneshot_plan(const char *config, const char *added, const char *run_dir,
 		 const struct report *report);

@@ -154,3 +154,18 @@ def test_events(scene, make):
     while seen[-1]["event"] != "local" or seen[-1]["new"] != NEW[4]:
         seen.append(json.loads(monitor.stdout.readline()))
     assert seen[-1]["tunnel"] == NAME
+
+
+def test_peer_and_doctor(scene, make):
+    """Both speak of the address that is in effect, and of what is missing."""
+    site = make(moving_text(**{"on-up": "true", "on-down": "true"}))
+    site.up()
+    done = site.gretel("peer", NAME, "--for", "gretel")
+    assert f"remote = {UNDERLAY[4][A]}\n" in done.stdout and "on-up" not in done.stdout
+    assert f"local is {UNDERLAY[4][A]} now" in site.gretel("--json", "doctor", check=False).stdout
+    scene.router[A].ip(f"address del {UNDERLAY[4][A]}/24 dev bond0")
+    wait_for(lambda: site.tunnel()["state"] == "waiting", 5)
+    done = site.gretel("peer", NAME, "--for", "gretel", check=False)
+    assert done.returncode == 1 and "are not known: bond0 has no IPv4 address yet" in done.stderr
+    first = site.gretel("doctor", check=False).stdout.splitlines()[0]
+    assert "bond0 has no IPv4 address yet" in first and "ip address show dev bond0" in first

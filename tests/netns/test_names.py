@@ -274,3 +274,15 @@ def test_all_else_is_there_before_the_name(server, site):
     assert site.gretel("up", check=False).returncode == 1
     routes = [route for route in site.namespace.ip_json("route") if route["dst"] == LAN[4][B]]
     assert routes and routes[0]["dev"] == NAME and "linkdown" in routes[0]["flags"]
+
+
+def test_show_and_doctor(server, site):
+    server.set(PEER, UNDERLAY[4][B])
+    site.up()
+    assert f"remote {UNDERLAY[4][B]} " in site.gretel("show").stdout
+    server.code = SERVER_FAILURE
+    site.edit(PEER, "other.example.org")
+    site.gretel("reload", check=False)
+    first = site.gretel("doctor", check=False).stdout.splitlines()[0]
+    assert "other.example.org cannot be looked up: Could not contact DNS servers" in first
+    assert "remote any " in site.gretel("show").stdout

@@ -10,7 +10,7 @@ void check_local_address(struct doctor *d)
 {
 	char local[ADDR_TEXT_SIZE], place[DOCTOR_PLACE_SIZE];
 
-	if (!d->way)
+	if (!d->way || d->way->why[0])
 		return;
 	addr_format(&d->tunnel->local, local);
 	if (!d->way->local_missing) {
@@ -29,7 +29,7 @@ void check_no_route(struct doctor *d)
 	char remote[ADDR_TEXT_SIZE], gateway[ADDR_TEXT_SIZE] = "";
 	const struct link_info *link;
 
-	if (!d->way)
+	if (!d->way || d->way->why[0])
 		return;
 	addr_format(&d->tunnel->remote, remote);
 	if (d->way->error) {

@@ -11,6 +11,8 @@
 #define DOCTOR_CHECKS(X)                                                                          \
 	X(daemon, "daemon", SITE, CHECK_PLAIN,                                                    \
 	  "no daemon answers, or it does not serve this namespace")                               \
+	X(ends, "ends", SITE, CHECK_PLAIN,                                                        \
+	  "an outer address is not known: of a name, or of a device")                             \
 	X(local_address, "local-address", UNDERLAY, CHECK_PLAIN,                                  \
 	  "the local address is not on this host")                                                \
 	X(no_route, "no-route", UNDERLAY, CHECK_PLAIN, "no route leads to the peer")              \

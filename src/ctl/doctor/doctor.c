@@ -234,6 +234,9 @@ static void set_kernel(struct doctor *d)
 	if (!host->pass_made)
 		return;
 	d->actual = &host->pass.actual;
+	/* With the addresses that are in effect where the file has a name or a device. */
+	d->conf = d->actual->conf;
+	d->tunnel = &d->conf->tunnels[d->index];
 	d->way = &d->actual->ways[d->index];
 	d->site = &host->pass.site.tunnels[d->index];
 	d->link = actual_link(d->actual, d->tunnel->name);

@@ -244,6 +244,7 @@ static void mirror_tunnel(struct mirror *mirror)
 {
 	const struct conf_tunnel *ours = mirror->tunnel;
 	struct conf_tunnel *t = mirror->theirs;
+	char text[ADDR_TEXT_SIZE];
 
 	*t = *ours;
 	t->at = (struct conf_place){0};
@@ -253,8 +254,17 @@ static void mirror_tunnel(struct mirror *mirror)
 	t->address_count = 0;
 	t->routes = NULL;
 	t->route_count = 0;
+	/* In effect now; where ours are looked up is no business of theirs. */
 	t->local = ours->remote;
 	t->remote = ours->local;
+	t->remote_name = NULL;
+	t->local_device[0] = '\0';
+	t->on_up = t->on_down = NULL;
+	if (ours->local_device[0])
+		mirror_note(mirror,
+			    "our address %s is that of %s now and may change: a DNS name for it "
+			    "would follow",
+			    addr_format(&ours->local, text), ours->local_device);
 	t->ikey = ours->okey;
 	t->okey = ours->ikey;
 	t->checksum = mirror_checksum(ours->checksum);
