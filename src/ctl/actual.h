@@ -42,6 +42,9 @@ struct actual_way {
 	int error;		   /* 0, or why there is no way: -errno of route_find() */
 	bool local_missing;	   /* the tunnel's local address is no address of this host */
 	struct route_way way;
+	/* What it would be without routes and tunnels of ours. */
+	int beneath_error;
+	struct route_way beneath;
 	uint32_t path_mtu; /* octets; 0: not known */
 };
 

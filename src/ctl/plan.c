@@ -208,7 +208,8 @@ static void plan_forward_on(struct planner *planner)
 
 		if (!planner->site->switches[i] || strcmp(planner->actual->switches[i], "0") != 0)
 			continue;
-		step = plan_step(planner, STEP_FORWARD_ON, "", i >= SWITCH_HASH4 ? "set %s = 1" : "turn on %s", switch_names[i]);
+		step = plan_step(planner, STEP_FORWARD_ON, "",
+				 i >= SWITCH_HASH4 ? "set %s = 1" : "turn on %s", switch_names[i]);
 		if (step) {
 			step->forward.which = (enum state_switch)i;
 			step->forward.values = &planner->actual->around[i];
@@ -371,10 +372,15 @@ static void plan_ups(struct planner *planner)
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,	 plan_check_recursion, plan_rules_set,	     plan_forward_on,
-		plan_route_dels, plan_address_dels,    plan_tunnel_dels,     plan_tunnels,
-		plan_mtus,	 plan_masters,	       plan_settings,	     plan_address_adds,
-		plan_ups,	 plan_route_adds,      plan_forward_restore, plan_rules_del,
+		plan_check,	      plan_check_recursion,
+		plan_rules_set,	      plan_forward_on,
+		plan_pin_sets,	      plan_route_dels,
+		plan_address_dels,    plan_tunnel_dels,
+		plan_tunnels,	      plan_mtus,
+		plan_masters,	      plan_settings,
+		plan_address_adds,    plan_ups,
+		plan_route_adds,      plan_pin_dels,
+		plan_forward_restore, plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};
 
@@ -384,6 +390,7 @@ int plan_make(const struct site *site, const struct actual *actual, struct plan 
 		phases[i](&planner);
 	free(planner.wanted);
 	free(planner.by_site);
+	free(planner.pins);
 	if (planner.err)
 		plan_free(out);
 	return planner.err;

@@ -19,13 +19,21 @@ struct wanted {
 	enum fate fate;
 };
 
+/* The way to a peer, held fast. */
+struct pin {
+	const struct conf_tunnel *tunnel; /* the first with that peer */
+	struct route_info route;
+};
+
 struct planner {
 	const struct site *site;
 	const struct actual *actual;
 	struct plan *plan;
 	struct wanted *wanted;	 /* by name */
 	struct wanted **by_site; /* the same in the site's order */
-	int err;		 /* the first failure; later steps are not added */
+	struct pin *pins;	 /* by place */
+	size_t pin_count;
+	int err; /* the first failure; later steps are not added */
 };
 
 /* Adds a step and returns it, or NULL (planner->err). `object` is a tunnel's name or "". */
@@ -48,6 +56,8 @@ void plan_check_recursion(struct planner *planner);
 /* Steps, one function for each phase. */
 void plan_address_dels(struct planner *planner);
 void plan_address_adds(struct planner *planner);
+void plan_pin_sets(struct planner *planner);
+void plan_pin_dels(struct planner *planner);
 void plan_route_dels(struct planner *planner);
 void plan_route_adds(struct planner *planner);
 
@@ -55,6 +65,14 @@ void plan_route_adds(struct planner *planner);
 unsigned plan_settings_now(const struct planner *planner, const struct link_info *link);
 unsigned plan_settings_of_new(const struct planner *planner, const struct site_tunnel *tunnel);
 void plan_settings(struct planner *planner);
+
+/* plan_pins.c: wants the way beneath to the tunnel's peer pinned, once for each peer after
+ * plan_sort_pins(). Returns 0 or -ENOMEM. */
+int plan_pin(struct planner *planner, const struct conf_tunnel *tunnel,
+	     const struct actual_way *way);
+void plan_sort_pins(struct planner *planner);
+/* Whether a route with our number looks like one. */
+bool plan_is_pin(const struct planner *planner, const struct route_info *route);
 
 /* With the last IPv4 address of a link the kernel takes its IPv4 routes away. */
 bool plan_loses_ipv4(const struct planner *planner, const struct link_info *link);

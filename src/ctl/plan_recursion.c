@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A tunnel whose outer packets are routed into a tunnel of ours swallows itself. The kernel told
- * which route leads to each peer now; here the routes that the site will add are laid over that:
+ * A tunnel whose outer packets are routed into a tunnel of ours swallows itself. It is known which
+ * route leads to each peer without us; here the routes that the site will add are laid over that:
  * in the same table the longer prefix wins, then the lower metric.
+ *
+ * Where a route covers the peer of the very tunnel that it leads into, it is one for everything,
+ * and the ways to all peers under it are pinned. A route that covers only the peer of another
+ * tunnel may mean that that peer lives behind the first: which way its packets shall take has to be
+ * said.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -18,6 +23,7 @@ struct capture {
 	uint32_t table, metric;
 	const struct conf_tunnel *tunnel;
 	struct conf_place at;
+	bool by_address;
 };
 
 struct captures {
@@ -63,6 +69,7 @@ static struct capture of_address(const struct conf_tunnel *tunnel,
 		.metric = to.addr.family == IP_V6 ? 256 : 0,
 		.tunnel = tunnel,
 		.at = address->at,
+		.by_address = true,
 	};
 }
 
@@ -83,7 +90,7 @@ static int collect(const struct site *site, struct captures *out)
 		for (size_t j = 0; j < route->hop_count; j++)
 			add(out, &(struct capture){route->route.to, route->route.table,
 						   route->route.metric, route->hops[j].tunnel->conf,
-						   route->at});
+						   route->at, false});
 	}
 	for (size_t i = 0; i < site->tunnel_count; i++) {
 		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
@@ -165,41 +172,67 @@ static void refuse(struct planner *planner, const struct conf_tunnel *tunnel,
 		    addr_format(&tunnel->remote, remote), cure);
 }
 
-/* The way leads into a tunnel of ours already. */
-static void check_inside(struct planner *planner, const struct conf_tunnel *tunnel,
-			 const struct route_way *way, const struct capture *capture)
+/* A route that somebody else made leads into a tunnel of ours already. */
+static bool is_led_astray(const struct planner *planner, const struct actual_way *way)
 {
-	const struct link_info *link = actual_link_at(planner->actual, way->oif);
+	const struct link_info *link =
+		way->error ? NULL : actual_link_at(planner->actual, way->way.oif);
+
+	/* Routes of ours, and those that addresses bring, change with this plan. */
+	return link && actual_is_ours(planner->actual, link) && way->way.protocol != OS_PROTOCOL &&
+	       way->way.protocol != RTPROT_KERNEL;
+}
+
+static void refuse_astray(struct planner *planner, const struct conf_tunnel *tunnel,
+			  const struct actual_way *way)
+{
+	const struct link_info *link = actual_link_at(planner->actual, way->way.oif);
 	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
 
-	if (capture) {
-		refuse(planner, tunnel, capture, NULL);
-	} else if (way->protocol != OS_PROTOCOL && way->protocol != RTPROT_KERNEL) {
-		write_cure(planner, &tunnel->remote, NULL, cure, sizeof(cure));
-		plan_refuse(planner, tunnel->at,
-			    "the route %s, which gretel did not make, leads the outer packets of "
-			    "%s to %s into the tunnel %s: delete it, or give the peer a way of its "
-			    "own (%s)",
-			    prefix_format(&way->match, prefix), tunnel->name,
-			    addr_format(&tunnel->remote, remote), link->name, cure);
-	}
-	/* Else it is a route of ours that this plan takes away. */
+	write_cure(planner, &tunnel->remote, way->beneath_error ? NULL : &way->beneath, cure,
+		   sizeof(cure));
+	plan_refuse(planner, tunnel->at,
+		    "the route %s, which gretel did not make, leads the outer packets of %s to %s "
+		    "into the tunnel %s: delete it, or give the peer a way of its own (%s)",
+		    prefix_format(&way->way.match, prefix), tunnel->name,
+		    addr_format(&tunnel->remote, remote), link->name, cure);
+}
+
+/* The route that will take the packets to the peer away from the way beneath; NULL: none will. */
+static const struct capture *find_capture(const struct captures *captures,
+					  const struct conf_tunnel *tunnel,
+					  const struct actual_way *way)
+{
+	const struct route_way *beneath = &way->beneath;
+	/* The table `default` is asked after the main one, so nothing there stands against a route.
+	 */
+	bool open = way->beneath_error || beneath->table == RT_TABLE_DEFAULT;
+	const struct capture *capture =
+		find_longest(captures, &tunnel->remote, open ? ROUTE_TABLE_MAIN : beneath->table);
+
+	if (!capture || open || capture->to.len > beneath->match.len)
+		return capture;
+	return capture->to.len == beneath->match.len && capture->metric <= beneath->metric ? capture
+											   : NULL;
+}
+
+static bool can_pin(const struct capture *capture)
+{
+	return !capture->by_address && capture->table == ROUTE_TABLE_MAIN &&
+	       prefix_contains(&capture->to, &capture->tunnel->remote);
 }
 
 static void check_tunnel(struct planner *planner, const struct captures *captures,
-			 const struct conf_tunnel *tunnel, const struct actual_way *actual_way)
+			 const struct conf_tunnel *tunnel, const struct actual_way *way)
 {
-	const struct route_way *way = &actual_way->way;
-	bool unknown = actual_way->error != 0;
-	const struct capture *capture =
-		find_longest(captures, &tunnel->remote, unknown ? ROUTE_TABLE_MAIN : way->table);
-	const struct link_info *link = unknown ? NULL : actual_link_at(planner->actual, way->oif);
+	const struct capture *capture = find_capture(captures, tunnel, way);
 
-	if (link && actual_is_ours(planner->actual, link))
-		check_inside(planner, tunnel, way, capture);
-	else if (capture && (unknown || capture->to.len > way->match.len ||
-			     (capture->to.len == way->match.len && capture->metric <= way->metric)))
-		refuse(planner, tunnel, capture, unknown ? NULL : way);
+	if (is_led_astray(planner, way))
+		refuse_astray(planner, tunnel, way);
+	else if (capture && can_pin(capture))
+		planner->err = plan_pin(planner, tunnel, way);
+	else if (capture)
+		refuse(planner, tunnel, capture, way->beneath_error ? NULL : &way->beneath);
 }
 
 void plan_check_recursion(struct planner *planner)
@@ -216,4 +249,5 @@ void plan_check_recursion(struct planner *planner)
 			check_tunnel(planner, &captures, tunnel, &planner->actual->ways[i]);
 	}
 	free(captures.items);
+	plan_sort_pins(planner);
 }

@@ -169,6 +169,8 @@ static void plan_route_del(struct planner *planner, const struct route_info *rou
 	struct hops hops = {.count = 0};
 	struct fates fates;
 
+	if (!wanted && plan_is_pin(planner, route))
+		return;
 	if (wanted)
 		hops = hops_wanted(wanted);
 	fates = judge(planner, route, &hops);

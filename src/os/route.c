@@ -355,6 +355,7 @@ int route_ask(struct nl *nl, const struct route_question *question, struct route
 		.gateway = path.route.gateway,
 		.src = question->from.family != IP_NONE ? question->from : path.route.src,
 		.mtu = path.route.mtu,
+		.route_mtu = match.route.mtu,
 	};
 	return 0;
 }

@@ -73,6 +73,7 @@ struct route_way {
 	struct ip_addr gateway; /* family IP_NONE when on link */
 	struct ip_addr src;	/* the address that the kernel would send from */
 	uint32_t mtu;		/* path MTU: of the route, or learnt; 0: that of the device */
+	uint32_t route_mtu;	/* the route's own; 0: none */
 };
 
 /* A packet whose way is asked for; what is zero (family IP_NONE) is not told. With `iif` it is a

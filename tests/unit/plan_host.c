@@ -88,6 +88,8 @@ void host_ways(struct host *host, const struct conf *conf)
 				.gateway = net("172.19.1.254").addr},
 			.path_mtu = 1500,
 		};
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		host->ways[i].beneath = host->ways[i].way;
 }
 
 void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t index)

@@ -58,6 +58,40 @@ static void theirs(struct host *host)
 								       .type = RTN_UNICAST};
 }
 
+/* What a pin of the way to the peer leaves behind. */
+static void pinned(struct host *host)
+{
+	host->ways[0].way.match = net("172.19.1.2/32");
+	host->ways[0].way.protocol = OS_PROTOCOL;
+	host->routes[host->actual.route_count++] =
+		(struct route_info){.to = net("172.19.1.2/32"),
+				    .table = 254,
+				    .oif = UNDERLAY,
+				    .gateway = net("172.19.1.254").addr,
+				    .protocol = OS_PROTOCOL,
+				    .type = RTN_UNICAST};
+}
+static void gateway_moved(struct host *host)
+{
+	pinned(host);
+	host->ways[0].beneath.gateway = net("172.19.1.253").addr;
+	host->ways[0].beneath.route_mtu = 1400;
+}
+static void gateway_gone(struct host *host)
+{
+	pinned(host);
+	host->ways[0].beneath_error = -ENETUNREACH;
+}
+static void pin_gone(struct host *host)
+{
+	host->ways[0].way.oif = FIRST_TUNNEL;
+	host->ways[0].way.protocol = OS_PROTOCOL;
+}
+static void on_link(struct host *host)
+{
+	host->ways[0].beneath.gateway = (struct ip_addr){0};
+}
+
 /* The first file is in place, `change` happens, the second is wanted. */
 static const struct {
 	const char *first;
@@ -126,7 +160,35 @@ static const struct {
 	/* 21 */ {A TO, by_gateway, A TO, "change route 20.0.0.0/8 over A"},
 	/* 22: our number on a route that nobody wants */
 	{A TO, theirs, A TO, "delete route 20.9.0.0/16 over eth0"},
-	/* 23: down */
+	/* 23: the tunnel carries everything: its peer is pinned first */
+	{A, none, A "route = 0.0.0.0/0\n",
+	 "pin the way to 172.19.1.2, the peer of A: via 172.19.1.254 dev eth0; "
+	 "add route 0.0.0.0/0 over A"},
+	/* 24 */ {A "route = 0.0.0.0/0\n", pinned, A "route = 0.0.0.0/0\n", ""},
+	/* 25 */
+	{A "route = 0.0.0.0/0\n", gateway_moved, A "route = 0.0.0.0/0\n",
+	 "change the way to 172.19.1.2, the peer of A: via 172.19.1.253 dev eth0"},
+	/* 26 */
+	{A "route = 0.0.0.0/0\n", gateway_gone, A "route = 0.0.0.0/0\n",
+	 "change the way to 172.19.1.2, the peer of A: unreachable"},
+	/* 27: somebody deleted it, and the packets go round */
+	{A "route = 0.0.0.0/1\nroute = 128.0.0.0/1\n", pin_gone,
+	 A "route = 0.0.0.0/1\nroute = 128.0.0.0/1\n",
+	 "pin the way to 172.19.1.2, the peer of A: via 172.19.1.254 dev eth0"},
+	/* 28 */
+	{A "route = 0.0.0.0/0\n", on_link, A "route = 0.0.0.0/0\n",
+	 "pin the way to 172.19.1.2, the peer of A: dev eth0"},
+	/* 29: one peer, one pin; a backup's route covers the peers as well */
+	{A "route = 0.0.0.0/0\n" B, pinned, A "route = 0.0.0.0/0\n" B "backup-of = A\n",
+	 "add route 0.0.0.0/0 over B metric 1000"},
+	/* 30: and it goes when nothing covers the peer any more, and last of all */
+	{A "route = 0.0.0.0/0\n", pinned, A,
+	 "delete route 0.0.0.0/0 over A; unpin the way to 172.19.1.2: via 172.19.1.254 dev eth0"},
+	/* 31 */
+	{A "route = 0.0.0.0/0\n", pinned, NULL,
+	 "delete route 0.0.0.0/0 over A; delete A; "
+	 "unpin the way to 172.19.1.2: via 172.19.1.254 dev eth0"},
+	/* 32: down */
 	{A G TO B G TO, none, NULL,
 	 "delete route 20.0.0.0/8 over A and B; delete A; delete B; "
 	 "restore net.ipv4.fib_multipath_hash_policy = 0"},
