@@ -354,7 +354,7 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	if (!err && conf && (what = "looking up the ways to the peers"))
 		err = actual_read_ways(&kernel->route, conf, out);
 	if (!err && conf)
-		err = actual_read_beneath(&kernel->route, conf, out);
+		err = actual_read_beneath(&kernel->route, out);
 	drop_alien_addresses(out);
 	if (!err && (what = "reading routes"))
 		err = read_routes(&kernel->route, out);

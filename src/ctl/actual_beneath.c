@@ -123,8 +123,9 @@ static int read_family(struct nl *nl, uint8_t family, struct search *search)
 	return err;
 }
 
-int actual_read_beneath(struct nl *nl, const struct conf *conf, struct actual *actual)
+int actual_read_beneath(struct nl *nl, struct actual *actual)
 {
+	const struct conf *conf = actual->conf;
 	struct search search = {
 		.actual = actual,
 		.seekers = calloc(conf->tunnel_count + 1, sizeof(struct seeker)),
@@ -139,8 +140,9 @@ int actual_read_beneath(struct nl *nl, const struct conf *conf, struct actual *a
 
 		way->beneath = way->way;
 		way->beneath_error = way->error;
-		if (!way->error && way->way.protocol != OS_PROTOCOL &&
-		    !is_ours_at(actual, way->way.oif))
+		if (!conf_has_ends(&conf->tunnels[i]) ||
+		    (!way->error && way->way.protocol != OS_PROTOCOL &&
+		     !is_ours_at(actual, way->way.oif)))
 			continue;
 		search.seekers[search.count++] = (struct seeker){conf->tunnels[i].remote, way};
 		families[conf->tunnels[i].remote.family == IP_V6] = true;

@@ -9,7 +9,7 @@
 int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actual);
 
 /* What the ways would be without us; the ways have been read. */
-int actual_read_beneath(struct nl *nl, const struct conf *conf, struct actual *actual);
+int actual_read_beneath(struct nl *nl, struct actual *actual);
 
 /* Reads the settings of our links; links and lane have been read. */
 int actual_read_settings(struct nl *nl, struct actual *actual);

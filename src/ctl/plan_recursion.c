@@ -218,7 +218,10 @@ static const struct capture *find_capture(const struct captures *captures,
 
 static bool can_pin(const struct capture *capture)
 {
-	return !capture->by_address && capture->table == ROUTE_TABLE_MAIN &&
+	if (capture->by_address || capture->table != ROUTE_TABLE_MAIN)
+		return false;
+	/* One whose peer is not known yet is not judged. */
+	return !conf_has_ends(capture->tunnel) ||
 	       prefix_contains(&capture->to, &capture->tunnel->remote);
 }
 
