@@ -26,6 +26,7 @@ struct import_tunnel {
 	const char *source; /* where it was read, for a comment; owned by the import */
 	struct gre_link gre;
 	char bind[IFNAMSIZ];   /* "": any device */
+	bool follows_bind;     /* `local` is the address that `bind` has, whichever it is */
 	char bridge[IFNAMSIZ]; /* "": in none */
 	bool mtu_auto;	       /* gre.link.mtu is what our `mtu = auto` is as well, or unknown */
 	struct address_info *addresses;

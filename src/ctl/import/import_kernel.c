@@ -114,7 +114,7 @@ static int take_route(void *arg, const struct link_route *found)
 	prefix_format(&route.to, text);
 	if (found->shared) {
 		import_note(import, &tunnel->notes,
-			    "the route to %s has several next hops or is shared: write it by hand",
+			    "the route to %s has several next hops: see group in gretel.conf(5)",
 			    text);
 		return 0;
 	}
@@ -180,11 +180,12 @@ void import_fill_local(struct import *import, struct nl *nl, struct import_tunne
 	mtu = underlay_mtu(nl, &way);
 	if (gre->link.mtu && mtu && import_mtu_is_auto(gre, mtu))
 		tunnel->mtu_auto = true;
-	if (gre->local.family != IP_NONE || way.src.family == IP_NONE)
+	if (gre->local.family != IP_NONE || way.src.family == IP_NONE ||
+	    (tunnel->follows_bind && tunnel->bind[0]))
 		return;
 	gre->local = way.src;
 	import_note(import, &tunnel->notes,
-		    "local was any: %s is the address that this machine sends from to the remote",
+		    "local was open: %s is the address that this machine sends from to the remote",
 		    addr_format(&gre->local, text));
 }
 

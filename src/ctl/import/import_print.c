@@ -106,7 +106,10 @@ static void print_tunnel(const struct import_tunnel *tunnel, FILE *out)
 	fprintf(out, "[tunnel %s]\n", gre->link.name);
 	if (is_tap(gre))
 		fprintf(out, "mode = gretap\n");
-	print_end("local", &gre->local, out);
+	if (tunnel->follows_bind && tunnel->bind[0])
+		fprintf(out, "local = address-of %s\n", tunnel->bind);
+	else
+		print_end("local", &gre->local, out);
 	print_end("remote", &gre->remote, out);
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);
@@ -164,7 +167,10 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 		return "its GRE is inside UDP (FOU or GUE): the peer would have to take plain GRE";
 	if (gre->remote.family == IP_NONE)
 		return "it has no remote: a tunnel of ours has one peer; write one tunnel for each";
-	if (gre->local.family == IP_NONE)
+	if (gre->local.family == IP_NONE && tunnel->follows_bind && !tunnel->bind[0])
+		return "its address is that of a device that is not named: write local = "
+		       "address-of DEVICE";
+	if (gre->local.family == IP_NONE && !tunnel->follows_bind)
 		return "it has no local, and there is no way to the remote that would tell one";
 	return NULL;
 }

@@ -117,9 +117,7 @@ static void on_local(struct reader *reader, const struct unit_entry *entry)
 		return;
 	}
 	reader->tunnel->gre.local = (struct ip_addr){0};
-	import_note(reader->import, &reader->tunnel->notes,
-		    "Local=%s is an address that changes; what is written here is that of today",
-		    entry->value);
+	reader->tunnel->follows_bind = true;
 }
 
 static void on_remote(struct reader *reader, const struct unit_entry *entry)
