@@ -24,8 +24,8 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_MTU] = "mtu",
 		[STEP_MASTER] = "master",
 		[STEP_SETTINGS] = "settings",
-		[STEP_ADDRESS_ADD] = "address-add",
 		[STEP_UP] = "up",
+		[STEP_ADDRESS_ADD] = "address-add",
 		[STEP_ROUTE_ADD] = "route-add",
 		[STEP_ROUTE_CHANGE] = "route-change",
 		[STEP_FORWARD_RESTORE] = "forward-restore",
@@ -369,18 +369,18 @@ static void plan_ups(struct planner *planner)
 	}
 }
 
+/* Addresses come to interfaces that are up: what an IPv6 address brings along, the route to its
+ * peer, the kernel adds a moment later, and not at all when the interface is down at that moment.
+ */
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,	      plan_check_recursion,
-		plan_rules_set,	      plan_forward_on,
-		plan_pin_sets,	      plan_route_dels,
-		plan_address_dels,    plan_tunnel_dels,
-		plan_tunnels,	      plan_mtus,
-		plan_masters,	      plan_settings,
-		plan_address_adds,    plan_ups,
-		plan_route_adds,      plan_pin_dels,
-		plan_forward_restore, plan_rules_del,
+		plan_check,	   plan_check_recursion, plan_rules_set,
+		plan_forward_on,   plan_pin_sets,	 plan_route_dels,
+		plan_address_dels, plan_tunnel_dels,	 plan_tunnels,
+		plan_mtus,	   plan_masters,	 plan_settings,
+		plan_ups,	   plan_address_adds,	 plan_route_adds,
+		plan_pin_dels,	   plan_forward_restore, plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};
 

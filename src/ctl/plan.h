@@ -29,8 +29,8 @@ enum step_kind {
 	STEP_MTU,
 	STEP_MASTER,
 	STEP_SETTINGS,
-	STEP_ADDRESS_ADD,
 	STEP_UP,
+	STEP_ADDRESS_ADD, /* behind UP: see plan_make() */
 	STEP_ROUTE_ADD,
 	STEP_ROUTE_CHANGE,    /* in one stroke; before TUNNEL_DEL when a hop of several goes */
 	STEP_FORWARD_RESTORE, /* last, with STEP_RULES_DEL, where nothing is wanted any more */

@@ -68,7 +68,12 @@ class Answer:
         self.found = [one["check"] for one in findings if one["verdict"] != "healthy"]
 
     def __str__(self):
-        return f"exit {self.exit}: {self.line}\n{self.text}{self.errors}"
+        """The first line, then what each check saw; short enough to be read in a log."""
+        tunnels = self.json.get("tunnels") or [{}]
+        seen = [f"  {one['verdict']:9}{one['check']:16} {one['outcome'][:8]:9}{one['evidence'] or ''}"
+                for one in tunnels[0].get("checks", [])]
+        others = [f"  {one['verdict']}: {one['check']}: {one['cause']}" for one in tunnels[0].get("findings", [])]
+        return "\n".join([f"exit {self.exit}: {self.line}", *others, *seen, self.errors])
 
 
 class Clinic:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
-    soak.py [transfer] [kill] [fuzz] [start] [memory]     all of them by default
+    soak.py [transfer] [kill] [doctor] [fuzz] [start] [memory]     all of them by default
 
 GRETEL_SOAK_MINUTES (10) is the length of the transfer and of each fuzz target, GRETEL_KILL_POINTS
 (500) the number of SIGKILLs.
@@ -69,6 +69,14 @@ def kill(_):
     return say(done.returncode == 0, f"kill: {KILLS} SIGKILLs at random points of up, reload and down")
 
 
+def doctor(_):
+    """A hundred examinations where nothing is wrong, in each condition: no false alarm."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "3600",
+         str(ROOT / "tests/netns/test_doctor_healthy.py")], env={**os.environ, "GRETEL_DOCTOR_RUNS": "100"})
+    return say(done.returncode == 0, "doctor: 100 examinations each while hosts talk, under load, after reloads")
+
+
 def fuzz(_):
     done = subprocess.run([sys.executable, ROOT / "tests/run_all.py", "--only", "build-fuzz,fuzz",
                            "--fuzz-seconds", str(int(MINUTES * 60))])
@@ -96,7 +104,7 @@ def memory(directory):
                f"{each / KIB:.1f} KiB for each further one of 1000 (allowed: 64)")
 
 
-PARTS = {"start": start, "memory": memory, "transfer": transfer, "kill": kill, "fuzz": fuzz}
+PARTS = {"start": start, "memory": memory, "transfer": transfer, "kill": kill, "doctor": doctor, "fuzz": fuzz}
 
 
 def main():

@@ -4,7 +4,7 @@ import socket
 import struct
 
 from flow import Sink, Stream, numbers_complete, tcp_transfer, udp
-from gretel import NAME, Site, both_up, ping, section
+from gretel import NAME, Site, both_up, ping, section, tunnel
 from net import veth, wait_for
 from scapy.all import IP, Dot1Q, Ether
 from scene import A, B, TUNNEL, UNDERLAY, other
@@ -177,3 +177,15 @@ def test_bound_to_a_device(host, tmp_path):
                        address=f"10.9.9.{end}/30")
         Site(namespace, tmp_path / namespace.label, text).up()
     ping(one, "10.9.9.2")
+
+
+def test_the_way_to_the_peer_is_there(scene, tmp_path):
+    """The kernel adds the route to the peer of an IPv6 address behind the address, and once it forgot
+    every fifth."""
+    router = scene.router[A]
+    site = Site(router, tmp_path, tunnel(A))
+    for _ in range(12):
+        site.up()
+        wait_for(lambda: f"{TUNNEL[6][B]} dev {NAME}" in router.run(["ip", "-6", "route"]).stdout, 2,
+                 lambda: router.run(["ip", "-6", "route"]).stdout)
+        site.down()

@@ -173,7 +173,7 @@ static const struct {
 	/* 8 */ {A, new_daemon, A, "tunnel-adopt A"},
 	/* 9 */
 	{A, link_gone, A,
-	 "tunnel-create A; mtu A; address-add A; up A; route-add A; "
+	 "tunnel-create A; mtu A; up A; address-add A; route-add A; "
 	 "route-add A"},
 	/* 10 */ {A, link_down, A, "up A; route-add A; route-add A"},
 	/* 11 */ {A, wrong_mtu, A, "mtu A"},
@@ -198,7 +198,7 @@ static const struct {
 	/* 27 */
 	{A, is_tap, A,
 	 "route-del A; route-del A; address-del A; tunnel-del A; tunnel-create A; mtu A; "
-	 "address-add A; up A; route-add A; route-add A"},
+	 "up A; address-add A; route-add A; route-add A"},
 	/* 28: a route moves from one tunnel to the other */
 	{A B, none,
 	 "[tunnel A]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nkey = 1\n"
@@ -250,12 +250,12 @@ static void first_up(void **unused)
 	host_plan(&host, A F, &planned);
 	assert_string_equal(planned.steps,
 			    "rules-set; forward-on; forward-on; tunnel-create A; mtu A; "
-			    "address-add A; up A; route-add A; route-add A");
+			    "up A; address-add A; route-add A; route-add A");
 	assert_string_equal(planned.plan.steps[1].text, "turn on net.ipv4.ip_forward");
 	assert_string_equal(planned.plan.steps[3].text,
 			    "create A: gre local 172.19.1.1 remote 172.19.1.2 key 1");
 	assert_string_equal(planned.plan.steps[4].text, "set the MTU of A to 1472");
-	assert_string_equal(planned.plan.steps[5].text,
+	assert_string_equal(planned.plan.steps[6].text,
 			    "add address 192.168.8.1 peer 192.168.8.11 to A");
 	assert_string_equal(planned.plan.steps[7].text, "add route 20.10.1.0/24 over A");
 	planned_drop(&planned);
