@@ -158,6 +158,9 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "keepalive", keepalive_json(&k, &c));
 	json_object_set_new(object, "rx_restarts", json_integer((json_int_t)c.rx_restarts));
 	json_object_set_new(object, "last_rx_ms", age_json(c.last_rx_ns));
+	json_object_set_new(object, "last_rx_flags", json_integer((json_int_t)c.last_rx_gre >> 16));
+	json_object_set_new(object, "last_rx_protocol",
+			    json_integer((json_int_t)c.last_rx_gre & 0xffff));
 	json_object_set_new(object, "drops", drops_json(c.drops));
 	return object;
 }

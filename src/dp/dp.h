@@ -56,6 +56,8 @@ struct dp_counters {
 	uint64_t tx_packets, tx_bytes; /* passengers sent to the underlay */
 	uint64_t drops[DROP_REASON_COUNT];
 	uint64_t last_rx_ns;  /* CLOCK_MONOTONIC of the last good packet from the peer; 0: never */
+	uint64_t last_rx_gre; /* its flags and protocol type: the first four octets of its GRE
+				 header */
 	uint64_t rx_restarts; /* times the peer's sequence numbers began anew */
 	uint64_t keepalives_sent, keepalives_received; /* questions; answers to them */
 	uint64_t keepalives_reflected;		       /* questions of the peer, sent back */

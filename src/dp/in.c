@@ -9,6 +9,7 @@
 #include "dp/coalesce.h"
 #include "dp/counters.h"
 #include "dp/merged.h"
+#include "dp/probed.h"
 #include "dp/segment.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
@@ -19,6 +20,7 @@
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/probe.h"
 
 /* The kernel hands over reassembled packets, so each slot holds the longest there is; memory is
  * used only as far as packets reach. */
@@ -234,7 +236,8 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 	uint16_t protocol = a->header.protocol, l3 = 0;
 	enum drop_reason reason = DROP_NONE;
 
-	if (alive_take_passenger(port, protocol, packet, a->end, now, &reason) ||
+	if (probed_answer(port, protocol, packet, a->end, now, &reason) ||
+	    alive_take_passenger(port, protocol, packet, a->end, now, &reason) ||
 	    reflect_passenger(port, protocol, packet, a->end, now, &reason))
 		return reason;
 	if (!carries(&port->params, protocol))
@@ -255,6 +258,15 @@ static enum drop_reason deliver(struct worker *worker, struct port *port, const 
 	return reason;
 }
 
+/* The doctor has sockets of its own and reads it there. */
+static bool is_probe_answer(const struct arrival *a)
+{
+	uint16_t id, number;
+
+	return a->header.protocol == GRE_PROTOCOL_KEEPALIVE &&
+	       probe_body(a->gre + a->header.length, a->end, &id, &number);
+}
+
 /* A packet of the tunnel `port`. An answer is what we wrote ourselves, so its sequence number, if
  * it has one, is none of the peer's. */
 static enum drop_reason take(struct worker *worker, struct port *port, const struct arrival *a,
@@ -272,6 +284,8 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 
 	if (reason != DROP_NONE)
 		return reason;
+	if (is_probe_answer(a))
+		return DROP_RX_PROBE;
 	if (reply.kind != KAPKT_NO_ANSWER)
 		return alive_answered(port, &reply, now);
 	reason = check_sequence(port, a, now);
@@ -296,8 +310,10 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 	reason = check_merged(worker, a);
 	if (reason == DROP_NONE)
 		reason = take(worker, found, a, now);
-	if (reason == DROP_NONE)
+	if (reason == DROP_NONE) {
 		counter_set(&found->counters.last_rx_ns, now);
+		counter_set(&found->counters.last_rx_gre, get_be32(a->gre));
+	}
 	return reason;
 }
 
@@ -314,7 +330,7 @@ static void note_stray(struct worker *worker, const struct arrival *a, const uin
 	bool paired = reason == DROP_RX_KEY_MISSING || reason == DROP_RX_KEY_UNEXPECTED ||
 		      reason == DROP_RX_KEY_WRONG;
 
-	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED)
+	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED || reason == DROP_RX_PROBE)
 		return;
 	if (!(a->gre + GRE_LENGTH_MIN > a->end)) {
 		kind.flags = get_be16(a->gre);

@@ -40,6 +40,20 @@ static struct dp_stray *find(struct dp_stray *items, unsigned count, const struc
 	return oldest;
 }
 
+struct error {
+	uint8_t type, code;
+	uint32_t rest;
+};
+
+/* An optional field of the GRE header is missing, that would begin at octet `at` of it. */
+static struct error missing(uint8_t family, unsigned at)
+{
+	if (family == IP_V4)
+		return (struct error){ICMP4_PARAMETER_PROBLEM, ICMP4_OPTION_MISSING,
+				      (IP4_HEADER_LENGTH + at) << 24};
+	return (struct error){ICMP6_PARAMETER_PROBLEM, 0, IP6_HEADER_LENGTH + at};
+}
+
 /* No tunnel has these addresses, this key and this kind of passenger. */
 static bool is_unreachable(const struct dp_stray *kind)
 {
@@ -55,6 +69,24 @@ static bool is_unreachable(const struct dp_stray *kind)
 	default:
 		return false;
 	}
+}
+
+/* What the sender is told; false: nothing. */
+static bool choose_error(const struct dp_stray *kind, struct error *out)
+{
+	uint8_t family = kind->local.family;
+
+	if (kind->reason == DROP_RX_CHECKSUM_MISSING)
+		*out = missing(family, GRE_CHECKSUM_AT);
+	else if (kind->reason == DROP_RX_SEQUENCE_MISSING)
+		*out = missing(family, GRE_SEQUENCE_AT);
+	else if (!is_unreachable(kind))
+		return false;
+	else if (family == IP_V4)
+		*out = (struct error){ICMP4_UNREACHABLE, ICMP4_PORT_UNREACHABLE, 0};
+	else
+		*out = (struct error){ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0};
+	return true;
 }
 
 static bool within_limit(struct stray_table *table, struct dp_stray *item, uint64_t now_ns)
@@ -88,18 +120,18 @@ static size_t restore6(uint8_t out[ICMP6_ERROR_MAX], const struct stray_packet *
 	return IP6_HEADER_LENGTH + ip.payload_len;
 }
 
-static void answer(struct worker *worker, const struct stray_packet *packet)
+static void answer(struct worker *worker, const struct stray_packet *packet, struct error e)
 {
 	const struct dp_stray *kind = packet->kind;
 	uint8_t error[ICMP_ERROR_MAX], whole[ICMP6_ERROR_MAX];
 	size_t len;
 
 	if (kind->local.family == IP_V4)
-		len = icmp4_error(error, packet->outer, packet->len, kind->local.bytes,
-				  ICMP4_UNREACHABLE, ICMP4_PORT_UNREACHABLE, 0);
+		len = icmp4_error(error, packet->outer, packet->len, kind->local.bytes, e.type,
+				  e.code, e.rest);
 	else
-		len = icmp6_error(error, whole, restore6(whole, packet), kind->local.bytes,
-				  ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
+		len = icmp6_error(error, whole, restore6(whole, packet), kind->local.bytes, e.type,
+				  e.code, e.rest);
 	/* To a broadcast nobody answers (RFC 1122 3.2.2); the header alone does not tell. */
 	if (len == 0 || raw_is_broadcast(&kind->local))
 		return;
@@ -111,6 +143,7 @@ static void answer(struct worker *worker, const struct stray_packet *packet)
 void stray_note(struct worker *worker, const struct stray_packet *packet, uint64_t now_ns)
 {
 	struct stray_table *table = &worker->stray_table;
+	struct error error;
 	struct dp_stray *item =
 		packet->known
 			? find(table->items, STRAYS_KNOWN, packet->kind, now_ns)
@@ -118,8 +151,8 @@ void stray_note(struct worker *worker, const struct stray_packet *packet, uint64
 
 	item->packets++;
 	item->last_ns = now_ns;
-	if (is_unreachable(packet->kind) && within_limit(table, item, now_ns))
-		answer(worker, packet);
+	if (choose_error(packet->kind, &error) && within_limit(table, item, now_ns))
+		answer(worker, packet, error);
 }
 
 void refusal_note(struct stray_table *table, const struct dp_refusal *refusal, uint64_t now_ns)

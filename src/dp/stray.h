@@ -7,7 +7,10 @@
  *
  * A packet for which there is no tunnel is answered with ICMP port unreachable (ICMPv6 type 1 code
  * 4) that quotes it, as Linux's own GRE does: the sender then knows that this host speaks GRE and
- * that addresses, key or mode do not agree. At most five a second for each kind, fifty in all.
+ * that addresses, key or mode do not agree. Linux drops a packet without the checksum or sequence
+ * number that it wants in silence; here it is answered with a parameter problem whose pointer says
+ * where in the GRE header the field should have begun. At most five a second for each kind, fifty
+ * in all.
  */
 #ifndef DP_STRAY_H
 #define DP_STRAY_H

@@ -34,6 +34,8 @@ struct port {
 	uint32_t *seq_next;	   /* of the next packet sent; shared, but only one worker sends */
 	struct seq_state seq;	   /* of packets received; one worker receives them all */
 	struct alive alive;
+	uint64_t probed_second_ns; /* probed.h: when the second began in which ... */
+	uint32_t probed_answers;   /* ... so many probes were sent back */
 	struct dp_counters counters;
 };
 

@@ -253,7 +253,7 @@ size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex)
 	return CMSG_SPACE(size);
 }
 
-static socklen_t socket_address(const struct ip_addr *addr, struct sockaddr_storage *out)
+socklen_t raw_address(const struct ip_addr *addr, struct sockaddr_storage *out)
 {
 	*out = (struct sockaddr_storage){.ss_family = addr->family};
 	if (addr->family == IP_V4) {
@@ -274,7 +274,7 @@ int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint
 	struct sockaddr_storage address;
 	struct iovec part = {(void *)(uintptr_t)packet, len};
 	struct msghdr message = {.msg_name = &address,
-				 .msg_namelen = socket_address(to, &address),
+				 .msg_namelen = raw_address(to, &address),
 				 .msg_iov = &part,
 				 .msg_iovlen = 1};
 
@@ -289,7 +289,7 @@ int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint
 bool raw_is_broadcast(const struct ip_addr *addr)
 {
 	struct sockaddr_storage address;
-	socklen_t size = socket_address(addr, &address);
+	socklen_t size = raw_address(addr, &address);
 	bool refused;
 	int fd;
 

@@ -40,6 +40,9 @@ void raw_meta(struct msghdr *message, struct raw_meta *out);
  * the length for msg_controllen; any number of messages may share it. */
 size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex);
 
+/* The address as the socket calls want it, and its length. */
+socklen_t raw_address(const struct ip_addr *addr, struct sockaddr_storage *out);
+
 /* Sends one whole packet, outer header included, from `local` (family IP_NONE: as the route says)
  * to `to` and out of `ifindex` (0: as the route says). 0 or -errno. */
 int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint32_t ifindex,

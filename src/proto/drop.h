@@ -33,6 +33,7 @@
 	X(RX_KEEPALIVE_STALE, "rx-keepalive-stale", "answer to a question of over 10 seconds")  \
 	X(RX_KEEPALIVE_LIMIT, "rx-keepalive-limit", "more keepalives than 100 a second")        \
 	X(RX_PROBE_LIMIT, "rx-probe-limit", "more echo replies to return than 2000 a second")   \
+	X(RX_PROBE, "rx-probe", "answer to a probe of gretel doctor, which has read it")        \
 	X(RX_ECN, "rx-ecn", "congestion was marked on a passenger without ECN (RFC 6040 4.2)")  \
 	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")    \
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)") \

@@ -40,6 +40,9 @@ enum gre_protocol {
 	GRE_PROTOCOL_ERSPAN3 = 0x22eb, /* type III */
 };
 
+/* Where a field begins when all are there: names it in an ICMP parameter problem. */
+enum { GRE_CHECKSUM_AT = 4, GRE_SEQUENCE_AT = 12 };
+
 enum { IPPROTO_NUMBER_GRE = 47, GRE_LENGTH_MIN = 4, GRE_LENGTH_MAX = 16 };
 
 /* A header as values in host order. Fields whose has_ is false are 0. */

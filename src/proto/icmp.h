@@ -34,6 +34,8 @@ enum icmp6_type {
 	ICMP6_PARAMETER_PROBLEM = 4,
 	ICMP6_REDIRECT = 137,
 };
+enum icmp4_parameter_code { ICMP4_POINTER = 0, ICMP4_OPTION_MISSING = 1 };
+enum icmp6_parameter_code { ICMP6_BAD_FIELD = 0, ICMP6_UNKNOWN_HEADER = 1 };
 enum icmp6_unreachable_code {
 	ICMP6_NO_ROUTE = 0,
 	ICMP6_PROHIBITED = 1,

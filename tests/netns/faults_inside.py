@@ -162,7 +162,7 @@ def no_multicast_at_a(clinic):
 
 @fault("learnt-mtu-at-a", "path-cache", f"packets to {TUNNEL[4][B]}", "600 octets", exit=DEGRADED)
 def learnt_mtu_at_a(clinic):
-    with clinic.ip(A, f"route replace {TUNNEL[4][B]} dev {NAME} src {TUNNEL[4][A]} proto 71 scope link mtu 600",
+    with clinic.ip(A, f"route replace {TUNNEL[4][B]} dev {NAME} src {TUNNEL[4][A]} proto static scope link mtu 600",
                    f"route replace {TUNNEL[4][B]} dev {NAME} src {TUNNEL[4][A]} proto kernel scope link"):
         yield
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gretel import NAME, Site, both_up, site_text
+from gretel import NAME, Site, both_up, ping_between_lans, site_text
 from scene import A, B, UNDERLAY
 
 HEALTHY, FAILED, DEGRADED, BROKEN = 0, 1, 6, 7
@@ -35,6 +35,7 @@ def test_nobody_carries(site):
 
 def test_healthy(scene, tmp_path):
     sites = both_up(scene, tmp_path, key=4242)
+    ping_between_lans(scene)  # the kernel lets IPv6 in when it has noticed that the link is up
     for site in sites.values():
         done = site.gretel("doctor", NAME, check=False)
         assert done.returncode == HEALTHY, done.stdout

@@ -32,3 +32,16 @@ void check_daemon(struct doctor *d)
 		doctor_found(d, DOCTOR_BROKEN, "%s", host->daemon_said);
 	}
 }
+
+/* Waiting and failed are told with the reason; the causes are other checks' to name. */
+void check_state(struct doctor *d)
+{
+	const char *state = doctor_text(d->status, "state"), *reason;
+
+	if (state[0] == '\0')
+		return;
+	reason = doctor_text(d->status, "reason");
+	doctor_saw(d, "%s%s%s", state, reason[0] ? ": " : "", reason);
+	if (strcmp(state, "waiting") == 0 || strcmp(state, "failed") == 0)
+		doctor_found(d, DOCTOR_BROKEN, "the tunnel is %s: %s", state, reason);
+}

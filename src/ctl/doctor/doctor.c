@@ -151,7 +151,8 @@ const char *doctor_place(const struct doctor *d, enum conf_tunnel_key key,
 	if (d->host->file && conf_find_tunnel(d->host->file, d->tunnel->name))
 		written = conf_find_tunnel(d->host->file, d->tunnel->name);
 	snprintf(buf, DOCTOR_PLACE_SIZE, "%s:%d", written->at.file,
-		 written->lines[key] ? written->lines[key] : written->at.line);
+		 key < TUNNEL_KEY_COUNT && written->lines[key] ? written->lines[key]
+							       : written->at.line);
 	return buf;
 }
 
@@ -260,6 +261,8 @@ int doctor_examine(struct doctor_host *host, size_t index, bool verbose, struct 
 		return -ENOMEM;
 	}
 	set_kernel(out);
+	addr_format(&out->tunnel->local, out->local);
+	addr_format(&out->tunnel->remote, out->remote);
 	json_array_foreach (json_object_get(host->status, "tunnels"), i, tunnel)
 		if (strcmp(doctor_text(tunnel, "name"), out->tunnel->name) == 0)
 			out->status = tunnel;

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "ctl/doctor/checks.h"
+#include "ctl/doctor/xfrm.h"
 #include "ctl/pass.h"
 
 enum doctor_verdict {
@@ -103,6 +104,7 @@ struct doctor_host {
 	bool pass_made;
 	char *pass_error;   /* why not; "" */
 	struct ip_addr far; /* --host: behind the peer; family IP_NONE: not given */
+	struct xfrm_counts xfrm; /* when the doctor came */
 	bool may_send;	    /* CAP_NET_RAW */
 	bool may_admin;	    /* CAP_NET_ADMIN */
 };
@@ -115,7 +117,8 @@ struct doctor {
 	struct doctor_host *host;
 	const struct conf *conf;
 	const struct conf_tunnel *tunnel;
-	size_t index;			/* of the tunnel in the conf, and so in actual->ways */
+	size_t index; /* of the tunnel in the conf, and so in actual->ways */
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE]; /* its outer addresses */
 	const json_t *status;		/* of this tunnel; NULL: no daemon answers */
 	const struct actual *actual;	/* NULL: the kernel could not be read */
 	const struct actual_way *way;	/* to the peer; NULL likewise */

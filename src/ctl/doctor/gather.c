@@ -81,6 +81,7 @@ static void read_kernel(struct doctor_host *host)
 void gather(const char *config, const char *added, const char *run_dir, struct doctor_host *out)
 {
 	*out = (struct doctor_host){.config = config, .added = added, .run_dir = run_dir};
+	out->xfrm = xfrm_read();
 	read_file(out);
 	ask(out);
 	out->conf = out->running ? out->running : out->file;

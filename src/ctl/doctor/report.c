@@ -50,6 +50,24 @@ static void print_seen(const char *verdict, const char *name, const char *seen, 
 	}
 }
 
+/* In one line: there may be many. */
+static const char *const lead[] = {
+	[CHECK_NOT_SOUND] = "  not made, since what is below is broken: ",
+	[CHECK_NO_RIGHTS] = "  not made, since they send packets, which needs root (CAP_NET_RAW): ",
+	[CHECK_NO_TIME] = "  not made, since the time was over: ",
+};
+
+static void print_not_made(const struct doctor *d, enum check_outcome outcome, FILE *out)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < doctor_check_count; i++)
+		if (d->results[i].outcome == outcome)
+			fprintf(out, "%s%s", count++ ? ", " : lead[outcome], doctor_checks[i].name);
+	if (count)
+		fputc('\n', out);
+}
+
 void report_text(const struct doctor *d, FILE *out)
 {
 	enum doctor_verdict verdict = doctor_verdict(d);
@@ -68,11 +86,10 @@ void report_text(const struct doctor *d, FILE *out)
 		print_finding(&d->findings[i], out);
 	}
 	for (size_t i = 0; i < doctor_check_count; i++)
-		if (d->results[i].outcome != CHECK_DONE)
-			print_seen(mark(d, i), doctor_checks[i].name,
-				   outcomes[d->results[i].outcome], out);
-		else if (d->results[i].seen)
+		if (d->results[i].outcome == CHECK_DONE && d->results[i].seen)
 			print_seen(mark(d, i), doctor_checks[i].name, d->results[i].seen, out);
+	for (enum check_outcome outcome = CHECK_NOT_SOUND; outcome <= CHECK_NO_TIME; outcome++)
+		print_not_made(d, outcome, out);
 }
 
 static json_t *finding_json(const struct finding *finding)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/doctor/strays.h"
+
+#include <string.h>
+
+/* What is older says little about now. */
+#define OLD_MS 60000
+
+static int64_t age(const json_t *stray)
+{
+	return doctor_number(stray, "last_ms", INT64_MAX);
+}
+
+/* Good packets since, or an answered probe, say that it is over. */
+static bool is_current(const struct probes_reach *r, const json_t *stray)
+{
+	int64_t good = doctor_number(r->after, "last_rx_ms", INT64_MAX);
+
+	if (age(stray) > OLD_MS || age(stray) > good)
+		return false;
+	return r->gre_answers == 0 || age(stray) < 1000;
+}
+
+static const json_t *later(const json_t *a, const json_t *b)
+{
+	return !a || age(b) < age(a) ? b : a;
+}
+
+const json_t *stray_of_peer(struct doctor *d, const char *reason)
+{
+	const struct probes_reach *r = probes_reach(d);
+	const json_t *found = NULL;
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (json_object_get(r->status, "strays"), i, one)
+		if (strcmp(doctor_text(one, "reason"), reason) == 0 &&
+		    strcmp(doctor_text(one, "remote"), d->remote) == 0 &&
+		    strcmp(doctor_text(one, "local"), d->local) == 0 && is_current(r, one))
+			found = later(found, one);
+	return found;
+}
+
+static bool has_key_of(const json_t *stray, const struct conf_key *key)
+{
+	return doctor_number(stray, "key", -1) == (key->present ? (int64_t)key->value : -1);
+}
+
+const json_t *stray_of_stranger(struct doctor *d)
+{
+	const struct probes_reach *r = probes_reach(d);
+	const json_t *found = NULL;
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (json_object_get(r->status, "strays"), i, one)
+		if (strcmp(doctor_text(one, "reason"), "rx-source") == 0 &&
+		    strcmp(doctor_text(one, "local"), d->local) == 0 &&
+		    strcmp(doctor_text(one, "remote"), d->remote) != 0 &&
+		    has_key_of(one, &d->tunnel->ikey) && age(one) < OLD_MS)
+			found = later(found, one);
+	return found;
+}
