@@ -98,9 +98,6 @@ def tcp_connect(namespace, family, address, port, timeout=10.0):
 def serve_peername(namespace, family, address, port, undo):
     """A server that answers each connection with the address that it came from."""
     server = tcp_listen(namespace, family, address, port)
-    server.settimeout(20)
-    undo.callback(server.close)
-    undo.callback(server.shutdown, socket.SHUT_RDWR)  # wakes the thread, which keeps the namespace alive
 
     def serve():
         while True:
@@ -110,7 +107,16 @@ def serve_peername(namespace, family, address, port, undo):
                 return
             peer.sendall(name[0].encode())
             peer.close()
-    threading.Thread(target=serve, daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+
+    def stop():
+        # The number of a socket that accept() still waits for must not become that of a pipe.
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        server.close()
+    undo.callback(stop)
 
 
 def ask(namespace, family, address, port, timeout=5.0):

@@ -26,7 +26,7 @@ ip -batch - <<'END'
 """ + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
 ip -n {ROUTER} -batch - <<'END'
 link set lo up
-""" + "".join(f"link set {name} up\n" for _, name, _ in DEVICES) + "END\n"
+""" + "".join(f"link set {name} up\n" for _, name, _ in DEVICES)  # more lines, and END
 
 # Devices go home first: one that the kernel sends home itself keeps its name, and that of a tunnel
 # would be in the way. A process that was left in the namespace would keep it alive.
@@ -39,6 +39,7 @@ ip netns del {ROUTER}
 """
 
 
+LIMIT = "end of the file"
 # Without udev, as in a container: a /sys that is only read tells so. These directories are made by the
 # service's unit.
 NETWORKD = """set -e
@@ -52,9 +53,10 @@ SYSTEMD_LOG_TARGET=console setsid /usr/lib/systemd/systemd-networkd </dev/null >
 class Guest:
     """Router B: a namespace inside the machine, used like net.Namespace."""
 
-    def __init__(self, machine: Machine):
+    def __init__(self, machine: Machine, lines):
+        """With these lines of ip(8) as its beginning."""
         self.machine, self.label, self._undo = machine, B, contextlib.ExitStack()
-        self._must(BEGIN)
+        self._must(BEGIN + "\n".join(lines) + "\nEND\n")
 
     def _must(self, text):
         done = self.machine.script(text)
@@ -74,7 +76,7 @@ class Guest:
 
     def ip(self, *lines):
         """Words of ip(8), one command a line."""
-        self.run(["ip", "-batch", "-"], stdin="\n".join(lines) + "\n")
+        self.machine.run(["ip", "-n", ROUTER, "-batch", "-"], stdin="\n".join(lines) + "\n")
 
     def ip_json(self, words):
         text = self.run(["ip", "-j", *words.split()]).stdout
@@ -97,10 +99,10 @@ class Guest:
     def networkd(self, files):
         """Puts files in their places, {path: text}, and lets systemd-networkd, which is started as a
         system does, make of them what it will. They go away with the namespace."""
-        for path, text in files.items():
-            self.machine.put(path, text.encode(), 0o644)
-        self._undo.callback(self.machine.script, f"rm -f {' '.join(files)}")
-        self.run(["bash", "-c", NETWORKD])
+        lines = "".join(f"mkdir -p $(dirname {path})\ncat >{path} <<'{LIMIT}'\n{text}{LIMIT}\n"
+                        for path, text in files.items())
+        self._undo.callback(self.machine.script, f"rm {' '.join(files)}")
+        self.run(["bash", "-c", lines + NETWORKD])
 
     def networkd_said(self):
         return self.run(["cat", "/run/networkd.log"]).stdout
@@ -108,6 +110,13 @@ class Guest:
     def close(self):
         self._undo.close()
         self._must(END)
+
+
+class Lines(list):
+    """Takes the words of ip(8) in place of a router that is not there yet."""
+
+    def ip(self, *lines):
+        self += lines
 
 
 class KernelScene(Scene):
@@ -120,12 +129,15 @@ class KernelScene(Scene):
         return self.machine.bay if label == B else super().namespace(label)
 
     def _address(self, side):
-        if side == B:
-            self.router[B] = self._plug_in()
-        super()._address(side)
+        if side == A:
+            super()._address(A)
+            return
+        lines = self.router[B] = Lines()
+        super()._address(B)
+        self.router[B] = self._plug_in(lines)
 
-    def _plug_in(self):
-        """Joins the scene's cables with the machine's."""
+    def _plug_in(self, lines):
+        """Joins the scene's cables with the machine's, whose router begins with these lines."""
         bay = self.machine.bay
         mtu = bay.ip_json("link show dev bond0")[0]["mtu"]
         for _, name, tap in DEVICES:
@@ -134,9 +146,8 @@ class KernelScene(Scene):
                    f"link set {name}-br up", f"link set {name} master {name}-br",
                    f"link set {tap} master {name}-br")
             self._undo.callback(bay.ip, f"link del {name}-br", f"link del {name}")
-        guest = Guest(self.machine)
+        guest = Guest(self.machine, [*lines, f"link set bond0 mtu {mtu}"])
         self._undo.callback(guest.close)
-        guest.ip(f"link set bond0 mtu {mtu}")
         return guest
 
 
@@ -158,8 +169,10 @@ def kernel_tunnel(outer=4, name=NAME, address=True, **words):
     return lines
 
 
-def forwarding(guest):
-    guest.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+def become_router(guest, *lines):
+    """Forwards, and has what these lines of ip(8) make."""
+    guest.run(["bash", "-c", "ip -batch - && sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"],
+              stdin="\n".join(lines) + "\n")
 
 
 class GuestSite(Site):

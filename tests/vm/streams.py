@@ -2,25 +2,26 @@
 """What a tunnel has to carry between the hosts: datagrams of random sizes, and TCP, octet by octet."""
 import random
 import threading
-import time
 from collections import Counter
 
 from flow import tcp_transfer, udp
 from scene import other
 
 LARGEST = 1300  # with its headers below the MTU of every tunnel here
-LATE = 3.0
+LATE = 3.0  # seconds
+WINDOW = 32  # datagrams on the way
 MEGABYTES = 10 << 20
 
 
 class Datagrams:
-    """Sends `count` datagrams to `address`, `rate` a second; result() waits for the last one."""
+    """Sends `count` datagrams to `address`; result() waits for the last one. The sender waits for the
+    receiver, so that no queue on the way is too short for them, however slow the machine is."""
 
-    def __init__(self, source, sink, family, address, port=9000, count=1000, rate=1000, seed=1):
+    def __init__(self, source, sink, family, address, port=9000, count=1000, seed=1):
         dice = random.Random(f"{seed} {address}")
         self.sent = [dice.randbytes(dice.randint(1, LARGEST)) for _ in range(count)]
         self.came = []
-        self._rate = rate
+        self._room = threading.Semaphore(WINDOW)
         self._receiver, self._sender = udp(sink, family, address, port), udp(source, family)
         self._sender.connect((address, port))
         self._receiver.settimeout(LATE)
@@ -29,11 +30,10 @@ class Datagrams:
             thread.start()
 
     def _send(self):
-        begun = time.monotonic()
-        ahead = threading.Event()  # never set: a pause until the next one is due
-        for number, octets in enumerate(self.sent):
+        for octets in self.sent:
+            if not self._room.acquire(timeout=LATE):
+                break  # so many were lost
             self._sender.send(octets)
-            ahead.wait(max(0.0, begun + number / self._rate - time.monotonic()))
 
     def _receive(self):
         while len(self.came) < len(self.sent):
@@ -41,6 +41,7 @@ class Datagrams:
                 self.came.append(self._receiver.recv(65535))
             except TimeoutError:
                 break
+            self._room.release()
 
     def result(self):
         """(datagrams that did not arrive as they were sent, those that came and were never sent)"""

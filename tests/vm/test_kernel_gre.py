@@ -2,7 +2,7 @@
 """greteld on A, the kernel's own GRE (ip_gre, ip6_gre, gretap of Debian 12) on B, LAN to LAN."""
 import pytest
 from gretel import NAME, Site, ping, ping_between_lans, section, site_text
-from kernelpeer import forwarding, kernel_tunnel
+from kernelpeer import become_router, kernel_tunnel
 from scene import HOST, UNDERLAY, A, B, other
 from streams import carries
 
@@ -23,18 +23,18 @@ KINDS = {
 def test_gre(scene, tmp_path, kind, outer):
     ours, theirs = KINDS[kind]
     guest = scene.router[B]
-    forwarding(guest)
-    guest.ip(*kernel_tunnel(outer, **theirs))
+    become_router(guest, *kernel_tunnel(outer, **theirs))
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, **ours))
     site.up()
     ping_between_lans(scene)
     site.forget_drops()
     carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
     assert not site.drops()
-    counters = guest.link(NAME)["stats64"]
+    link = guest.link(NAME)
+    counters = link["stats64"]
     assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters
     # One size for both: no packet of either side is too large for the other.
-    assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"]
+    assert link["mtu"] == scene.router[A].link(NAME)["mtu"]
 
 
 @pytest.mark.parametrize("outer", (4, 6))

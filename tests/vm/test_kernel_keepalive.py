@@ -2,19 +2,18 @@
 """Keepalives answered by the kernel's own GRE, which routes them back and knows nothing of them."""
 import pytest
 from gretel import NAME, Site, ping_between_lans, site_text
-from kernelpeer import forwarding, kernel_tunnel
+from kernelpeer import become_router, kernel_tunnel
 from net import wait_for
 from scene import A, B
 
 KEY = 40
-INTERVAL, RETRIES = 0.3, 3
+INTERVAL, RETRIES = 0.2, 3
 KEEPALIVE = f"{INTERVAL * 1000:.0f}ms {RETRIES}"
 VERDICT, MARGIN = INTERVAL * (RETRIES + 1), 3.0
 
 
 def reflecting(guest):
     """What docs/interoperate.md tells the administrator of a Linux peer to set."""
-    forwarding(guest)
     guest.run(["sysctl", "-qw", f"net.ipv4.conf.{NAME}.accept_local=1", "net.ipv4.conf.all.rp_filter=0",
                f"net.ipv4.conf.{NAME}.rp_filter=0"])
 
@@ -27,20 +26,21 @@ def heard(site):
     return site.tunnel()["keepalive"]["state"] == "up"
 
 
-@pytest.mark.parametrize("ours, theirs", (({}, {}), ({"key": KEY}, {"key": KEY}),
-                                          ({"key": KEY, "checksum": "require"}, {"key": KEY, "csum": None})),
+@pytest.mark.parametrize("ours, theirs, devices",
+                         (({}, {}, ["bond0", NAME]), ({"key": KEY}, {"key": KEY}, ["bond0"]),
+                          ({"key": KEY, "checksum": "require"}, {"key": KEY, "csum": None}, [NAME])),
                          ids=("plain", "key", "checksum"))
-def test_reflected(scene, tmp_path, ours, theirs):
+def test_reflected(scene, tmp_path, ours, theirs, devices):
     """Up while the kernel answers; down when its device is set down; up again with it."""
     guest, router = scene.router[B], scene.router[A]
-    guest.ip(*kernel_tunnel(**theirs))
+    become_router(guest, *kernel_tunnel(**theirs))
     reflecting(guest)
     site = Site(router, tmp_path / A, site_text(A, keepalive=KEEPALIVE, **ours))
     site.up()
     wait_for(lambda: heard(site), 10, lambda: site.tunnel())
     wait_for(lambda: site.tunnel()["keepalive"]["received"] > 5, 10, lambda: site.tunnel())
     ping_between_lans(scene)
-    for device in ("bond0", NAME):
+    for device in devices:
         guest.ip(f"link set {device} down")
         wait_for(lambda: not carrier(router), VERDICT + MARGIN, "no carrier")
         assert site.tunnel()["state"] == "down"
@@ -52,8 +52,7 @@ def test_reflected(scene, tmp_path, ours, theirs):
 def test_not_reflected(scene, tmp_path):
     """A kernel that is not told to routes nothing back: down is what the router is for the file."""
     guest, router = scene.router[B], scene.router[A]
-    guest.ip(*kernel_tunnel())
-    forwarding(guest)
+    become_router(guest, *kernel_tunnel())
     site = Site(router, tmp_path / A, site_text(A, keepalive=KEEPALIVE))
     site.up()
     wait_for(lambda: not carrier(router), VERDICT + MARGIN, "no carrier")
