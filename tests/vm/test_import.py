@@ -3,7 +3,7 @@
 them, and the file that it prints takes their place."""
 import pytest
 from gretel import BUILD, NAME, Site, ping_between_lans, site_text
-from kernelpeer import GuestSite, KernelScene, forwarding, kernel_tunnel
+from kernelpeer import GuestSite, KernelScene, become_router, kernel_tunnel
 from net import run
 from scene import LAN, TUNNEL, UNDERLAY, A, B
 
@@ -75,8 +75,7 @@ def test_change_over(scene, tmp_path, outer):
     """LANs that talk through the kernel's tunnel talk through ours made from it, without a word to A.
     Before the scene that the others share: the machine has devices for one."""
     guest = scene.router[B]
-    forwarding(guest)
-    guest.ip(*kernel_tunnel(outer, key=42, seq=None))
+    become_router(guest, *kernel_tunnel(outer, key=42, seq=None))
     Site(scene.router[A], tmp_path / A, site_text(A, outer, key=42, sequence="yes")).up()
     ping_between_lans(scene)
     text = gretel(guest, "import").stdout

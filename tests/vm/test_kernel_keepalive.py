@@ -4,7 +4,7 @@ import pytest
 from gretel import NAME, Site, ping_between_lans, site_text
 from kernelpeer import become_router, kernel_tunnel
 from net import wait_for
-from scene import A, B
+from scene import TUNNEL, UNDERLAY, A, B
 
 KEY = 40
 INTERVAL, RETRIES = 0.2, 3
@@ -26,25 +26,39 @@ def heard(site):
     return site.tunnel()["keepalive"]["state"] == "up"
 
 
-@pytest.mark.parametrize("ours, theirs, devices",
-                         (({}, {}, ["bond0", NAME]), ({"key": KEY}, {"key": KEY}, ["bond0"]),
-                          ({"key": KEY, "checksum": "require"}, {"key": KEY, "csum": None}, [NAME])),
-                         ids=("plain", "key", "checksum"))
-def test_reflected(scene, tmp_path, ours, theirs, devices):
+# The outer family, what the file says, what ip(8) says on the other side, devices to set down there,
+# and the form that is heard. A kernel does not know the other forms' protocol types.
+FORM = "keepalive-form"
+CASES = {
+    "auto": (4, {}, {}, ["bond0", NAME], "openbsd"),
+    "openbsd": (4, {"key": KEY, FORM: "openbsd"}, {"key": KEY}, ["bond0"], "openbsd"),
+    "cisco": (4, {"key": KEY, "checksum": "require", FORM: "cisco"}, {"key": KEY, "csum": None}, [NAME], "cisco"),
+    "inside": (4, {FORM: "inside"}, {}, [NAME], "inside"),
+    "auto-six": (6, {}, {}, ["bond0"], "openbsd"),
+    "mikrotik": (6, {"key": KEY, FORM: "mikrotik"}, {"key": KEY}, [NAME], "mikrotik"),
+    "icmp": (4, {"probe": f"icmp {TUNNEL[4][B]}"}, {}, [NAME], "icmp"),
+}
+
+
+@pytest.mark.parametrize("outer, ours, theirs, devices, form", CASES.values(), ids=CASES)
+def test_reflected(scene, tmp_path, outer, ours, theirs, devices, form):
     """Up while the kernel answers; down when its device is set down; up again with it."""
     guest, router = scene.router[B], scene.router[A]
-    become_router(guest, *kernel_tunnel(**theirs))
+    become_router(guest, *kernel_tunnel(outer, **theirs))
     reflecting(guest)
-    site = Site(router, tmp_path / A, site_text(A, keepalive=KEEPALIVE, **ours))
+    site = Site(router, tmp_path / A, site_text(A, outer, keepalive=KEEPALIVE, **ours))
     site.up()
     wait_for(lambda: heard(site), 10, lambda: site.tunnel())
     wait_for(lambda: site.tunnel()["keepalive"]["received"] > 5, 10, lambda: site.tunnel())
+    assert site.tunnel()["keepalive"]["form"] == form
     ping_between_lans(scene)
     for device in devices:
         guest.ip(f"link set {device} down")
         wait_for(lambda: not carrier(router), VERDICT + MARGIN, "no carrier")
         assert site.tunnel()["state"] == "down"
         guest.ip(f"link set {device} up")
+        if outer == 6 and device == "bond0":  # IPv6 addresses go with their device's link
+            guest.ip(f"address replace {UNDERLAY[6][B]}/64 dev bond0 nodad")
         wait_for(lambda: carrier(router), VERDICT + MARGIN, "carrier")
     assert heard(site)
 
