@@ -82,34 +82,48 @@ static ssize_t next_part(int fd, int signals, char *part, size_t size, enum end 
 	}
 }
 
+struct reader {
+	const struct client *client;
+	FILE *reply; /* collects it; NULL: it has been taken */
+	char *line;
+	size_t size;
+	int code;
+};
+
+/* What has come: up to its first newline it is the reply. */
+static enum end take(struct reader *r, const char *part, size_t n)
+{
+	if (r->reply) {
+		const char *newline = memchr(part, '\n', n);
+		size_t own = newline ? (size_t)(newline + 1 - part) : n;
+		fwrite(part, 1, own, r->reply);
+		if (!newline)
+			return END_NOT_YET;
+		fclose(r->reply);
+		r->reply = NULL;
+		if (take_reply(r->client, r->line, &r->code) != END_NOT_YET)
+			return END_READER;
+		part += own;
+		n -= own;
+	}
+	return write_all(part, n) ? END_NOT_YET : END_READER;
+}
+
 static enum end pass_on(const struct client *client, int fd, int signals, int *code)
 {
-	char part[65536], *line = NULL;
-	size_t size;
-	FILE *reply = open_memstream(&line, &size);
-	enum end end = reply ? END_NOT_YET : END_DAEMON;
+	struct reader r = {.client = client};
+	char part[65536];
+	r.reply = open_memstream(&r.line, &r.size);
+	enum end end = r.reply ? END_NOT_YET : END_DAEMON;
 	while (end == END_NOT_YET) {
 		ssize_t n = next_part(fd, signals, part, sizeof part, &end);
-		if (end != END_NOT_YET || n <= 0) {
-			end = end == END_NOT_YET ? END_DAEMON : end;
-			break;
-		}
-		char *rest = part, *newline = reply ? memchr(part, '\n', (size_t)n) : NULL;
-		if (reply)
-			rest = newline ? newline + 1 : part + n;
-		if (reply)
-			fwrite(part, 1, (size_t)(rest - part), reply);
-		if (newline) {
-			fclose(reply);
-			reply = NULL;
-			end = take_reply(client, line, code);
-		}
-		if (end == END_NOT_YET && !write_all(rest, (size_t)(part + n - rest)))
-			end = END_READER;
+		if (end == END_NOT_YET)
+			end = n > 0 ? take(&r, part, (size_t)n) : END_DAEMON;
 	}
-	if (reply)
-		fclose(reply);
-	free(line);
+	if (r.reply)
+		fclose(r.reply);
+	free(r.line);
+	*code = r.code;
 	return end;
 }
 
