@@ -147,6 +147,7 @@ json_t *status_json(const struct session *session, const char *name);
 /* How the tunnels are, without counters: the first line of `gretel monitor`. */
 json_t *status_snapshot(const struct session *session, const char *name);
 extern const char *const session_state_names[];
+extern const char *const status_keepalive_names[];
 /* Since when the peer has been silent: a reason. */
 void status_silence(const struct dp_keepalive *keepalive, char *out, size_t size);
 

@@ -36,7 +36,7 @@ static json_t *age_json(uint64_t ns)
 	return json_integer(now_ns > ns ? (json_int_t)((now_ns - ns) / 1000000u) : 0);
 }
 
-static const char *const keepalive_names[] = {[KEEPALIVE_OFF] = "off",
+const char *const status_keepalive_names[] = {[KEEPALIVE_OFF] = "off",
 					      [KEEPALIVE_UNKNOWN] = "unknown",
 					      [KEEPALIVE_UP] = "up",
 					      [KEEPALIVE_DOWN] = "down",
@@ -58,7 +58,7 @@ static json_t *keepalive_json(const struct dp_keepalive *k, const struct dp_coun
 {
 	return json_pack(
 		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "state",
-		keepalive_names[k->state], "form", form_name(k), "sent",
+		status_keepalive_names[k->state], "form", form_name(k), "sent",
 		(json_int_t)c->keepalives_sent, "received", (json_int_t)c->keepalives_received,
 		"unanswered", (json_int_t)k->unanswered, "held", (json_int_t)k->held, "reflected",
 		(json_int_t)c->keepalives_reflected, "returned", (json_int_t)c->probes_returned,

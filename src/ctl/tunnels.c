@@ -232,19 +232,26 @@ void tunnels_note_refusals(struct session *s, const struct pass *pass)
 	free(old);
 }
 
+/* null until something was measured. */
+static json_t *measured(uint32_t us)
+{
+	return us ? json_integer(us) : json_null();
+}
+
 /* What the keepalive has found, for a reader who knows nothing else. */
 static void tell_verdict(struct session *s, const char *name, const struct dp_keepalive *k)
 {
-	bool up = k->state == KEEPALIVE_UP;
-	json_t *details =
-		json_pack("{s:s, s:o, s:I}", "state", up ? "up" : "down", "since",
-			  event_time(k->since_ns), "unanswered", (json_int_t)k->unanswered);
-	if (up)
-		session_event(s, EVENT_KEEPALIVE, name, details, LOG_LEVEL_INFO,
-			      "tunnel %s: the peer answers keepalives", name);
-	else
-		session_event(s, EVENT_KEEPALIVE, name, details, LOG_LEVEL_WARN,
-			      "tunnel %s: the peer does not answer keepalives", name);
+	bool gone = k->state == KEEPALIVE_DOWN;
+	json_t *details = json_pack(
+		"{s:s, s:o, s:I, s:o, s:o, s:I}", "state", status_keepalive_names[k->state],
+		"since", event_time(k->since_ns), "unanswered", (json_int_t)k->unanswered, "rtt_us",
+		measured(k->rtt_us), "jitter_us", measured(k->jitter_us), "loss_permille",
+		(json_int_t)k->loss_permille);
+	session_event(s, EVENT_KEEPALIVE, name, details, gone ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+		      "tunnel %s: the peer %s", name,
+		      gone			   ? "does not answer keepalives"
+		      : k->state == KEEPALIVE_HOLD ? "answers again, and has to go on for a while"
+						   : "answers keepalives");
 }
 
 void tunnels_note_verdict(struct session *s, const char *name)
@@ -252,7 +259,7 @@ void tunnels_note_verdict(struct session *s, const char *name)
 	struct dp_keepalive k;
 	const struct conf_tunnel *tunnel = s->conf ? conf_find_tunnel(s->conf, name) : NULL;
 	if (!tunnel || !s->tunnels || dp_tunnel_keepalive(s->dp, name, &k) != 0 ||
-	    (k.state != KEEPALIVE_UP && k.state != KEEPALIVE_DOWN))
+	    k.state == KEEPALIVE_OFF || k.state == KEEPALIVE_UNKNOWN)
 		return;
 	tell_verdict(s, name, &k);
 	session_names_silent(s, tunnel, k.state == KEEPALIVE_DOWN);

