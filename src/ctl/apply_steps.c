@@ -235,6 +235,14 @@ static int do_settings(struct apply *apply, const struct step *step)
 	return err;
 }
 
+/* Costs memory only where the kernel cannot. */
+static int queueless(struct apply *apply, const struct step *step)
+{
+	int err = told(apply, link_set_queueless(nl(apply), step->object));
+
+	return err == -ENOENT || err == -EOPNOTSUPP ? 0 : err;
+}
+
 static int do_create(struct apply *apply, const struct step *step)
 {
 	int err;
@@ -245,6 +253,8 @@ static int do_create(struct apply *apply, const struct step *step)
 	if (err)
 		return err;
 	err = set_alias(apply, step, step->tunnel.alias);
+	if (!err)
+		err = queueless(apply, step);
 	if (!err)
 		err = write_settings(apply, step, step->tunnel.settings);
 	if (err)
@@ -296,10 +306,27 @@ static int undo_change(struct apply *apply, const struct step *step)
 	return err ? err : set_alias(apply, step, step->tunnel.old_alias);
 }
 
+/* The lane lets go of each; the kernel deletes them together with the last. */
+static int leave_together(struct apply *apply, const struct step *step)
+{
+	const struct lane_ops *lane = apply->lane;
+	int err = lane ? lane->del(lane->arg, step->object, false) : 0;
+
+	if (err == -ENOENT)
+		err = 0;
+	if (!err && step->tunnel.leave == LEAVE_LAST)
+		err = told(apply, link_delete_group(nl(apply), LINK_GROUP));
+	return err == -ENODEV ? 0 : err;
+}
+
 static int do_delete(struct apply *apply, const struct step *step)
 {
 	const struct lane_ops *lane = apply->lane;
-	int err = lane ? lane->del(lane->arg, step->object, true) : -ENOENT;
+	int err;
+
+	if (step->tunnel.leave != LEAVE_ALONE)
+		return leave_together(apply, step);
+	err = lane ? lane->del(lane->arg, step->object, true) : -ENOENT;
 
 	if (err == -ENOENT)
 		err = told(apply, link_delete(nl(apply), step->object));
@@ -312,6 +339,8 @@ static int undo_delete(struct apply *apply, const struct step *step)
 
 	if (!err)
 		err = set_alias(apply, step, step->tunnel.old_alias);
+	if (!err)
+		err = queueless(apply, step);
 	if (!err)
 		err = told(apply, link_set_mtu(nl(apply), step->object, step->tunnel.old_mtu));
 	if (!err)

@@ -235,13 +235,33 @@ static void plan_forward_restore(struct planner *planner)
 	}
 }
 
+static bool is_leaving(const struct planner *planner, const struct link_info *link)
+{
+	return actual_is_ours(planner->actual, link) && plan_is_doomed(planner, link);
+}
+
+/* Whether all that is in our group goes, and nothing of somebody else is in it. */
+static bool group_leaves(const struct planner *planner)
+{
+	for (size_t i = 0; i < planner->actual->link_count; i++) {
+		const struct link_info *link = &planner->actual->links[i];
+
+		if (link->group == LINK_GROUP && !is_leaving(planner, link))
+			return false;
+	}
+	return true;
+}
+
 static void plan_tunnel_dels(struct planner *planner)
 {
+	bool together = group_leaves(planner);
+	size_t last = 0; /* index of its step + 1 */
+
 	for (size_t i = 0; i < planner->actual->link_count; i++) {
 		const struct link_info *link = &planner->actual->links[i];
 		struct step *step;
 
-		if (!actual_is_ours(planner->actual, link) || !plan_is_doomed(planner, link))
+		if (!is_leaving(planner, link))
 			continue;
 		step = plan_step(planner, STEP_TUNNEL_DEL, link->name, "delete %s", link->name);
 		if (step)
@@ -252,7 +272,13 @@ static void plan_tunnel_dels(struct planner *planner)
 				.old_up = link->flags & IFF_UP,
 				.settings = plan_settings_now(planner, link),
 			};
+		if (step && together && link->group == LINK_GROUP) {
+			step->tunnel.leave = LEAVE_WITH_LAST;
+			last = planner->plan->step_count;
+		}
 	}
+	if (last)
+		planner->plan->steps[last - 1].tunnel.leave = LEAVE_LAST;
 }
 
 static void fill_tunnel(const struct planner *planner, struct step *step,

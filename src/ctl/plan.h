@@ -38,6 +38,9 @@ enum step_kind {
 	STEP_KIND_COUNT
 };
 
+/* How an interface goes that is deleted: alone, with those of its group, or as the last of them. */
+enum step_leave { LEAVE_ALONE, LEAVE_WITH_LAST, LEAVE_LAST };
+
 struct step_tunnel {
 	const struct dp_params *params; /* NULL for DEL */
 	const char *alias;
@@ -45,6 +48,7 @@ struct step_tunnel {
 	const char *old_alias;		    /* NULL: there was no link */
 	uint32_t old_mtu;		    /* DEL */
 	bool old_up;			    /* DEL */
+	enum step_leave leave;		    /* DEL */
 	unsigned settings;		    /* CREATE; DEL: the old ones: enum step_setting */
 };
 

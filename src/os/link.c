@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,6 +64,9 @@ void link_decode(const struct nlmsghdr *message, struct link_info *out)
 			break;
 		case IFLA_MTU:
 			out->mtu = mnl_attr_get_u32(attribute);
+			break;
+		case IFLA_GROUP:
+			out->group = mnl_attr_get_u32(attribute);
 			break;
 		case IFLA_MASTER:
 			out->master = mnl_attr_get_u32(attribute);
@@ -150,6 +154,7 @@ int link_set_alias(struct nl *nl, const char *name, const char *alias)
 	if (strlen(alias) >= LINK_ALIAS_SIZE)
 		return -EINVAL;
 	mnl_attr_put_str(request, IFLA_IFALIAS, alias);
+	mnl_attr_put_u32(request, IFLA_GROUP, LINK_GROUP);
 	return nl_ask(nl, request, NULL, NULL);
 }
 
@@ -187,4 +192,27 @@ int link_delete(struct nl *nl, const char *name)
 	char buffer[NL_REQUEST_SIZE];
 
 	return nl_ask(nl, begin_change(buffer, RTM_DELLINK, name), NULL, NULL);
+}
+
+int link_delete_group(struct nl *nl, uint32_t group)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct nlmsghdr *request =
+		nl_begin(buffer, RTM_DELLINK, NLM_F_ACK, sizeof(struct ifinfomsg), AF_UNSPEC);
+
+	mnl_attr_put_u32(request, IFLA_GROUP, group);
+	return nl_ask(nl, request, NULL, NULL);
+}
+
+int link_set_queueless(struct nl *nl, const char *name)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct nlmsghdr *request = nl_begin(buffer, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE,
+					    sizeof(struct tcmsg), AF_UNSPEC);
+	struct tcmsg *header = mnl_nlmsg_get_payload(request);
+
+	header->tcm_ifindex = (int)link_index(name);
+	header->tcm_parent = TC_H_ROOT;
+	mnl_attr_put_strz(request, TCA_KIND, "noqueue");
+	return nl_ask(nl, request, NULL, NULL);
 }

@@ -12,14 +12,17 @@
 
 #define LINK_ALIAS_SIZE 256 /* the kernel takes 255 octets */
 #define LINK_KIND_SIZE	16
+/* The group that our interfaces are put into, so that they can be deleted together. */
+#define LINK_GROUP 7147
 
 enum link_tun { LINK_TUN_NONE, LINK_TUN, LINK_TAP };
 
 struct link_info {
 	uint32_t index;
-	uint32_t master;   /* index of the bridge or bond that it is a port of; 0: none */
-	uint32_t mtu;	   /* octets */
-	uint32_t flags;	   /* IFF_* */
+	uint32_t master; /* index of the bridge or bond that it is a port of; 0: none */
+	uint32_t mtu;	 /* octets */
+	uint32_t flags;	 /* IFF_* */
+	uint32_t group;
 	uint8_t operstate; /* IF_OPER_* of RFC 2863 */
 	enum link_tun tun; /* what a link of kind "tun" is */
 	bool persist;	   /* a tun that stays without a process */
@@ -44,11 +47,17 @@ int link_get(struct nl *nl, const char *name, struct link_info *out);
 uint32_t link_index(const char *name);
 
 /* -ENODEV when there is no such link. */
+/* Marks it as ours: alias and LINK_GROUP. */
 int link_set_alias(struct nl *nl, const char *name, const char *alias);
+/* Lets it do without queues, before it is brought up. A multi-queue TUN has 256, and the default
+ * queueing discipline takes 3 MB for them, which only a device that ever asks to wait would use. */
+int link_set_queueless(struct nl *nl, const char *name);
 int link_set_mtu(struct nl *nl, const char *name, uint32_t mtu);
 int link_set_up(struct nl *nl, const char *name, bool up);
 /* master 0: of nothing. */
 int link_set_master(struct nl *nl, const char *name, uint32_t master);
 int link_delete(struct nl *nl, const char *name);
+/* All links of the group at once: the kernel waits for its readers once, not for each link. */
+int link_delete_group(struct nl *nl, uint32_t group);
 
 #endif
