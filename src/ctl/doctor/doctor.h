@@ -102,11 +102,11 @@ struct doctor_host {
 	struct state state;
 	struct pass pass; /* for `conf` */
 	bool pass_made;
-	char *pass_error;   /* why not; "" */
-	struct ip_addr far; /* --host: behind the peer; family IP_NONE: not given */
+	char *pass_error;	 /* why not; "" */
+	struct ip_addr far;	 /* --host: behind the peer; family IP_NONE: not given */
 	struct xfrm_counts xfrm; /* when the doctor came */
-	bool may_send;	    /* CAP_NET_RAW */
-	bool may_admin;	    /* CAP_NET_ADMIN */
+	bool may_send;		 /* CAP_NET_RAW */
+	bool may_admin;		 /* CAP_NET_ADMIN */
 };
 
 struct probes; /* probes.h: what was sent and came back, made once and shared */

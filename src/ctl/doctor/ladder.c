@@ -11,8 +11,11 @@ struct ladder ladder_start(uint32_t least, uint32_t most)
 	return (struct ladder){.passes = least, .fails = most + 1};
 }
 
+/* Fewer than this of them divide the rest worse than even steps do. */
+#define USUAL_MIN 4
+
 /* The usual sizes between, and the largest of interest, which is the one that should pass. */
-static unsigned first_round(const struct ladder *ladder, uint32_t sizes[LADDER_RUNGS])
+static unsigned usual_round(const struct ladder *ladder, uint32_t sizes[LADDER_RUNGS])
 {
 	unsigned count = 0;
 
@@ -31,7 +34,10 @@ unsigned ladder_next(const struct ladder *ladder, uint32_t sizes[LADDER_RUNGS])
 	if (gap <= 1)
 		return 0;
 	if (gap > 256)
-		return first_round(ladder, sizes);
+		count = usual_round(ladder, sizes);
+	if (count >= USUAL_MIN)
+		return count;
+	count = 0;
 	for (unsigned i = 1; i <= LADDER_RUNGS; i++) {
 		uint32_t size = ladder->passes + (gap * i + LADDER_RUNGS) / (LADDER_RUNGS + 1);
 
