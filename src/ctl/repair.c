@@ -83,6 +83,12 @@ static void tell_steps(struct session *s, const char *steps)
 	}
 	if (n > STEPS_LOGGED)
 		log_info("repaired: and %u more", n - STEPS_LOGGED);
+	r->steps += n;
+	r->last_ms = uv_now(s->loop);
+	if (r->removed) {
+		json_decref(r->last_removed);
+		r->last_removed = json_incref(r->removed);
+	}
 	json_t *removed = r->removed ? r->removed : json_array();
 	r->removed = NULL;
 	session_event(s, EVENT_REPAIR, NULL,
@@ -144,6 +150,18 @@ static void on_look(uv_timer_t *timer)
 	r->removed = NULL;
 	free(steps);
 	free(faults);
+}
+
+json_t *repair_json(const struct session *s)
+{
+	const struct repair *r = &s->repair;
+	uint64_t now = uv_now(s->loop);
+	bool fight = r->repairs >= REPAIRS_MAX && now - r->window_ms <= WINDOW_MS;
+	json_t *removed = r->last_removed ? json_deep_copy(r->last_removed) : json_array();
+
+	return json_pack("{s:I, s:o, s:b, s:o}", "steps", (json_int_t)r->steps, "last_ms",
+			 r->steps ? json_integer((json_int_t)(now - r->last_ms)) : json_null(),
+			 "fight", fight, "removed", removed);
 }
 
 static bool is_own(const struct session *s, const struct watch_event *event)
@@ -298,6 +316,7 @@ void repair_close(struct session *s)
 	r->links = r->rules = NULL;
 	free(r->complaint);
 	r->complaint = NULL;
+	json_decref(r->last_removed);
 	json_decref(r->removed);
 	r->removed = NULL;
 }

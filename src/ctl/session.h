@@ -52,6 +52,10 @@ struct repair {
 	uint64_t window_ms;	/* start of the window in which `repairs` were counted */
 	unsigned repairs;
 	json_t *removed; /* what others removed since the last look, for its event */
+	/* For the status: steps of all repairs, when the last one was, and what others had removed
+	 * before the last one that somebody made necessary (NULL: nobody is known). */
+	uint64_t steps, last_ms;
+	json_t *last_removed;
 	char *complaint; /* the last failure that was logged, so that it is logged once */
 };
 
@@ -114,6 +118,8 @@ int repair_open(struct session *session, FILE *errors);
 void repair_close(struct session *session);
 /* Look again soon. */
 void repair_arm(struct session *session);
+/* What was repaired, for the status. */
+json_t *repair_json(const struct session *session);
 
 /* tunnels.c. Notes how each tunnel of `conf` fares after its plan was applied, and tells what is
  * new against s->conf. 0 or -ENOMEM. */

@@ -228,13 +228,14 @@ json_t *status_json(const struct session *s, const char *name)
 			json_array_append_new(tunnels, tunnel_json(s, i));
 	dp_stray_counters(s->dp, stray);
 	uint64_t age = uv_now(s->loop) - s->started_ms;
-	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I}",
+	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:o}",
 			 "version", GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms",
 			 (json_int_t)age, "run_dir", s->run_dir, "config", s->config, "files",
 			 files_json(s->conf), "workers", (int)dp_workers(s->dp), "reloads",
 			 (int)s->reloads, "tunnels", tunnels, "stray_drops", drops_json(stray),
 			 "strays", strays_json(s->dp), "refusals", refusals_json(s->dp),
-			 "stray_answers", (json_int_t)dp_stray_answers(s->dp));
+			 "stray_answers", (json_int_t)dp_stray_answers(s->dp), "repairs",
+			 repair_json(s));
 }
 
 json_t *status_snapshot(const struct session *s, const char *name)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Faults of the routers as hosts, and of what is inside the tunnel and behind it."""
 import contextlib
+import subprocess
 
 from clinic import DEGRADED, registry
 from flow import udp
 from gretel import NAME
+from net import wait_for
 from scene import A, B, HOST, LAN, ROUTER, TUNNEL, UNDERLAY
 
 ROWS, fault = registry()
@@ -165,6 +167,43 @@ def learnt_mtu_at_a(clinic):
     with clinic.ip(A, f"route replace {TUNNEL[4][B]} dev {NAME} src {TUNNEL[4][A]} proto static scope link mtu 600",
                    f"route replace {TUNNEL[4][B]} dev {NAME} src {TUNNEL[4][A]} proto kernel scope link"):
         yield
+
+
+@fault("table-flushed-again-and-again-at-a", "undone", "something undoes again and again", "nft table inet gretel",
+       exit=DEGRADED)
+def table_flushed_again_and_again_at_a(clinic):
+    site, router = clinic.sites[A], clinic.scene.router[A]
+
+    def fought():
+        router.run(["nft", "delete", "table", "inet", "gretel"], check=False)
+        return site.status()["repairs"]["fight"]
+    try:
+        wait_for(fought, 20, lambda: site.status()["repairs"], interval=0.06)
+        yield
+    finally:
+        site.down()  # which forgets it
+        site.up()
+
+
+@fault("answers-take-another-way-at-a", "return-path", "answers take another way", "198.51.100.7", "leaves by bond0",
+       exit=DEGRADED)
+def answers_take_another_way_at_a(clinic):
+    """A client that only B knows comes in by the tunnel; A's default route is the internet's."""
+    guest, allow = "198.51.100.7", f"allow = 198.51.100.0/24 -> {LAN[4][A]}"
+    default = f"default via {UNDERLAY[4][B]}"
+    with clinic.edited(A, "enable = yes", f"enable = yes\n{allow}"), \
+         clinic.edited(B, "enable = yes", f"enable = yes\n{allow}"), \
+         clinic.ip(A, f"route add {default}", f"route del {default}"), \
+         clinic.ip(B, f"address add {guest}/32 dev eth0", f"address del {guest}/32 dev eth0", host=True), \
+         clinic.ip(B, f"route add {guest}/32 via {HOST[4][B]}", f"route del {guest}/32 via {HOST[4][B]}"):
+        pings = clinic.scene.host[B].popen(["ping", "-q", "-i", "0.05", "-I", guest, HOST[4][A]],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: guest in clinic.scene.router[A].run(["conntrack", "-L"]).stdout, 5)
+        try:
+            yield
+        finally:
+            pings.kill()
+            pings.wait(5)
 
 
 # At B, which A's doctor sees only through the tunnel. ----------------------------------------------

@@ -152,7 +152,9 @@ void check_allow_route(struct doctor *d)
 		return;
 	for (size_t i = 0; i < forward->allow_count; i++) {
 		look_side(d, &forward->allows[i].to, &forward->allows[i].from);
-		look_side(d, &forward->allows[i].from, &forward->allows[i].to);
+		/* What only answers may be sent by the way that the file says for answers. */
+		if (forward->allows[i].both)
+			look_side(d, &forward->allows[i].from, &forward->allows[i].to);
 	}
 }
 

@@ -53,9 +53,11 @@
 	X(input_rules, "input-rules", HOST, CHECK_SOUND | CHECK_PROBE, "a rule drops what comes in by the tunnel for this host") \
 	X(allow, "allow", HOST, CHECK_SOUND | CHECK_PROBE, "no allow line covers the LAN's packets") \
 	X(forward_rules, "forward-rules", HOST, CHECK_SOUND | CHECK_PROBE, "a rule of others drops what this host should forward") \
+	X(undone, "undone", HOST, CHECK_PLAIN, "somebody undoes what greteld sets up") \
 	X(conntrack_full, "conntrack-full", HOST, CHECK_SOUND, "connection tracking is full") \
 	X(masquerade, "masquerade", HOST, CHECK_SOUND | CHECK_PROBE, "addresses are not translated, or by others") \
 	X(stale_nat, "stale-nat", HOST, CHECK_SOUND, "connections from before a masquerade line") \
+	X(return_path, "return-path", LAN, CHECK_SOUND | CHECK_PROBE, "answers to what comes in by the tunnel take another way") \
 	X(peer_route, "peer-route", LAN, CHECK_SOUND | CHECK_PROBE, "the peer has no way back to the LAN here") \
 	X(peer_forwarding, "peer-forwarding", LAN, CHECK_SOUND | CHECK_PROBE, "the peer does not forward") \
 	X(peer_rules, "peer-rules", LAN, CHECK_SOUND | CHECK_PROBE, "a rule at the peer drops what it should forward") \
