@@ -152,16 +152,11 @@ static void on_look(uv_timer_t *timer)
 	free(faults);
 }
 
-json_t *repair_json(const struct session *s)
+bool repair_fights(const struct session *s)
 {
 	const struct repair *r = &s->repair;
-	uint64_t now = uv_now(s->loop);
-	bool fight = r->repairs >= REPAIRS_MAX && now - r->window_ms <= WINDOW_MS;
-	json_t *removed = r->last_removed ? json_deep_copy(r->last_removed) : json_array();
 
-	return json_pack("{s:I, s:o, s:b, s:o}", "steps", (json_int_t)r->steps, "last_ms",
-			 r->steps ? json_integer((json_int_t)(now - r->last_ms)) : json_null(),
-			 "fight", fight, "removed", removed);
+	return r->repairs >= REPAIRS_MAX && uv_now(s->loop) - r->window_ms <= WINDOW_MS;
 }
 
 static bool is_own(const struct session *s, const struct watch_event *event)

@@ -118,8 +118,8 @@ int repair_open(struct session *session, FILE *errors);
 void repair_close(struct session *session);
 /* Look again soon. */
 void repair_arm(struct session *session);
-/* What was repaired, for the status. */
-json_t *repair_json(const struct session *session);
+/* Whether somebody undoes again and again what is repaired. */
+bool repair_fights(const struct session *session);
 
 /* tunnels.c. Notes how each tunnel of `conf` fares after its plan was applied, and tells what is
  * new against s->conf. 0 or -ENOMEM. */

@@ -209,6 +209,17 @@ static json_t *refusals_json(const struct dp *dp)
 	return array;
 }
 
+static json_t *repairs_json(const struct session *s)
+{
+	const struct repair *r = &s->repair;
+	json_t *removed = r->last_removed ? json_deep_copy(r->last_removed) : json_array();
+	json_t *age =
+		r->steps ? json_integer((json_int_t)(uv_now(s->loop) - r->last_ms)) : json_null();
+
+	return json_pack("{s:I, s:o, s:b, s:o}", "steps", (json_int_t)r->steps, "last_ms", age,
+			 "fight", repair_fights(s), "removed", removed);
+}
+
 static json_t *files_json(const struct conf *conf)
 {
 	json_t *array = json_array();
@@ -235,7 +246,7 @@ json_t *status_json(const struct session *s, const char *name)
 			 (int)s->reloads, "tunnels", tunnels, "stray_drops", drops_json(stray),
 			 "strays", strays_json(s->dp), "refusals", refusals_json(s->dp),
 			 "stray_answers", (json_int_t)dp_stray_answers(s->dp), "repairs",
-			 repair_json(s));
+			 repairs_json(s));
 }
 
 json_t *status_snapshot(const struct session *s, const char *name)
