@@ -83,7 +83,7 @@ static int print_peer(const struct conf *conf, const struct conf_tunnel *tunnel,
 	return EXIT_OK;
 }
 
-/* The peer needs the addresses that are in effect here. */
+/* The peer needs the addresses that are in effect here; what is not known stays open. */
 static int print_moving_peer(const struct conf *conf, size_t index,
 			     const struct peer_system *system, const char *run_dir,
 			     const struct report *report)
@@ -91,20 +91,14 @@ static int print_moving_peer(const struct conf *conf, size_t index,
 	struct kernel kernel;
 	struct state state;
 	struct pass pass;
-	int e = open_both(run_dir, &kernel, &state, report->errors);
-	if (e)
-		return e;
-	e = EXIT_FAILED;
+	if (open_both(run_dir, &kernel, &state, report->errors) != 0)
+		return print_peer(conf, &conf->tunnels[index], system, report);
+	int e;
 	if (pass_make(&kernel, conf, &state, NULL, report->errors, &pass) == 0) {
-		const struct conf_tunnel *tunnel = &pass.actual.conf->tunnels[index];
-		if (conf_has_ends(tunnel))
-			e = print_peer(pass.actual.conf, tunnel, system, report);
-		else
-			fprintf(report->errors,
-				"the outer addresses of %s are not known: %s: ask again when "
-				"\"gretel status\" shows them\n",
-				tunnel->name, pass.actual.ways[index].why);
+		e = print_peer(pass.actual.conf, &pass.actual.conf->tunnels[index], system, report);
 		pass_free(&pass);
+	} else {
+		e = print_peer(conf, &conf->tunnels[index], system, report);
 	}
 	state_free(&state);
 	kernel_close(&kernel);

@@ -218,7 +218,22 @@ static const struct {
 	 {"route = " US "\n", "allow = " THEM " <-> " US "\n"},
 	 {"backup-of", "t1"},
 	 "backup of t1"},
-	/* 32: what a provider prescribes is written out */
+	/* 32: our outer address is not reached through the tunnel */
+	{T F "allow = 172.19.1.1 <-> " THEM "\n",
+	 {"allow = " THEM " <-> 172.19.1.1\n"},
+	 {"route"},
+	 "no allow"},
+	/* 33: outer addresses are no inner ones */
+	{"[tunnel t0]\nlocal = 10.0.0.2\nremote = 10.0.0.1\naddress = 10.0.0.3/24\n",
+	 {"address = 10.0.0.4/24\n"},
+	 {NULL},
+	 "10.0.0.3/24"},
+	/* 34: more headers that way */
+	{T "checksum = receive\nmtu = 65511\n",
+	 {"checksum = yes", "mtu = 65507\n"},
+	 {NULL},
+	 "no allow"},
+	/* 35: what a provider prescribes is written out */
 	{"[tunnel t0]\nprofile = ddos-guard\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
 	 "address = 10.0.0.0/31\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
 	 {"local = 172.19.1.2"},

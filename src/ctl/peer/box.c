@@ -52,7 +52,7 @@ static void note_outer_header(const struct conf_tunnel *t, const struct peer_out
 	if (!t->ecn)
 		peer_note(out, "%s decides itself about congestion marks: here ecn = no",
 			  limits->title);
-	if (t->local.family == IP_V4 && !known[t->df])
+	if (!peer_over6(t) && !known[t->df])
 		peer_note(out, "%s cannot do df = %s as we do: large packets may fare differently",
 			  limits->title, dfs[t->df]);
 }
@@ -71,9 +71,9 @@ static void note_keepalive(const struct conf_tunnel *t, const struct peer_out *o
 			  limits->title);
 		return;
 	}
-	if (!limits->keepalive_max || (t->local.family == IP_V6 && !limits->keepalive6))
+	if (!limits->keepalive_max || (peer_over6(t) && !limits->keepalive6))
 		peer_note(out, "%s sends no keepalives over %s of its own: only we ask",
-			  limits->title, t->local.family == IP_V6 ? "IPv6" : "IPv4");
+			  limits->title, peer_over6(t) ? "IPv6" : "IPv4");
 	else if (seconds > limits->keepalive_max)
 		peer_note(out, "%s asks at least every %u seconds: here it is %u", limits->title,
 			  limits->keepalive_max, seconds);
@@ -116,7 +116,7 @@ bool box_notes(const struct peer_view *view, const struct peer_out *out,
 			  limits->title);
 		return false;
 	}
-	if (t->local.family == IP_V6 && !limits->outer6) {
+	if (peer_over6(t) && !limits->outer6) {
 		peer_note(out, "%s has no GRE over IPv6: this tunnel cannot be made there",
 			  limits->title);
 		return false;
@@ -136,7 +136,7 @@ unsigned box_keepalive(const struct peer_view *view, const struct box_limits *li
 	unsigned seconds = peer_keepalive_seconds(t);
 
 	if (t->mode == MODE_GRETAP || t->probe.family != IP_NONE ||
-	    (t->local.family == IP_V6 && !limits->keepalive6))
+	    (peer_over6(t) && !limits->keepalive6))
 		return 0;
 	return seconds > limits->keepalive_max ? limits->keepalive_max : seconds;
 }

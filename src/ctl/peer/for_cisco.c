@@ -56,9 +56,9 @@ static void print_tunnel(const struct peer_view *view, const struct peer_out *ou
 
 	if (keepalive)
 		peer_line(out, " keepalive %u %u", keepalive, t->keepalive_retries);
-	peer_line(out, " tunnel source %s", addr_format(&t->local, text));
-	peer_line(out, " tunnel destination %s", addr_format(&t->remote, text));
-	peer_line(out, " tunnel mode gre %s", t->local.family == IP_V6 ? "ipv6" : "ip");
+	peer_line(out, " tunnel source %s", peer_local(t, text));
+	peer_line(out, " tunnel destination %s", peer_remote(t, text));
+	peer_line(out, " tunnel mode gre %s", peer_over6(t) ? "ipv6" : "ip");
 	if (t->okey.present)
 		peer_line(out, " tunnel key %" PRIu32, t->okey.value);
 	if (view->csum_send)
@@ -69,7 +69,7 @@ static void print_tunnel(const struct peer_view *view, const struct peer_out *ou
 		peer_line(out, " tunnel ttl %u", t->ttl);
 	if (t->tos)
 		peer_line(out, " tunnel tos %u", t->tos);
-	if (t->df == DF_SET && t->local.family == IP_V4)
+	if (t->df == DF_SET && !peer_over6(t))
 		peer_line(out, " tunnel path-mtu-discovery");
 }
 
@@ -144,9 +144,9 @@ static void print_list(const struct peer_view *view, const struct peer_out *out,
 		 "What may come in by the tunnel: keepalives, what is for the router, and what our "
 		 "rules let pass.");
 	peer_line(out, v6 ? "ipv6 access-list %s-in6" : "ip access-list extended %s-in", t->name);
-	if (t->local.family == family)
+	if ((peer_over6(t) ? IP_V6 : IP_V4) == family)
 		peer_line(out, " permit %s host %s host %s", v6 ? "47" : "gre",
-			  addr_format(&t->local, local), addr_format(&t->remote, remote));
+			  peer_local(t, local), peer_remote(t, remote));
 	for (size_t i = 0; i < t->address_count; i++) {
 		if (t->addresses[i].local.addr.family != family)
 			continue;

@@ -30,14 +30,14 @@ static void print_tunnel(const struct peer_view *view, const struct peer_out *ou
 	const struct conf_tunnel *t = view->tunnel;
 	unsigned keepalive = box_keepalive(view, &limits);
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
-	const char *six = t->local.family == IP_V6 ? "6" : "";
+	const char *six = peer_over6(t) ? "6" : "";
 
 	peer_say(out, "The tunnel.");
 	peer_line(out, "config system gre-tunnel\n edit \"%s\"\n  set interface \"" WAN "\"",
 		  t->name);
-	peer_line(out, "  set ip-version %u", t->local.family == IP_V6 ? 6u : 4u);
-	peer_line(out, "  set local-gw%s %s\n  set remote-gw%s %s", six,
-		  addr_format(&t->local, local), six, addr_format(&t->remote, remote));
+	peer_line(out, "  set ip-version %u", peer_over6(t) ? 6u : 4u);
+	peer_line(out, "  set local-gw%s %s\n  set remote-gw%s %s", six, peer_local(t, local), six,
+		  peer_remote(t, remote));
 	if (t->ikey.present)
 		peer_line(out, "  set key-inbound %" PRIu32, t->ikey.value);
 	if (t->okey.present)

@@ -50,8 +50,8 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	peer_line(out, "interface Tunnel0/0/1");
 	peer_line(out, " description %s", t->name);
 	peer_line(out, " tunnel-protocol gre");
-	peer_line(out, " source %s", addr_format(&t->local, text));
-	peer_line(out, " destination %s", addr_format(&t->remote, text));
+	peer_line(out, " source %s", peer_local(t, text));
+	peer_line(out, " destination %s", peer_remote(t, text));
 	if (t->okey.present)
 		peer_line(out, " gre key plain %" PRIu32, t->okey.value);
 	if (view->csum_send)
@@ -113,6 +113,7 @@ static void print_list(const struct peer_view *view, const struct peer_out *out)
 {
 	static const struct ip_prefix any;
 	const struct conf_tunnel *t = view->tunnel;
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 
 	if (!box_has_pairs(view, IP_V4))
 		return;
@@ -120,7 +121,8 @@ static void print_list(const struct peer_view *view, const struct peer_out *out)
 		 "What may come in by the tunnel: keepalives, what is for the router, and what our "
 		 "rules let pass.");
 	peer_line(out, "acl number %u", LIST_IN);
-	print_permit(out, &(struct ip_prefix){t->local, 32}, &(struct ip_prefix){t->remote, 32});
+	peer_line(out, " rule permit ip source %s 0.0.0.0 destination %s 0.0.0.0",
+		  peer_local(t, local), peer_remote(t, remote));
 	for (size_t i = 0; i < t->address_count; i++) {
 		const struct ip_addr *addr = &t->addresses[i].local.addr;
 

@@ -22,12 +22,12 @@ static void print_link(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
-	bool v6 = t->local.family == IP_V6;
+	bool v6 = peer_over6(t);
 
 	peer_say(out,
 		 "The tunnel: outer addresses, keys and header as the other end expects them.");
 	fprintf(out->out, "ip link add dev %s type %s local %s remote %s", t->name, linux_kind(t),
-		addr_format(&t->local, local), addr_format(&t->remote, remote));
+		peer_local(t, local), peer_remote(t, remote));
 	if (t->bind[0])
 		fprintf(out->out, " dev %s", t->bind);
 	print_header(view, out->out);
@@ -137,7 +137,7 @@ static void print_switches(const struct peer_view *view, const struct peer_out *
 		peer_line(out, "echo 1 >/proc/sys/net/ipv4/ip_forward");
 	if (linux_forwards6(view))
 		peer_line(out, "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
-	if (linux_answers(view) && view->tunnel->local.family == IP_V4) {
+	if (linux_answers(view) && !peer_over6(view->tunnel)) {
 		peer_say(out,
 			 "Keepalives of the other end are packets with our own source address: "
 			 "they are taken,");

@@ -45,15 +45,15 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	peer_say(out, "The tunnel; if the device has a gr-0/0/0.0 already, take another unit "
 		      "throughout.");
 	peer_line(out, UNIT "description %s", t->name);
-	peer_line(out, UNIT "tunnel source %s", addr_format(&t->local, text));
-	peer_line(out, UNIT "tunnel destination %s", addr_format(&t->remote, text));
+	peer_line(out, UNIT "tunnel source %s", peer_local(t, text));
+	peer_line(out, UNIT "tunnel destination %s", peer_remote(t, text));
 	if (t->okey.present)
 		peer_line(out, UNIT "tunnel key %" PRIu32, t->okey.value);
 	if (!t->ttl_inherit)
 		peer_line(out, UNIT "tunnel ttl %u", t->ttl);
-	if (t->local.family == IP_V4 && t->df == DF_SET)
+	if (!peer_over6(t) && t->df == DF_SET)
 		peer_line(out, UNIT "tunnel do-not-fragment");
-	if (t->local.family == IP_V4 && t->df == DF_CLEAR)
+	if (!peer_over6(t) && t->df == DF_CLEAR)
 		peer_line(out, UNIT "tunnel allow-fragmentation");
 	if (t->tos_inherit)
 		peer_line(out, UNIT "copy-tos-to-outer-ip-header");

@@ -23,12 +23,12 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	const struct conf_tunnel *t = view->tunnel;
 	unsigned keepalive = box_keepalive(view, &limits);
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
-	bool v6 = t->local.family == IP_V6;
+	bool v6 = peer_over6(t);
 
 	peer_say(out, "The tunnel; %u octets are left of a path of %d.", view->mtu, PEER_PATH_MTU);
 	fprintf(out->out, "/interface/%s/add name=%s local-address=%s remote-address=%s mtu=%u",
-		v6 ? "gre6" : "gre", t->name, addr_format(&t->local, local),
-		addr_format(&t->remote, remote), view->mtu);
+		v6 ? "gre6" : "gre", t->name, peer_local(t, local), peer_remote(t, remote),
+		view->mtu);
 	if (t->tos_inherit)
 		fprintf(out->out, " dscp=inherit");
 	else
@@ -132,7 +132,7 @@ static void print_filter(const struct peer_view *view, const struct peer_out *ou
 	peer_line(out,
 		  "/%s/firewall/filter/add chain=input protocol=gre src-address=%s action=accept "
 		  "comment=%s",
-		  menu(t->remote.family), addr_format(&t->remote, remote), t->name);
+		  menu(peer_over6(t) ? IP_V6 : IP_V4), peer_remote(t, remote), t->name);
 	if (!view->pair_count)
 		return;
 	peer_say(out, "What may pass into and out of the tunnel.");

@@ -21,10 +21,10 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 	if (t->tos || t->tos_inherit)
 		peer_note(out, "netplan cannot set the outer class of service: here tos = %s",
 			  t->tos_inherit ? "inherit" : "a number");
-	if (t->df != DF_SET && t->local.family == IP_V4)
+	if (t->df != DF_SET && !peer_over6(t))
 		peer_note(out, "netplan always sets the outer DF bit: here df = %s",
 			  t->df == DF_COPY ? "copy" : "clear");
-	if (t->local.family == IP_V6)
+	if (peer_over6(t))
 		peer_note(out,
 			  "netplan leaves the kernel's encapsulation limit on: large packets have "
 			  "8 octets less, which the MTU allows for");
@@ -37,8 +37,8 @@ static void print_header(const struct peer_view *view, const struct peer_out *ou
 	char text[ADDR_TEXT_SIZE];
 
 	peer_line(out, "    %s:\n      mode: %s", t->name, linux_kind(t));
-	peer_line(out, "      local: %s", addr_format(&t->local, text));
-	peer_line(out, "      remote: %s", addr_format(&t->remote, text));
+	peer_line(out, "      local: %s", peer_local(t, text));
+	peer_line(out, "      remote: %s", peer_remote(t, text));
 	if (!t->ttl_inherit)
 		peer_line(out, "      ttl: %u", t->ttl);
 	if (t->ikey.present || t->okey.present)
@@ -47,7 +47,7 @@ static void print_header(const struct peer_view *view, const struct peer_out *ou
 		peer_line(out, "        input: %" PRIu32, t->ikey.value);
 	if (t->okey.present)
 		peer_line(out, "        output: %" PRIu32, t->okey.value);
-	if (t->local.family == IP_V6 && !t->mtu)
+	if (peer_over6(t) && !t->mtu)
 		mtu -= 8;
 	peer_line(out, "      mtu: %u\n      link-local: []", mtu);
 }

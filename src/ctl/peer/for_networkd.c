@@ -16,7 +16,7 @@ static const char *yes_no(bool yes)
 static void print_notes(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
-	bool v6 = t->local.family == IP_V6;
+	bool v6 = peer_over6(t);
 
 	linux_notes(view, out);
 	if (view->csum_send || view->csum_require)
@@ -47,7 +47,7 @@ static void print_netdev(const struct peer_view *view, const struct peer_out *ou
 {
 	const struct conf_tunnel *t = view->tunnel;
 	char text[ADDR_TEXT_SIZE];
-	bool v6 = t->local.family == IP_V6;
+	bool v6 = peer_over6(t);
 
 	linux_begin_file(out, "/etc/systemd/network/25-", t->name, ".netdev");
 	peer_say(out, "The interface; %u octets are left of a path of %d.", view->mtu,
@@ -56,8 +56,8 @@ static void print_netdev(const struct peer_view *view, const struct peer_out *ou
 		  view->mtu);
 	peer_say(out, "Outer addresses, keys and header as the other end expects them.");
 	peer_line(out, "[Tunnel]\nIndependent=yes");
-	peer_line(out, "Local=%s", addr_format(&t->local, text));
-	peer_line(out, "Remote=%s", addr_format(&t->remote, text));
+	peer_line(out, "Local=%s", peer_local(t, text));
+	peer_line(out, "Remote=%s", peer_remote(t, text));
 	if (t->ikey.present)
 		peer_line(out, "InputKey=%" PRIu32, t->ikey.value);
 	if (t->okey.present)
@@ -146,7 +146,7 @@ static void print_network(const struct peer_view *view, const struct peer_out *o
 	peer_line(out, "[Match]\nName=%s\n", t->name);
 	peer_say(out, "A tunnel is there whether its peer is or not.");
 	peer_line(out, "[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=no");
-	if (linux_answers(view) && t->local.family == IP_V4)
+	if (linux_answers(view) && !peer_over6(t))
 		peer_line(out, "IPv4AcceptLocal=yes");
 	if (t->bridge[0])
 		peer_line(out, "Bridge=%s", t->bridge);

@@ -86,13 +86,12 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	peer_line(out, "description \"%s\"", t->name);
 	if (t->okey.present)
 		peer_line(out, "vnetid %" PRIu32, t->okey.value);
-	peer_line(out, "tunnel %s %s", addr_format(&t->local, local),
-		  addr_format(&t->remote, remote));
+	peer_line(out, "tunnel %s %s", peer_local(t, local), peer_remote(t, remote));
 	if (t->ttl_inherit)
 		peer_line(out, "tunnelttl copy");
 	else
 		peer_line(out, "tunnelttl %u", t->ttl);
-	if (t->local.family == IP_V4)
+	if (!peer_over6(t))
 		peer_line(out, t->df == DF_SET ? "tunneldf" : "-tunneldf");
 	peer_line(out, "mtu %u", view->mtu);
 	if (keepalive)
@@ -147,7 +146,7 @@ static void print_judge(const struct peer_view *view, const struct peer_out *out
 		 "What may pass into and out of the tunnel, keepalives, and this machine itself.");
 	peer_line(out, "block on %s", device(view));
 	peer_line(out, "pass in on %s proto gre from %s to %s no state", device(view),
-		  addr_format(&t->local, local), addr_format(&t->remote, remote));
+		  peer_local(t, local), peer_remote(t, remote));
 	peer_line(out, "pass in on %s to (%s)", device(view), device(view));
 	peer_line(out, "pass out on %s from (%s)", device(view), device(view));
 	for (size_t i = 0; i < view->pair_count; i++) {
@@ -168,9 +167,10 @@ static void print_pf(const struct peer_view *view, const struct peer_out *out)
 
 	peer_line(out, "\n### /etc/pf.conf");
 	peer_say(out, "Outer packets.");
-	peer_line(out, "pass proto gre from %s to %s", addr_format(&t->local, local),
-		  addr_format(&t->remote, remote));
-	peer_line(out, "pass proto gre from %s to %s", remote, local);
+	peer_line(out, "pass proto gre from %s to %s", peer_local(t, local),
+		  peer_remote(t, remote));
+	peer_line(out, "pass proto gre from %s to %s", peer_remote(t, remote),
+		  peer_local(t, local));
 	if (view->inside4 && view->mss4)
 		peer_line(out, "match on %s inet scrub (max-mss %u)", device(view), view->mss4);
 	if (view->inside6 && view->mss6)

@@ -21,7 +21,7 @@ static const struct box_limits limits = {
 
 static void print_header(const struct conf_tunnel *t, const struct peer_out *out)
 {
-	bool v6 = t->local.family == IP_V6;
+	bool v6 = peer_over6(t);
 
 	if (t->okey.present)
 		peer_line(out, TUNNEL "parameters ip key %" PRIu32, t->okey.value);
@@ -45,8 +45,8 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	peer_say(out, "The tunnel; if there is a tun0 already, take another number throughout.");
 	peer_line(out, TUNNEL "description %s", t->name);
 	peer_line(out, TUNNEL "encapsulation %s", linux_kind(t));
-	peer_line(out, TUNNEL "source-address %s", addr_format(&t->local, text));
-	peer_line(out, TUNNEL "remote %s", addr_format(&t->remote, text));
+	peer_line(out, TUNNEL "source-address %s", peer_local(t, text));
+	peer_line(out, TUNNEL "remote %s", peer_remote(t, text));
 	if (t->bind[0])
 		peer_line(out, TUNNEL "source-interface %s", t->bind);
 	print_header(t, out);
@@ -86,7 +86,7 @@ static void print_routes(const struct conf_tunnel *t, const struct peer_out *out
 
 static void print_answers(const struct peer_view *view, const struct peer_out *out)
 {
-	if (!linux_answers(view) || view->tunnel->local.family == IP_V6)
+	if (!linux_answers(view) || peer_over6(view->tunnel))
 		return;
 	peer_say(out,
 		 "Keepalives of the other end are packets with our own source address: they are "
@@ -117,7 +117,7 @@ static void print_list(const struct peer_view *view, const struct peer_out *out,
 	peer_line(out, "%s rule 10 action accept", list);
 	peer_line(out, "%s rule 10 state established", list);
 	peer_line(out, "%s rule 10 state related", list);
-	if (linux_answers(view) && t->local.family == family) {
+	if (linux_answers(view) && (peer_over6(t) ? IP_V6 : IP_V4) == family) {
 		peer_line(out, "%s rule 20 action accept", list);
 		peer_line(out, "%s rule 20 protocol gre", list);
 	}

@@ -7,7 +7,7 @@
 
 const char *linux_kind(const struct conf_tunnel *tunnel)
 {
-	bool v6 = tunnel->local.family == IP_V6;
+	bool v6 = peer_over6(tunnel);
 
 	if (tunnel->mode == MODE_GRETAP)
 		return v6 ? "ip6gretap" : "gretap";
@@ -24,13 +24,13 @@ bool linux_answers(const struct peer_view *view)
 bool linux_forwards4(const struct peer_view *view)
 {
 	return (view->forward && view->inside4) ||
-	       (linux_answers(view) && view->tunnel->local.family == IP_V4);
+	       (linux_answers(view) && !peer_over6(view->tunnel));
 }
 
 bool linux_forwards6(const struct peer_view *view)
 {
 	return (view->forward && view->inside6) ||
-	       (linux_answers(view) && view->tunnel->local.family == IP_V6);
+	       (linux_answers(view) && peer_over6(view->tunnel));
 }
 
 const char *linux_table(const struct conf_tunnel *tunnel, char buf[IFNAMSIZ + 8])
@@ -83,10 +83,10 @@ static void print_keepalive(const struct peer_view *view, FILE *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
-	const char *word = family_word(t->local.family);
+	const char *word = family_word(peer_over6(t) ? IP_V6 : IP_V4);
 
 	fprintf(out, "\t\tiifname \"%s\" meta l4proto 47 %s saddr %s %s daddr %s accept\n", t->name,
-		word, addr_format(&t->local, local), word, addr_format(&t->remote, remote));
+		word, peer_local(t, local), word, peer_remote(t, remote));
 }
 
 /* The other end's hosts come under its inner address, and are translated once more. */
@@ -221,6 +221,6 @@ void linux_notes(const struct peer_view *view, const struct peer_out *out)
 		peer_note(out,
 			  "Linux does not send keepalives back out of a gretap: leave keepalive "
 			  "out here");
-	if (t->df == DF_CLEAR && t->local.family == IP_V6)
+	if (t->df == DF_CLEAR && peer_over6(t))
 		peer_note(out, "Linux does not fragment outer IPv6 packets: here df = clear");
 }

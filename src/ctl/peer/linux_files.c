@@ -22,7 +22,7 @@ static void print_sysctl(const struct peer_view *view, const struct peer_out *ou
 		peer_line(out, "net/ipv4/ip_forward = 1");
 	if (linux_forwards6(view))
 		peer_line(out, "net/ipv6/conf/all/forwarding = 1");
-	if (accept && linux_answers(view) && view->tunnel->local.family == IP_V4) {
+	if (accept && linux_answers(view) && !peer_over6(view->tunnel)) {
 		peer_say(out,
 			 "Keepalives of the other end are packets with our own source address: "
 			 "they are taken, and forwarded back.");

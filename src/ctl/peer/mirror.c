@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "proto/overhead.h"
 
 void mirror_note(struct mirror *mirror, const char *format, ...)
@@ -30,137 +31,6 @@ void *mirror_grow(struct mirror *mirror, void *array, size_t *count, size_t size
 	}
 	*items = grown;
 	return memset(grown + size * (*count)++, 0, size);
-}
-
-static unsigned full_length(uint8_t family)
-{
-	return addr_size(family) * 8;
-}
-
-/* The first host of the network that is not ours; the file may name another. */
-static void guess_other(const struct ip_prefix *ours, struct ip_addr *other)
-{
-	unsigned bits = full_length(ours->addr.family), last = bits / 8 - 1;
-	struct ip_prefix network = prefix_network(ours);
-	bool pair = ours->len + 1u == bits;
-
-	*other = network.addr;
-	if (!pair || addr_equal(other, &ours->addr))
-		other->bytes[last] |= 1;
-	if (addr_equal(other, &ours->addr))
-		other->bytes[last] ^= 3;
-}
-
-/* An address of the network that [forward] names, for example in "masquerade = 192.168.8.11 out
- * eth1", is the peer's. */
-static bool named_other(const struct conf *conf, const struct ip_prefix *ours,
-			struct ip_addr *other)
-{
-	struct ip_prefix network = prefix_network(ours);
-
-	for (size_t i = 0; i < conf->forward.snat_count; i++) {
-		const struct ip_prefix *from = &conf->forward.snats[i].from;
-
-		if (from->len == full_length(from->addr.family) &&
-		    prefix_contains(&network, &from->addr) &&
-		    !addr_equal(&from->addr, &ours->addr)) {
-			*other = from->addr;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool mirror_other_end(const struct conf *conf, const struct conf_address *ours,
-		      struct ip_addr *other)
-{
-	unsigned bits = full_length(ours->local.addr.family);
-
-	*other = ours->peer;
-	if (ours->peer.family != IP_NONE)
-		return true;
-	if (named_other(conf, &ours->local, other))
-		return true;
-	if (ours->local.len == bits)
-		return false;
-	guess_other(&ours->local, other);
-	return ours->local.len + 1u == bits || (bits == 32 && ours->local.len == 30);
-}
-
-bool mirror_is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix)
-{
-	for (size_t i = 0; i < tunnel->address_count; i++) {
-		const struct conf_address *address = &tunnel->addresses[i];
-		struct ip_prefix inner = prefix_network(&address->local);
-
-		if (address->peer.family != IP_NONE)
-			inner.addr = address->peer;
-		else if (inner.len == full_length(inner.addr.family))
-			continue;
-		if (prefix->len >= inner.len && prefix_contains(&inner, &prefix->addr) &&
-		    !addr_equal(&prefix->addr, &address->local.addr))
-			return true;
-	}
-	return false;
-}
-
-static bool is_ours_inside(const struct conf_tunnel *theirs, const struct ip_prefix *to)
-{
-	for (size_t i = 0; i < theirs->address_count; i++) {
-		const struct conf_address *a = &theirs->addresses[i];
-		struct ip_prefix network = prefix_network(&a->local);
-
-		if (a->peer.family != IP_NONE)
-			network = (struct ip_prefix){a->peer, a->local.len};
-		if (to->len >= network.len && prefix_contains(&network, &to->addr))
-			return true;
-	}
-	return false;
-}
-
-void mirror_add_route(struct mirror *mirror, const struct ip_prefix *to)
-{
-	struct conf_tunnel *t = mirror->theirs;
-	struct conf_route *route;
-
-	if (is_ours_inside(t, to))
-		return;
-	for (size_t i = 0; i < t->route_count; i++)
-		if (prefix_equal(&t->routes[i].to, to))
-			return;
-	route = mirror_grow(mirror, &t->routes, &t->route_count, sizeof *route);
-	if (!route)
-		return;
-	route->to = *to;
-	route->table = to->len ? 254 : PEER_TABLE;
-}
-
-static void mirror_address(struct mirror *mirror, const struct conf_address *ours)
-{
-	char text[PREFIX_TEXT_SIZE], chosen[ADDR_TEXT_SIZE];
-	struct conf_tunnel *t = mirror->theirs;
-	struct peer_view *view = mirror->view;
-	struct conf_address *address;
-	struct ip_addr other, *far;
-	bool known = mirror_other_end(mirror->conf, ours, &other);
-
-	if (other.family == IP_NONE) {
-		mirror_note(mirror, "the file names no address for the peer beside %s: give it one",
-			    addr_format(&ours->local.addr, text));
-		mirror_add_route(mirror, &ours->local);
-		return;
-	}
-	if (!known)
-		mirror_note(mirror, "the file does not say which address of %s is the peer's: %s",
-			    prefix_format(&ours->local, text), addr_format(&other, chosen));
-	address = mirror_grow(mirror, &t->addresses, &t->address_count, sizeof *address);
-	far = mirror_grow(mirror, &view->far, &view->far_count, sizeof *far);
-	if (!address || !far)
-		return;
-	*far = ours->local.addr;
-	address->local = (struct ip_prefix){other, ours->local.len};
-	if (ours->peer.family != IP_NONE)
-		address->peer = ours->local.addr;
 }
 
 /* Sent without being asked for becomes asked for without being sent, and the reverse. */
@@ -240,11 +110,40 @@ static void mirror_ways(struct mirror *mirror)
 	t->on_down = NULL;
 }
 
-static void mirror_tunnel(struct mirror *mirror)
+/* Addresses that are looked up here are those in effect, if they are known; where they come from is
+ * no business of the peer's. */
+static void mirror_ends(struct mirror *mirror)
 {
 	const struct conf_tunnel *ours = mirror->tunnel;
 	struct conf_tunnel *t = mirror->theirs;
 	char text[ADDR_TEXT_SIZE];
+
+	t->local = ours->remote;
+	t->remote = ours->local;
+	t->remote_name = NULL;
+	memset(t->local_device, 0, sizeof t->local_device);
+	if (t->local.family == IP_NONE)
+		memcpy(t->local_device, "DEVICE", sizeof "DEVICE");
+	else if (ours->remote_name)
+		mirror_note(mirror,
+			    "the peer's address %s is that of %s now and may change: its device "
+			    "would know",
+			    addr_format(&t->local, text), ours->remote_name);
+	if (t->remote.family == IP_NONE) {
+		t->remote_name = strdup("this-site.invalid");
+		mirror->lost |= !t->remote_name;
+	} else if (ours->local_device[0]) {
+		mirror_note(mirror,
+			    "our address %s is that of %s now and may change: a DNS name for it "
+			    "would follow",
+			    addr_format(&t->remote, text), ours->local_device);
+	}
+}
+
+static void mirror_tunnel(struct mirror *mirror)
+{
+	const struct conf_tunnel *ours = mirror->tunnel;
+	struct conf_tunnel *t = mirror->theirs;
 
 	*t = *ours;
 	t->at = (struct conf_place){0};
@@ -254,17 +153,7 @@ static void mirror_tunnel(struct mirror *mirror)
 	t->address_count = 0;
 	t->routes = NULL;
 	t->route_count = 0;
-	/* In effect now; where ours are looked up is no business of theirs. */
-	t->local = ours->remote;
-	t->remote = ours->local;
-	t->remote_name = NULL;
-	t->local_device[0] = '\0';
-	t->on_up = t->on_down = NULL;
-	if (ours->local_device[0])
-		mirror_note(mirror,
-			    "our address %s is that of %s now and may change: a DNS name for it "
-			    "would follow",
-			    addr_format(&ours->local, text), ours->local_device);
+	mirror_ends(mirror);
 	t->ikey = ours->okey;
 	t->okey = ours->ikey;
 	t->checksum = mirror_checksum(ours->checksum);
@@ -300,14 +189,18 @@ static void set_families(struct peer_view *view)
 static void set_numbers(struct peer_view *view)
 {
 	const struct conf_tunnel *t = view->tunnel;
+	uint8_t outer = t->local.family == IP_V6 || t->remote.family == IP_V6 ? IP_V6 : IP_V4;
 	uint32_t fits;
 
 	view->csum_send = t->checksum == CHECKSUM_YES || t->checksum == CHECKSUM_REQUIRE;
 	view->csum_require = t->checksum == CHECKSUM_REQUIRE || t->checksum == CHECKSUM_RECEIVE;
 	view->seq_send = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_SEND;
 	view->seq_receive = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_RECEIVE;
-	fits = tunnel_mtu(PEER_PATH_MTU, t->local.family, t->mode == MODE_GRETAP, view->csum_send,
+	fits = tunnel_mtu(PEER_PATH_MTU, outer, t->mode == MODE_GRETAP, view->csum_send,
 			  t->okey.present, view->seq_send);
+	/* What it sends may have more headers than what we send. */
+	if (t->mtu > 65535 - conf_overhead(t))
+		view->conf->tunnels[0].mtu = 65535 - conf_overhead(t);
 	view->mtu = t->mtu ? t->mtu : fits;
 	if (fits > view->mtu)
 		fits = view->mtu;

@@ -19,9 +19,8 @@ __attribute__((format(printf, 2, 3))) void mirror_note(struct mirror *mirror, co
 /* One more element, zero, of an array of the view; NULL when memory runs out. */
 void *mirror_grow(struct mirror *mirror, void *array, size_t *count, size_t size);
 
-/* The addresses of both ends inside, from one of ours. False when the other one cannot be known. */
-bool mirror_other_end(const struct conf *conf, const struct conf_address *ours,
-		      struct ip_addr *other);
+/* mirror_address.c: the peer's address beside one of ours; a note where it can only be guessed. */
+void mirror_address(struct mirror *mirror, const struct conf_address *ours);
 /* Whether the prefix is, or is part of, what the peer has inside the tunnel. */
 bool mirror_is_inner_peer(const struct conf_tunnel *tunnel, const struct ip_prefix *prefix);
 

@@ -79,6 +79,21 @@ const char *peer_prefix(const struct ip_prefix *prefix, char buf[PREFIX_TEXT_SIZ
 	return prefix_format(prefix, buf);
 }
 
+const char *peer_local(const struct conf_tunnel *tunnel, char buf[ADDR_TEXT_SIZE])
+{
+	return tunnel->local.family == IP_NONE ? "PEER-ADDRESS" : addr_format(&tunnel->local, buf);
+}
+
+const char *peer_remote(const struct conf_tunnel *tunnel, char buf[ADDR_TEXT_SIZE])
+{
+	return tunnel->remote.family == IP_NONE ? "OUR-ADDRESS" : addr_format(&tunnel->remote, buf);
+}
+
+bool peer_over6(const struct conf_tunnel *tunnel)
+{
+	return tunnel->local.family == IP_V6 || tunnel->remote.family == IP_V6;
+}
+
 unsigned peer_keepalive_seconds(const struct conf_tunnel *tunnel)
 {
 	return (tunnel->keepalive_interval_ms + 999) / 1000;
@@ -100,6 +115,22 @@ void peer_note_devices(const struct peer_view *view, const struct peer_out *out)
 				  "%s is our device towards our hosts: write the peer's towards "
 				  "its own",
 				  forward->snats[i].out);
+}
+
+static void note_ends(const struct peer_view *view, const struct peer_out *out)
+{
+	bool gretel = out->system->print == peer_for_gretel;
+
+	if (view->tunnel->local.family == IP_NONE)
+		peer_note(out, "the peer has a name here: write its outer %s instead of %s",
+			  gretel ? "address, or the device that has it," : "address",
+			  gretel ? "address-of DEVICE" : "PEER-ADDRESS");
+	if (view->tunnel->remote.family == IP_NONE)
+		peer_note(out,
+			  "our own outer address is that of a device, and may change: write %s "
+			  "instead of %s",
+			  gretel ? "a name of ours, or the address," : "it",
+			  gretel ? "this-site.invalid" : "OUR-ADDRESS");
 }
 
 /* Questions that only their own kind sends back, by routing what is inside them. */
@@ -146,11 +177,12 @@ void peer_print(const struct peer_view *view, const struct peer_system *system, 
 	if (system->print == peer_for_iproute2)
 		fputs("#!/bin/sh\n", out);
 	peer_say(&target, "Tunnel %s at %s, the other end of the one that %s has.",
-		 view->tunnel->name, addr_format(&view->tunnel->local, local),
-		 addr_format(&view->tunnel->remote, remote));
+		 view->tunnel->name, peer_local(view->tunnel, local),
+		 peer_remote(view->tunnel, remote));
 	peer_say(&target, "Printed by \"gretel peer %s --for %s\".", view->tunnel->name,
 		 system->name);
 	print_notes(view, &target);
+	note_ends(view, &target);
 	note_form(view, &target);
 	system->print(view, &target);
 }

@@ -27,6 +27,13 @@ __attribute__((format(printf, 2, 3))) void peer_note(const struct peer_out *out,
 __attribute__((format(printf, 2, 3))) void peer_line(const struct peer_out *out, const char *format,
 						     ...);
 
+/* Outer addresses, or the placeholders PEER-ADDRESS and OUR-ADDRESS where the file has a name or a
+ * device instead. */
+const char *peer_local(const struct conf_tunnel *tunnel, char buf[ADDR_TEXT_SIZE]);
+const char *peer_remote(const struct conf_tunnel *tunnel, char buf[ADDR_TEXT_SIZE]);
+/* Whether outer packets are of IPv6, as far as that is known. */
+bool peer_over6(const struct conf_tunnel *tunnel);
+
 /* "192.0.2.0/24", or "192.0.2.1" for a host. */
 const char *peer_prefix(const struct ip_prefix *prefix, char buf[PREFIX_TEXT_SIZE]);
 /* Whether the system has to know of the devices of the peer, which the mirror names as ours. */
