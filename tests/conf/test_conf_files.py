@@ -45,6 +45,16 @@ def test_printed(path, tmp_path):
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+def test_profile_is_explained(tmp_path):
+    """docs/profiles.md shows a file and what check says of it."""
+    page = (ROOT / "docs/profiles.md").read_text()
+    path = tmp_path / "cloudflare.conf"
+    path.write_text(page.split("```ini\n")[1].split("```")[0])
+    shown = [line.strip() for line in page.splitlines() if line.startswith("    ")][1:]
+    done = greteld(path, tmp_path, "--check")
+    assert done.stdout.replace(f"{tmp_path}/", "").splitlines() == shown
+
+
 def test_unreadable(tmp_path):
     path = tmp_path / "none.conf"
     done = greteld(path, tmp_path, "--check")
