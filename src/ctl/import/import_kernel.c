@@ -31,7 +31,7 @@ static bool is_fallback(const char *name)
 struct search {
 	struct import *import;
 	const char *name;	      /* NULL: all */
-	struct import_tunnel *tunnel; /* whose addresses or routes are read */
+	struct import_tunnel *tunnel; /* whose routes are read */
 };
 
 static int take_link(void *arg, const struct gre_link *gre)
@@ -51,11 +51,13 @@ static int take_link(void *arg, const struct gre_link *gre)
 /* Addresses that the kernel derived itself come back by themselves. */
 static int take_address(void *arg, const struct address_info *address)
 {
-	struct search *search = arg;
-	const struct gre_link *gre = &search->tunnel->gre;
+	struct import *import = arg;
 
-	if (address->index == gre->link.index && !addr_is_link_local(&address->local.addr))
-		import_add_address(search->import, search->tunnel, address);
+	if (addr_is_link_local(&address->local.addr))
+		return 0;
+	for (size_t i = 0; i < import->tunnel_count; i++)
+		if (import->tunnels[i].gre.link.index == address->index)
+			import_add_address(import, &import->tunnels[i], address);
 	return 0;
 }
 
@@ -222,15 +224,12 @@ static void read_devices(struct import *import, struct nl *nl, struct import_tun
 			    name, kind);
 }
 
-/* Once more for each tunnel: with few tunnels a dump of addresses is short, and the kernel filters
- * the routes. */
+/* The kernel filters the routes. */
 static int read_details(struct import *import, struct nl *nl, struct import_tunnel *tunnel)
 {
 	struct search search = {.import = import, .tunnel = tunnel};
-	int err = address_each(nl, take_address, &search);
+	int err = link_route_each(nl, tunnel->gre.link.index, take_route, &search);
 
-	if (!err)
-		err = link_route_each(nl, tunnel->gre.link.index, take_route, &search);
 	if (err)
 		return err;
 	tunnel->source = "the interface of the kernel";
@@ -247,6 +246,8 @@ static int read_all(struct import *import, struct nl *nl, const char *name)
 	struct search search = {.import = import, .name = name};
 	int err = gre_link_each(nl, take_link, &search);
 
+	if (!err)
+		err = address_each(nl, take_address, import);
 	for (size_t i = 0; !err && i < import->tunnel_count; i++)
 		err = read_details(import, nl, &import->tunnels[i]);
 	return err;
