@@ -240,3 +240,9 @@ int ends_settle(const struct conf *conf, const struct actual *actual, struct con
 			settle(&conf->tunnels[i], actual, &last, &tunnels[i], &ways[i]);
 	return find_clashes(conf, tunnels, ways);
 }
+
+void ends_set_aside(struct actual *actual, size_t index, const char *why)
+{
+	snprintf(actual->ways[index].why, ACTUAL_WHY_SIZE, "%s", why);
+	actual->settled->tunnels[index].remote = (struct ip_addr){0};
+}

@@ -22,6 +22,9 @@ bool ends_are_moving(const struct conf *conf);
 int ends_settle(const struct conf *conf, const struct actual *actual, struct conf_tunnel *tunnels,
 		struct actual_way *ways);
 
+/* The peer of a tunnel that has a name cannot be what it was found to be. */
+void ends_set_aside(struct actual *actual, size_t index, const char *why);
+
 /* The address of a device that a tunnel to `remote` would be sent from; false when it has none. */
 bool ends_of_device(const struct actual *actual, const char *device, const struct ip_addr *remote,
 		    struct ip_addr *out);

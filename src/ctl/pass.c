@@ -3,6 +3,34 @@
 
 #include <string.h>
 
+#include "ctl/ends.h"
+
+static int plan_once(struct pass *pass)
+{
+	int e = site_build(pass->actual.conf, &pass->actual, &pass->site);
+	if (e)
+		return e;
+	e = plan_make(&pass->site, &pass->actual, &pass->plan);
+	if (e)
+		site_free(&pass->site);
+	return e;
+}
+
+/* Ends, since a tunnel that was set aside has no peer any more that could be. */
+static int plan_all(struct pass *pass)
+{
+	int e = plan_once(pass);
+	while (e == 0 && pass->plan.aside_count > 0) {
+		for (size_t i = 0; i < pass->plan.aside_count; i++)
+			ends_set_aside(&pass->actual, pass->plan.asides[i].index,
+				       pass->plan.asides[i].why);
+		plan_free(&pass->plan);
+		site_free(&pass->site);
+		e = plan_once(pass);
+	}
+	return e;
+}
+
 int pass_make(struct kernel *kernel, const struct conf *conf, const struct state *state,
 	      const struct lane_ops *lane, FILE *errors, struct pass *out)
 {
@@ -13,12 +41,7 @@ int pass_make(struct kernel *kernel, const struct conf *conf, const struct state
 		fprintf(errors, "%s\n", error);
 		return e;
 	}
-	e = site_build(out->actual.conf, &out->actual, &out->site);
-	if (e == 0) {
-		e = plan_make(&out->site, &out->actual, &out->plan);
-		if (e)
-			site_free(&out->site);
-	}
+	e = plan_all(out);
 	if (e) {
 		actual_free(&out->actual);
 		fprintf(errors, "planning: %s\n", strerror(-e));

@@ -102,6 +102,30 @@ void plan_refuse(struct planner *planner, struct conf_place at, const char *form
 	va_end(args);
 }
 
+void plan_set_aside(struct planner *planner, const struct conf_tunnel *tunnel, const char *format,
+		    ...)
+{
+	struct plan *plan = planner->plan;
+	struct plan_aside *asides =
+		reallocarray(plan->asides, plan->aside_count + 1, sizeof(*asides));
+	struct plan_aside *aside;
+	va_list args;
+
+	if (!asides) {
+		planner->err = -ENOMEM;
+		return;
+	}
+	plan->asides = asides;
+	aside = &asides[plan->aside_count];
+	aside->index = (size_t)(tunnel - planner->site->conf->tunnels);
+	va_start(args, format);
+	if (vasprintf(&aside->why, format, args) < 0)
+		planner->err = -ENOMEM;
+	else
+		plan->aside_count++;
+	va_end(args);
+}
+
 void plan_note(struct planner *planner, struct conf_place at, const char *format, ...)
 {
 	va_list args;
@@ -444,5 +468,8 @@ void plan_free(struct plan *plan)
 	free(plan->steps);
 	free_lines(plan->refusals, plan->refusal_count);
 	free_lines(plan->notes, plan->note_count);
+	for (size_t i = 0; i < plan->aside_count; i++)
+		free(plan->asides[i].why);
+	free(plan->asides);
 	*plan = (struct plan){0};
 }

@@ -41,6 +41,9 @@ struct step *plan_step(struct planner *planner, enum step_kind kind, const char 
 		       const char *format, ...) __attribute__((format(printf, 4, 5)));
 void plan_refuse(struct planner *planner, struct conf_place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A refusal that is about this tunnel's peer, whose address was looked up. */
+void plan_set_aside(struct planner *planner, const struct conf_tunnel *tunnel, const char *format,
+		    ...) __attribute__((format(printf, 3, 4)));
 void plan_note(struct planner *planner, struct conf_place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -164,6 +164,13 @@ static void refuse(struct planner *planner, const struct conf_tunnel *tunnel,
 {
 	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
 
+	if (tunnel->remote_name) {
+		plan_set_aside(planner, tunnel,
+			       "%s, which %.64s stands for, would be reached through the tunnel %s",
+			       addr_format(&tunnel->remote, remote), tunnel->remote_name,
+			       capture->tunnel->name);
+		return;
+	}
 	write_cure(planner, &tunnel->remote, outside, cure, sizeof(cure));
 	plan_refuse(planner, capture->at,
 		    "%s over %s would lead the outer packets of %s to %s into a tunnel: first "
@@ -189,6 +196,15 @@ static void refuse_astray(struct planner *planner, const struct conf_tunnel *tun
 	const struct link_info *link = actual_link_at(planner->actual, way->way.oif);
 	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
 
+	if (tunnel->remote_name) {
+		plan_set_aside(planner, tunnel,
+			       "the route %s, which gretel did not make, leads to %s, which %.64s "
+			       "stands for, through the tunnel %s",
+			       prefix_format(&way->way.match, prefix),
+			       addr_format(&tunnel->remote, remote), tunnel->remote_name,
+			       link->name);
+		return;
+	}
 	write_cure(planner, &tunnel->remote, way->beneath_error ? NULL : &way->beneath, cure,
 		   sizeof(cure));
 	plan_refuse(planner, tunnel->at,

@@ -5,8 +5,12 @@ import socket
 import struct
 import threading
 
-from gretel import Site
+import pytest
+from gretel import NAME, Site, site_text
+from scene import A, B, UNDERLAY
 
+PEER = "peer.example.org"  # whose address is B's, or
+OTHER = "172.19.1.9"
 ADDRESS = "127.0.0.53"
 A_RECORD, CNAME, AAAA = 1, 5, 28
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
@@ -98,3 +102,34 @@ class NamedSite(Site):
     def argv(self, *words):
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                 'mount --bind "$0" /etc && exec "$@"', self.etc, *super().argv(*words)]
+
+
+def named_text(outer=4, **keys):
+    """A's file of the scene with a name in place of B's address."""
+    text = site_text(A, outer, **keys)
+    return text.replace(f"remote = {UNDERLAY[outer][B]}", f"remote = {PEER}")
+
+
+def remote(site, name=NAME):
+    return site.tunnel(name)["remote"]
+
+
+# Fixtures, for the files that import them: the name server of A, A itself, and B.
+
+@pytest.fixture
+def server(scene, undo):
+    made = NameServer(scene.router[A])
+    undo.callback(made.close)
+    return made
+
+
+@pytest.fixture
+def site(scene, tmp_path, server):
+    return NamedSite(scene.router[A], tmp_path / A, named_text(key=7))
+
+
+@pytest.fixture
+def peer(scene, tmp_path):
+    made = Site(scene.router[B], tmp_path / B, site_text(B, key=7))
+    made.up()
+    return made
