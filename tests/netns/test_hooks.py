@@ -37,7 +37,7 @@ def site(scene, tmp_path):
 def told(site, state, number=0):
     """What the hook was told when it ran for this state for the first, second, ... time."""
     path = site.directory / "told" / f"{state}.{number}"
-    wait_for(path.exists, 5, lambda: f"{path}; there are {list(path.parent.iterdir())}")
+    wait_for(path.exists, 10, lambda: f"{path}; there are {list(path.parent.iterdir())}")
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
@@ -96,7 +96,7 @@ def test_what_it_may_do(scene, site, tmp_path):
         f"ping -c 1 -W 1 {TUNNEL[4][A]} >/dev/null\n"
         f"{gretel} --json status $GRETEL_TUNNEL >{done}.new\nmv {done}.new {done}\n")
     site.up()
-    wait_for(done.exists, 5)
+    wait_for(done.exists, 10)
     assert json.loads(done.read_text())["tunnels"][0]["name"] == NAME
     assert scene.router[A].ip_json("route show 10.77.0.0/16")[0]["dev"] == NAME
     assert "hooked" in scene.router[A].run(["nft", "list", "tables"]).stdout
@@ -108,7 +108,7 @@ def test_slow_command_holds_up_nothing(scene, site):
     site.up()
     for _ in range(3):
         scene.router[A].ip(f"link del {NAME}")
-        wait_for(lambda: scene.router[A].link(NAME), 5)
+        wait_for(lambda: scene.router[A].link(NAME), 10)
     assert time.monotonic() - begun < 5
 
 
@@ -123,8 +123,8 @@ def test_output_is_logged(scene, site):
         def lines():
             log.seek(0)
             return log.read()
-        wait_for(lambda: f"tunnel {NAME}: on-up: said something" in lines(), 5, lines)
-        wait_for(lambda: f"tunnel {NAME}: on-up ended with exit code 3 after" in lines(), 5, lines)
+        wait_for(lambda: f"tunnel {NAME}: on-up: said something" in lines(), 10, lines)
+        wait_for(lambda: f"tunnel {NAME}: on-up ended with exit code 3 after" in lines(), 10, lines)
         site.down()
 
 
@@ -141,7 +141,7 @@ def test_nothing_else_is_inherited(scene, site):
     script.write_text(f"#!/bin/sh\n{{ ls -l /proc/self/fd; grep -e ^SigBlk -e ^SigIgn -e ^CapEff "
                       f"/proc/self/status; }} >{out}.new; mv {out}.new {out}\n")
     site.up()
-    wait_for(out.exists, 5)
+    wait_for(out.exists, 10)
     *fds, blocked, ignored, effective = out.read_text().splitlines()
     values = dict(line.split(":\t") for line in (blocked, ignored, effective))
     assert len(fds) == 1 + 4, fds  # the three, and the folder that ls reads
@@ -164,7 +164,7 @@ def test_without_root(scene, tmp_path):
             router.popen(["setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={capabilities}",
                           f"--ambient-caps={capabilities}", "--", daemon, "-f", "-c", config,
                           "-r", home / "run"], stdout=log, stderr=log)
-        wait_for((home / "done").exists, 5, (tmp_path / "log").read_text)
+        wait_for((home / "done").exists, 10, (tmp_path / "log").read_text)
         assert (home / "done").read_text().strip() == "65534"
         router.kill_all()
     finally:

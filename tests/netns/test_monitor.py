@@ -34,7 +34,7 @@ class Monitor:
         for line in self.process.stdout:
             self.lines.put((json.loads(line), time.monotonic()))
 
-    def next(self, deadline=5):
+    def next(self, deadline=10):
         try:
             return self.lines.get(timeout=deadline)[0]
         except queue.Empty:
@@ -130,7 +130,7 @@ def test_path_mtu(scene, site):
 
 def test_keepalive(scene, tmp_path):
     sites = both_up(scene, tmp_path, keepalive="200ms 5")
-    wait_for(lambda: sites[A].tunnel()["usable"] is True, 5, "the first answer makes it usable")
+    wait_for(lambda: sites[A].tunnel()["usable"] is True, 10, "the first answer makes it usable")
     monitor = Monitor(sites[A], "monitor", NAME)
     scene.wire.ip("link set dev b down")
     event = monitor.until("keepalive", 10, state="down")

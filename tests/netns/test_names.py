@@ -76,7 +76,7 @@ def test_change_is_followed(scene, server, site, peer):
     peer.write(peer.file.read_text().replace(f"local = {UNDERLAY[4][B]}", f"local = {OTHER}", 1))
     peer.reload()
     server.set(PEER, OTHER)
-    wait_for(lambda: remote(site) == OTHER, 5)
+    wait_for(lambda: remote(site) == OTHER, 10)
     ping(scene.host[A], HOST[4][B])
     assert scene.router[A].link(NAME)["ifindex"] == index
     assert site.tunnel()["tx"]["packets"] > sent > 0 and site.tunnel()["okey"] == 7
@@ -94,7 +94,7 @@ def test_one_of_several_is_kept(server, site):
     wait_for(lambda: server.asked(PEER) >= asked + 2, 10)
     assert remote(site) == UNDERLAY[4][B]
     server.set(PEER, OTHER, "172.19.1.10")
-    wait_for(lambda: remote(site) == OTHER, 5)
+    wait_for(lambda: remote(site) == OTHER, 10)
 
 
 def test_reload_waits_for_a_new_name(server, site):
@@ -104,7 +104,7 @@ def test_reload_waits_for_a_new_name(server, site):
     site.edit(PEER, "new.example.org")
     server.silent = True
     reload = site.popen("reload", stdout=-1, stderr=-1)
-    wait_for(lambda: server.asked("new.example.org"), 5)
+    wait_for(lambda: server.asked("new.example.org"), 10)
     assert remote(site) == UNDERLAY[4][B] and reload.poll() is None
     server.set("new.example.org", OTHER)
     server.silent = False
@@ -122,13 +122,13 @@ def test_asked_when_the_peer_is_silent(scene, server, site, peer):
     site.edit("key = 7", "key = 7\nkeepalive = 200ms 5")
     server.set(PEER, UNDERLAY[4][B], ttl=3600)
     site.up()
-    wait_for(lambda: site.tunnel()["usable"] is True, 5)
+    wait_for(lambda: site.tunnel()["usable"] is True, 10)
     scene.router[B].ip(f"address add {OTHER}/{UNDERLAY_LENGTH[4]} dev bond0")
     server.set(PEER, OTHER)
     peer.edit(f"local = {UNDERLAY[4][B]}", f"local = {OTHER}")
     peer.reload()
     wait_for(lambda: remote(site) == OTHER, 10)
-    wait_for(lambda: site.tunnel()["usable"] is True, 5)
+    wait_for(lambda: site.tunnel()["usable"] is True, 10)
 
 
 def test_plan_says_what_it_means(server, site):
@@ -152,5 +152,5 @@ def test_both_ends_move(scene, server, tmp_path):
     assert (status["local"], status["remote"]) == (UNDERLAY[6][A], UNDERLAY[6][B])
     assert server.asked(PEER, AAAA) > 0
     scene.router[A].ip(f"address add {UNDERLAY[4][A]}/24 dev bond0")
-    wait_for(lambda: site.tunnel()["local"] == UNDERLAY[4][A], 5)
+    wait_for(lambda: site.tunnel()["local"] == UNDERLAY[4][A], 10)
     assert json.loads(site.gretel("--json", "plan").stdout)["exit"] == 0

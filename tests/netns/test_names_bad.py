@@ -45,7 +45,7 @@ def test_known_to_the_next_daemon(server, site):
     server.set(PEER, UNDERLAY[4][B])
     site.up()
     site.namespace.run(["kill", "-9", site.pid()])
-    wait_for(lambda: site.pid() is None, 5)
+    wait_for(lambda: site.pid() is None, 10)
     server.silent = True
     begun = time.monotonic()
     site.up()
@@ -82,10 +82,10 @@ def test_answer_behind_a_tunnel(scene, server, site, address):
     server.set(PEER, UNDERLAY[4][B])
     site.up()
     server.set(PEER, address)
-    wait_for(lambda: site.tunnel()["state"] == "waiting", 5)
+    wait_for(lambda: site.tunnel()["state"] == "waiting", 10)
     assert f"{address}, which {PEER} stands for, would be reached through" in site.tunnel()["reason"]
     scene.router[A].ip("route del 10.61.0.0/16")
-    wait_for(lambda: scene.router[A].ip_json("route show 10.61.0.0/16"), 5)
+    wait_for(lambda: scene.router[A].ip_json("route show 10.61.0.0/16"), 10)
     server.set(PEER, UNDERLAY[4][B])
     wait_for(lambda: site.tunnel()["state"] == "up", 10)
 
