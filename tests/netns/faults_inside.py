@@ -169,22 +169,6 @@ def learnt_mtu_at_a(clinic):
         yield
 
 
-@fault("table-flushed-again-and-again-at-a", "undone", "something undoes again and again", "nft table inet gretel",
-       exit=DEGRADED)
-def table_flushed_again_and_again_at_a(clinic):
-    site, router = clinic.sites[A], clinic.scene.router[A]
-
-    def fought():
-        router.run(["nft", "delete", "table", "inet", "gretel"], check=False)
-        return site.status()["repairs"]["fight"]
-    try:
-        wait_for(fought, 20, lambda: site.status()["repairs"], interval=0.06)
-        yield
-    finally:
-        site.down()  # which forgets it
-        site.up()
-
-
 @fault("answers-take-another-way-at-a", "return-path", "answers take another way", "198.51.100.7", "leaves by bond0",
        exit=DEGRADED)
 def answers_take_another_way_at_a(clinic):

@@ -173,8 +173,7 @@ void check_stale_nat(struct doctor *d)
 	nl_close(&netfilter);
 }
 
-/* PURE, for tests: from this many on new connections are lost soon, or now. */
-static enum doctor_verdict judge_fill(uint32_t count, uint32_t max)
+enum doctor_verdict inside_judge_fill(uint32_t count, uint32_t max)
 {
 	if (max == 0)
 		return DOCTOR_HEALTHY;
@@ -191,12 +190,12 @@ void check_conntrack_full(struct doctor *d)
 	if (!d->conf->forward.present || conntrack_fill(&count, &max) != 0)
 		return;
 	doctor_saw(d, "%" PRIu32 " of %" PRIu32 " connections are tracked", count, max);
-	verdict = judge_fill(count, max);
+	verdict = inside_judge_fill(count, max);
 	if (verdict == DOCTOR_HEALTHY)
 		return;
 	doctor_found(d, verdict,
-		     "the connection tracking table is full: %" PRIu32 " of %" PRIu32
-		     " entries, and new connections are dropped",
-		     count, max);
+		     "the connection tracking table is %s: %" PRIu32 " of %" PRIu32
+		     " entries, and when it is full new connections are dropped",
+		     verdict == DOCTOR_BROKEN ? "full" : "nearly full", count, max);
 	doctor_mend(d, "sysctl -w net.netfilter.nf_conntrack_max=%" PRIu64, (uint64_t)max * 2);
 }

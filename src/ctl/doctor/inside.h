@@ -118,5 +118,7 @@ struct ip_addr inside_mate(const struct ip_prefix *local);
 /* PURE: the first, or the last, address of hosts in a prefix, that is not `but`. */
 struct ip_addr inside_first_host(const struct ip_prefix *prefix, const struct ip_addr *but);
 struct ip_addr inside_last_host(const struct ip_prefix *prefix, const struct ip_addr *but);
+/* PURE: how bad so many tracked connections are. */
+enum doctor_verdict inside_judge_fill(uint32_t count, uint32_t max);
 
 #endif
