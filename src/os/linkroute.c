@@ -6,26 +6,32 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-/* True when the list of next hops has the link. */
-static bool in_multipath(const struct nlattr *attribute, uint32_t index)
+/* The list of next hops; out->shared when it has the link. */
+static void read_hops(const struct nlattr *attribute, uint32_t index, struct link_route *out)
 {
 	const char *at = mnl_attr_get_payload(attribute);
 	size_t left = mnl_attr_get_payload_len(attribute);
+	unsigned count = 0;
 
 	while (left >= sizeof(struct rtnexthop)) {
 		const struct rtnexthop *hop = (const struct rtnexthop *)at;
 		size_t step = (hop->rtnh_len + 3u) & ~3u;
 
 		if (hop->rtnh_len < sizeof(*hop))
-			return false;
-		if ((uint32_t)hop->rtnh_ifindex == index)
-			return true;
-		if (step > left)
-			return false;
+			return;
+		if ((uint32_t)hop->rtnh_ifindex == index) {
+			out->shared = true;
+			out->weight = hop->rtnh_hops + 1u;
+		}
+		if (count < LINK_ROUTE_HOPS)
+			out->hops[count] = (uint32_t)hop->rtnh_ifindex;
+		count++;
+		if (step >= left)
+			break;
 		at += step;
 		left -= step;
 	}
-	return false;
+	out->hop_count = count <= LINK_ROUTE_HOPS ? count : 0;
 }
 
 int link_route_decode(const struct nlmsghdr *message, uint32_t index, struct link_route *out)
@@ -45,8 +51,8 @@ int link_route_decode(const struct nlmsghdr *message, uint32_t index, struct lin
 	while ((attribute = nl_next(&cursor))) {
 		uint16_t type = mnl_attr_get_type(attribute);
 
-		if (type == RTA_MULTIPATH && in_multipath(attribute, index))
-			out->shared = true;
+		if (type == RTA_MULTIPATH)
+			read_hops(attribute, index, out);
 		else if (type == RTA_NH_ID && out->route.oif == index)
 			out->shared = true;
 		else if (type == RTA_METRICS)

@@ -5,10 +5,17 @@
 
 #include "os/route.h"
 
+#define LINK_ROUTE_HOPS 8
+
 struct link_route {
 	struct route_info route;
-	bool shared;  /* one next hop of several, or a next hop object */
-	bool metrics; /* it has an MTU, an MSS or the like of its own */
+	bool shared; /* one next hop of several, or a next hop object */
+	/* The links of all next hops in their order, of a route that lists them; 0: it does not, or
+	 * has more than there is room for. */
+	uint32_t hops[LINK_ROUTE_HOPS];
+	unsigned hop_count;
+	unsigned weight; /* of the hop on this link, 1 to 256 */
+	bool metrics;	 /* it has an MTU, an MSS or the like of its own */
 };
 
 /* What a message of type RTM_NEWROUTE says, as far as it concerns the link with this index. 0,

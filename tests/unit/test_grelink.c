@@ -264,14 +264,19 @@ static void test_route(void **state)
 static void test_multipath(void **state)
 {
 	struct nlmsghdr *message = begin_route("10.10.1.0", 24);
-	struct rtnexthop hops[2] = {{.rtnh_len = sizeof(hops[0]), .rtnh_ifindex = 6},
-				    {.rtnh_len = sizeof(hops[0]), .rtnh_ifindex = 7}};
+	struct rtnexthop hops[2] = {
+		{.rtnh_len = sizeof(hops[0]), .rtnh_ifindex = 6},
+		{.rtnh_len = sizeof(hops[0]), .rtnh_ifindex = 7, .rtnh_hops = 2}};
 	struct link_route route;
 
 	(void)state;
 	mnl_attr_put(message, RTA_MULTIPATH, sizeof(hops), hops);
 	assert_int_equal(link_route_decode(message, 7, &route), 0);
 	assert_true(route.shared);
+	assert_int_equal(route.weight, 3);
+	assert_int_equal(route.hop_count, 2);
+	assert_int_equal(route.hops[0], 6);
+	assert_int_equal(route.hops[1], 7);
 	assert_int_equal(link_route_decode(message, 6, &route), 0);
 	assert_int_equal(link_route_decode(message, 5, &route), -ENOENT);
 	hops[0].rtnh_len = 2;

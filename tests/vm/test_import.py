@@ -103,6 +103,9 @@ def section(text):
 
 
 SCRIPTS = {name: (script, "t1") for name, (script, _) in (CARRIED | LEFT_OUT).items()}
+SCRIPTS["group"] = (f"ip tunnel add t1 mode gre {ENDS} key 1 ttl 64; ip tunnel add t2 mode gre {ENDS} key 2 ttl 64;"
+                    "ip link set t1 up; ip link set t2 up;"
+                    "ip route add 10.66.0.0/16 metric 7 nexthop dev t1 weight 1 nexthop dev t2 weight 3", "")
 SCRIPTS["all"] = (f"ip tunnel add t1 mode gre {ENDS} key 1 ttl 64; ip tunnel add t2 mode gre {ENDS} key 2 ttl 64;"
                   "ip link set t1 up; ip route add 10.66.0.0/16 dev t1; sysctl -qw net.ipv4.ip_forward=1", "")
 CLEAN = "for i in t1 t2 br9 red; do ip link del $i 2>/dev/null; done; nft flush ruleset"
@@ -115,7 +118,7 @@ def printed(guest):
     opt = guest.machine.install() / "src/cmd"
     parts = [f"echo '### {name}'\n( set -e\n{script}\nGRETELD={opt}/greteld {opt}/gretel import {words}\n)\n{CLEAN}\n"
              for name, (script, words) in SCRIPTS.items()]
-    texts = re.split(r"^### (\S+)\n", guest.script("".join(parts), timeout=120).stdout, flags=re.M)
+    texts = re.split(r"^### (\S+)\n", guest.script("".join(parts), timeout=140).stdout, flags=re.M)
     return dict(zip(texts[1::2], texts[2::2]))
 
 
@@ -144,6 +147,13 @@ def test_all(printed):
     assert [line for line in text.splitlines() if line.startswith("[")] == ["[tunnel t1]", "[tunnel t2]"]
     assert f"#allow = {LAN[4][B]} <-> 10.66.0.0/16" in text
     assert "# This machine forwards (IPv4)." in text
+
+
+def test_group(printed):
+    """A route over two tunnels makes them a group."""
+    assert re.findall(r"^(?:\[|route|group).*", printed["group"], re.M) == [
+        "[tunnel t1]", "route = 10.66.0.0/16 metric 7", "group = t1",
+        "[tunnel t2]", "route = 10.66.0.0/16 metric 7", "group = t1 weight 3"]
 
 
 def test_not_there(guest):

@@ -102,6 +102,38 @@ static bool comes_by_itself(struct import *import, struct import_tunnel *tunnel,
 	return who != NULL;
 }
 
+static const struct import_tunnel *tunnel_at(const struct import *import, uint32_t index)
+{
+	for (size_t i = 0; i < import->tunnel_count; i++)
+		if (import->tunnels[i].gre.link.index == index)
+			return &import->tunnels[i];
+	return NULL;
+}
+
+/* A route over several of the tunnels makes them a group. False when that cannot say it: a next hop
+ * is something else, or the tunnel is in another group already. */
+static bool join_group(struct import *import, struct import_tunnel *tunnel,
+		       const struct link_route *found)
+{
+	const struct import_tunnel *first =
+		found->hop_count ? tunnel_at(import, found->hops[0]) : NULL;
+
+	for (unsigned i = 0; i < found->hop_count; i++) {
+		const struct import_tunnel *other = tunnel_at(import, found->hops[i]);
+
+		if (!other || strstr(other->gre.link.kind, "tap"))
+			return false;
+	}
+	if (!first || found->weight > 255 ||
+	    (tunnel->group &&
+	     (strcmp(tunnel->group, first->gre.link.name) != 0 || tunnel->weight != found->weight)))
+		return false;
+	if (!tunnel->group)
+		tunnel->group = import_keep(import, first->gre.link.name);
+	tunnel->weight = found->weight;
+	return true;
+}
+
 static int take_route(void *arg, const struct link_route *found)
 {
 	struct search *search = arg;
@@ -114,9 +146,10 @@ static int take_route(void *arg, const struct link_route *found)
 	if (comes_by_itself(import, tunnel, &route))
 		return 0;
 	prefix_format(&route.to, text);
-	if (found->shared) {
+	if (found->shared && !join_group(import, tunnel, found)) {
 		import_note(import, &tunnel->notes,
-			    "the route to %s has several next hops: see group in gretel.conf(5)",
+			    "the route to %s has several next hops: not all of them tunnels of "
+			    "this import",
 			    text);
 		return 0;
 	}

@@ -119,6 +119,10 @@ static void print_tunnel(const struct import_tunnel *tunnel, FILE *out)
 		print_address(&tunnel->addresses[i], out);
 	for (size_t i = 0; i < tunnel->route_count; i++)
 		print_route(&tunnel->routes[i], out);
+	if (tunnel->group && tunnel->weight > 1)
+		fprintf(out, "group = %s weight %u\n", tunnel->group, tunnel->weight);
+	else if (tunnel->group)
+		fprintf(out, "group = %s\n", tunnel->group);
 	print_keys(gre, out);
 	print_header(gre, out);
 	if (gre->link.mtu && !tunnel->mtu_auto)
