@@ -52,6 +52,13 @@ def file_not_loaded(clinic):
         site.write(before)
 
 
+@fault("name-taken", "foreign-interface", "My_Tunnel is somebody else's", "another name")
+def name_taken(clinic):
+    with clinic.stopped(A, clean=True), \
+            clinic.ip(A, "link add My_Tunnel type bridge", "link del My_Tunnel"):
+        yield
+
+
 # The way. -------------------------------------------------------------------------------------------
 
 @fault("route-missing", "no-route", f"no route to the peer {REMOTE}", "ip route add")
@@ -237,6 +244,23 @@ def peer_has_another_address(clinic):
         yield
 
 
+@fault("checksums-wrong-on-the-way", "options", "wrong checksums", "ethtool")
+def checksums_wrong_on_the_way(clinic):
+    with clinic.edited(B, "key = 4242", "key = 4242\nchecksum = yes\nkeepalive = 200ms 5"), \
+            clinic.rules(B, "postrouting", "meta l4proto gre @th,0,1 1 @th,32,16 set 0x1234"):
+        wait_for(lambda: clinic.sites[A].status()["strays"], 5)
+        yield
+
+
+@fault("keepalives-not-sent-back", "keepalive", "carries packets", "does not send keepalives", "no keepalive, at")
+def keepalives_not_sent_back(clinic):
+    """Protocol type 0 is what comes back; the rest passes."""
+    with clinic.rules(B, "output", "meta l4proto gre @th,16,16 0 drop"), \
+            clinic.edited(A, "key = 4242", "key = 4242\nkeepalive = 100ms 3"):
+        wait_for(lambda: clinic.sites[A].tunnel()["state"] == "down", 5)
+        yield
+
+
 # Sizes. ---------------------------------------------------------------------------------------------
 
 @fault("path-1400-black-hole", "black-hole", "above 1400 octets", "mtu = 1372 at")
@@ -253,6 +277,13 @@ def path_1400_with_icmp(clinic):
     finally:
         for router in clinic.scene.router.values():
             router.ip("route flush cache")
+
+
+@fault("way-back-1400", "return-mtu", "the way back", "at the peer: mtu =", exit=DEGRADED)
+def way_back_1400(clinic):
+    route = f"route %s {LOCAL}/32 dev bond0 src {REMOTE}"
+    with clinic.ip(B, route % "add" + " mtu lock 1400", route % "del"):
+        yield
 
 
 @fault("mtu-too-large", "mtu", "fixes an MTU of 1500", "leaves 1472", "mtu = 1472 at", exit=DEGRADED)
