@@ -131,8 +131,8 @@ def system(step):
 
 
 def kernel_peer(step):
-    """One emulated machine, one worker: it is booted once."""
-    pytest(step, "tests/vm")
+    """Each worker boots one emulated machine for all its tests."""
+    pytest(step, "-n", 2, "--dist", "loadfile", "tests/vm")
 
 
 def sources():

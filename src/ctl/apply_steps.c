@@ -243,6 +243,14 @@ static int queueless(struct apply *apply, const struct step *step)
 	return err == -ENOENT || err == -EOPNOTSUPP ? 0 : err;
 }
 
+/* Nothing else that a tunnel is made of can be missing. */
+static void explain_missing(struct apply *apply, int err)
+{
+	if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+		snprintf(apply->text, sizeof(apply->text),
+			 "/dev/net/tun: load the module tun, or give the container this device");
+}
+
 static int do_create(struct apply *apply, const struct step *step)
 {
 	int err;
@@ -250,6 +258,7 @@ static int do_create(struct apply *apply, const struct step *step)
 	if (apply->lane && step->tunnel.old_params)
 		apply->lane->del(apply->lane->arg, step->object, false);
 	err = carry(apply, step, step->tunnel.params);
+	explain_missing(apply, err);
 	if (err)
 		return err;
 	err = set_alias(apply, step, step->tunnel.alias);

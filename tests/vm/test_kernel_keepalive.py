@@ -48,8 +48,8 @@ def test_reflected(scene, tmp_path, outer, ours, theirs, devices, form):
     reflecting(guest)
     site = Site(router, tmp_path / A, site_text(A, outer, keepalive=KEEPALIVE, **ours))
     site.up()
-    wait_for(lambda: heard(site), 10, lambda: site.tunnel())
-    wait_for(lambda: site.tunnel()["keepalive"]["received"] > 5, 10, lambda: site.tunnel())
+    wait_for(lambda: heard(site), 30, lambda: site.tunnel())
+    wait_for(lambda: site.tunnel()["keepalive"]["received"] > 5, 30, lambda: site.tunnel())
     assert site.tunnel()["keepalive"]["form"] == form
     ping_between_lans(scene)
     for device in devices:

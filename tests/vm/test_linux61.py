@@ -35,7 +35,7 @@ def test_both_kernels(scene, tmp_path, outer, kind):
     for site in sites.values():
         site.up()
     for site in sites.values():
-        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 10, site.tunnel)
+        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
     ping_between_lans(scene)
     for site in sites.values():
         site.forget_drops()
@@ -62,3 +62,12 @@ def test_rules(scene, tmp_path, undo):
     assert ask(host[A], 4, TUNNEL[4][B], 8443) == HOST[4][A]
     with pytest.raises(OSError):
         ask(host[A], 4, HOST[4][B], 7004, timeout=1.0)
+
+
+def test_without_the_device(scene):
+    """A container that lacks /dev/net/tun is told so."""
+    guest = scene.router[B]
+    site = GuestSite(guest, site_text(B))
+    words = " ".join(map(str, site.argv("up")))
+    done = guest.run(["bash", "-c", f"mount -t tmpfs none /dev/net && {words}"], check=False, env=site.env)
+    assert done.returncode and "/dev/net/tun: load the module tun" in done.stderr

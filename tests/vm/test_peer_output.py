@@ -36,7 +36,7 @@ def execute(guest, site, system):
     parts = re.split(r"^### (\S+)$", text, flags=re.M)
     files = dict(zip(parts[1::2], parts[2::2]))
     guest.networkd(files)
-    wait_for(lambda: "UP" in (guest.link(NAME) or {"flags": ()})["flags"], 10, guest.networkd_said)
+    wait_for(lambda: "UP" in (guest.link(NAME) or {"flags": ()})["flags"], 30, guest.networkd_said)
     for path in files:
         if path.startswith("/etc/sysctl.d/"):
             guest.run(["/usr/lib/systemd/systemd-sysctl", path])  # at boot, and by udev for the device
@@ -56,9 +56,9 @@ def test_lan_to_lan(scene, tmp_path, system, outer, words):
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, **words))
     site.up()
     execute(guest, site, system)
-    wait_for(lambda: routed(guest), 10)
+    wait_for(lambda: routed(guest), 30)
     if "keepalive" in words:
-        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 10, site.tunnel)
+        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
     for family in (4, 6):
         ping(scene.host[A], HOST[family][B])
     site.forget_drops()
@@ -84,7 +84,7 @@ def test_segments(scene, tmp_path, undo, system):
     execute(guest, site, system)
     site.edit("mss = 1200", "mss = no")
     site.up()
-    wait_for(lambda: routed(guest), 10)
+    wait_for(lambda: routed(guest), 30)
     for family in (4, 6):
         ping(scene.host[A], HOST[family][B])
         for side in (A, B):
@@ -98,7 +98,7 @@ def test_example(scene, tmp_path, undo, system):
     site = Site(scene.router[A], tmp_path / A, (ROOT / "examples/site-a.conf").read_text())
     site.up()
     execute(guest, site, system)
-    wait_for(lambda: guest.run(["ip", "route", "show", LAN[4][A]]).stdout, 10)
+    wait_for(lambda: guest.run(["ip", "route", "show", LAN[4][A]]).stdout, 30)
     for side in (A, B):
         serve_peername(host[side], 4, HOST[4][side], 7003, undo)
     ping(host[A], HOST[4][B])
