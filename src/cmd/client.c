@@ -16,7 +16,7 @@
 #include "base/dial.h"
 #include "ctl/msg.h"
 
-#define REPLY_WAIT_MS 60000
+#define REPLY_WAIT_MS 600000
 #define ARGS_MAX      (MSG_WORDS_MAX + 16)
 
 static int send_line(int fd, const char *text)
