@@ -150,8 +150,10 @@ static bool is_possible(const struct conf_tunnel *tunnel, char *why)
 
 static void forget(struct conf_tunnel *tunnel)
 {
-	tunnel->local = tunnel->local_device[0] ? (struct ip_addr){0} : tunnel->local;
-	tunnel->remote = tunnel->remote_name ? (struct ip_addr){0} : tunnel->remote;
+	if (tunnel->local_device[0])
+		tunnel->local = (struct ip_addr){.family = IP_NONE};
+	if (tunnel->remote_name)
+		tunnel->remote = (struct ip_addr){.family = IP_NONE};
 }
 
 static void settle(const struct conf_tunnel *written, const struct actual *actual,

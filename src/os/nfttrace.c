@@ -32,7 +32,7 @@ struct nft_trace {
 	 * another. */
 	uint32_t id;
 	struct ip_addr from, to;
-	char buffer[MESSAGE_SIZE];
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
 };
 
 static const char *const families[] = {

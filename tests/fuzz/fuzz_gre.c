@@ -9,7 +9,7 @@
 #include "proto/gre.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
-#include "proto/kapkt.h"
+#include "proto/kaquest.h"
 #include "proto/mss.h"
 #include "proto/outer.h"
 
@@ -21,23 +21,40 @@ static void check(bool good)
 		abort();
 }
 
-/* As if the passenger came through the very tunnel that it names. */
+/* As if the passenger came through the very tunnel that it names, under each type of passenger. */
 static void question(uint8_t *p, uint8_t *end, const struct ip_info *ip)
 {
-	struct kapkt_tunnel tunnel = {
-		.family = ip->version == 4 ? IP_V4 : IP_V6, .local = ip->src, .remote = ip->dst};
+	static const uint16_t types[] = {GRE_PROTOCOL_IPV4, GRE_PROTOCOL_IPV6, KAPKT_TYPE_HUAWEI};
+	struct kapkt_tunnel tunnel = {.family = ip->version == 4 ? IP_V4 : IP_V6,
+				      .local = ip->src,
+				      .remote = ip->dst,
+				      .nat = true};
 	struct gre_header h = {0};
-	unsigned len;
 
 	gre_decode(p + ip->header_len, end, &h);
 	tunnel.has_key = h.has_key;
 	tunnel.key = h.key;
-	len = kapkt_question(p, end, &tunnel);
-	if (len == 0)
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		struct kapkt_question q = kapkt_question(types[i], p, end, &tunnel);
+
+		kapkt_is_inner_answer(types[i], p, end, &tunnel);
+		if (q.way == KAPKT_NOT)
+			continue;
+		check(q.packet == p && q.len == ip->total_len && ip->protocol == IP_PROTOCOL_GRE);
+		kapkt_turn(p, q.family);
+		check(ip->version == 6 || ip4_checksum_good(p, end, IP4_HEADER_LENGTH));
 		return;
-	check(len == ip->total_len && ip->protocol == IP_PROTOCOL_GRE);
-	kapkt_turn(p, tunnel.family);
-	check(ip->version == 6 || ip4_checksum_good(p, end, IP4_HEADER_LENGTH));
+	}
+}
+
+/* Cisco's metadata stands in front of the packet, if anything of the sort does. */
+static void question_behind_cmd(uint8_t *p, uint8_t *end)
+{
+	static const uint8_t ours[4] = {192, 0, 2, 1}, theirs[4] = {192, 0, 2, 2};
+	struct kapkt_tunnel tunnel = {.family = IP_V4, .local = ours, .remote = theirs};
+	struct kapkt_question q = kapkt_question(GRE_PROTOCOL_CMD, p, end, &tunnel);
+
+	check(q.way == KAPKT_NOT || (q.packet >= p && q.packet + q.len <= end));
 }
 
 static void passenger(uint8_t *p, uint8_t *end)
@@ -50,6 +67,7 @@ static void passenger(uint8_t *p, uint8_t *end)
 	icmp4_frag_needed(error, p, len, router, 1400);
 	icmp6_packet_too_big(error, p, len, router, 1400);
 	ecn_apply(p, end, ECN_CE);
+	question_behind_cmd(p, end);
 	mss_clamp(p, end, 1000, 1000);
 	check(!mss_clamp(p, end, 1000, 1000)); /* once is enough */
 	if (!ip_decode(p, end, &ip))

@@ -54,12 +54,12 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->keepalive_form == b->keepalive_form && a->keepalive_hold == b->keepalive_hold &&
 	       a->keepalive_nat == b->keepalive_nat && addr_equal(&a->probe, &b->probe) &&
 	       same_text(a->remote_name, b->remote_name) &&
-	       strcmp(a->local_device, b->local_device) == 0 &&
-	       same_text(a->on_up, b->on_up) && same_text(a->on_down, b->on_down) &&
-	       a->echo_return == b->echo_return && a->notrack == b->notrack && a->lane == b->lane &&
+	       strcmp(a->local_device, b->local_device) == 0 && same_text(a->on_up, b->on_up) &&
+	       same_text(a->on_down, b->on_down) && a->echo_return == b->echo_return &&
+	       a->notrack == b->notrack && a->lane == b->lane &&
 	       strcmp(a->backup_of, b->backup_of) == 0 && strcmp(a->group, b->group) == 0 &&
-	       a->weight == b->weight && a->return_path == b->return_path &&
-	       same_addresses(a, b) && same_routes(a, b);
+	       a->weight == b->weight && a->return_path == b->return_path && same_addresses(a, b) &&
+	       same_routes(a, b);
 }
 
 static bool same_snats(const struct conf_forward *a, const struct conf_forward *b)

@@ -22,7 +22,7 @@ static void read_file(struct doctor_host *host)
 /* The effective configuration of the daemon is a text that reads as what it runs. */
 static void read_running(struct doctor_host *host)
 {
-	json_t *reply, *line;
+	json_t *reply, *lines;
 	char *text = NULL;
 	size_t size, i;
 	FILE *stream, *faults;
@@ -32,8 +32,9 @@ static void read_running(struct doctor_host *host)
 	stream = open_memstream(&text, &size);
 	faults = fopen("/dev/null", "w");
 	if (stream && faults) {
-		json_array_foreach (json_object_get(reply, "lines"), i, line)
-			fprintf(stream, "%s\n", json_string_value(line));
+		lines = json_object_get(reply, "lines");
+		for (i = 0; i < json_array_size(lines); i++)
+			fprintf(stream, "%s\n", json_string_value(json_array_get(lines, i)));
 		fflush(stream);
 		if (conf_load_text("greteld", text, faults, &host->running) != 0)
 			host->running = NULL;

@@ -32,7 +32,7 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	if (t->tos_inherit)
 		fprintf(out->out, " dscp=inherit");
 	else
-		fprintf(out->out, " dscp=%u", t->tos >> 2);
+		fprintf(out->out, " dscp=%u", (unsigned)t->tos >> 2);
 	if (!v6)
 		fprintf(out->out, " dont-fragment=%s", t->df == DF_CLEAR ? "no" : "inherit");
 	fprintf(out->out, " clamp-tcp-mss=%s", t->mss_auto ? "yes" : "no");

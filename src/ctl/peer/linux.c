@@ -136,7 +136,8 @@ static void print_clamp(const struct peer_view *view, FILE *out, const char *dir
 	fprintf(out,
 		"\t\t%s \"%s\" meta nfproto ipv%c tcp flags & (syn|rst) == syn "
 		"tcp option maxseg size set %u\n",
-		direction, view->tunnel->name, family, family == '4' ? view->mss4 : view->mss6);
+		direction, view->tunnel->name, family,
+		(unsigned)(family == '4' ? view->mss4 : view->mss6));
 }
 
 static void print_mss(const struct peer_view *view, const struct peer_out *out)
