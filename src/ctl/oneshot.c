@@ -70,11 +70,11 @@ static int open_both(const char *run_dir, struct kernel *kernel, struct state *s
 	return 0;
 }
 
-static int print_peer(const struct conf *conf, const struct conf_tunnel *tunnel,
+static int print_peer(const struct conf *conf, const struct conf_tunnel *tunnel, uint32_t path_mtu,
 		      const struct peer_system *system, const struct report *report)
 {
 	struct peer_view view;
-	if (peer_mirror(conf, tunnel, &view) != 0) {
+	if (peer_mirror(conf, tunnel, path_mtu, &view) != 0) {
 		fputs("out of memory: free some\n", report->errors);
 		return EXIT_FAILED;
 	}
@@ -83,25 +83,41 @@ static int print_peer(const struct conf *conf, const struct conf_tunnel *tunnel,
 	return EXIT_OK;
 }
 
-/* The peer needs the addresses that are in effect here; what is not known stays open. */
-static int print_moving_peer(const struct conf *conf, size_t index,
-			     const struct peer_system *system, const char *run_dir,
-			     const struct report *report)
+/* The peer needs the addresses that are in effect here, and the MTU of the way. */
+static int print_looked_up(const struct pass *pass, size_t index, const struct peer_system *system,
+			   const struct report *report)
+{
+	const struct actual_way *way = &pass->actual.ways[index];
+	bool known = way->error == 0 && !way->local_missing;
+
+	return print_peer(pass->actual.conf, &pass->actual.conf->tunnels[index],
+			  known ? way->path_mtu : 0, system, report);
+}
+
+/* Where nobody can be asked, what the file says has to do: it may be printed on another machine. */
+static int look_up_peer(const struct conf *conf, size_t index, const struct peer_system *system,
+			const char *run_dir, const struct report *report)
 {
 	struct kernel kernel;
 	struct state state;
 	struct pass pass;
-	if (open_both(run_dir, &kernel, &state, report->errors) != 0)
-		return print_peer(conf, &conf->tunnels[index], system, report);
-	int e;
-	if (pass_make(&kernel, conf, &state, NULL, report->errors, &pass) == 0) {
-		e = print_peer(pass.actual.conf, &pass.actual.conf->tunnels[index], system, report);
+	FILE *nowhere = fopen("/dev/null", "we");
+	int e = nowhere ? open_both(run_dir, &kernel, &state, nowhere) : EXIT_FAILED;
+	bool asked = e == 0;
+	if (e == 0)
+		e = pass_make(&kernel, conf, &state, NULL, nowhere, &pass);
+	if (nowhere)
+		fclose(nowhere);
+	if (e == 0) {
+		e = print_looked_up(&pass, index, system, report);
 		pass_free(&pass);
 	} else {
-		e = print_peer(conf, &conf->tunnels[index], system, report);
+		e = print_peer(conf, &conf->tunnels[index], 0, system, report);
 	}
-	state_free(&state);
-	kernel_close(&kernel);
+	if (asked) {
+		state_free(&state);
+		kernel_close(&kernel);
+	}
 	return e;
 }
 
@@ -118,11 +134,8 @@ int oneshot_peer(const char *config, const char *added, const char *run_dir, con
 	int e;
 	if (!tunnel)
 		e = no_tunnel(conf, name, report->errors);
-	else if (conf_is_moving(tunnel))
-		e = print_moving_peer(conf, (size_t)(tunnel - conf->tunnels), system, run_dir,
-				      report);
 	else
-		e = print_peer(conf, tunnel, system, report);
+		e = look_up_peer(conf, (size_t)(tunnel - conf->tunnels), system, run_dir, report);
 	conf_free(conf);
 	return e;
 }

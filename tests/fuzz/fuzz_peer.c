@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < conf->tunnel_count && i < 4; i++) {
 			struct peer_view view;
 
-			if (peer_mirror(conf, &conf->tunnels[i], &view) != 0)
+			if (peer_mirror(conf, &conf->tunnels[i], 0, &view) != 0)
 				abort();
 			print_all(&view);
 			check_mirror(&view);

@@ -101,6 +101,16 @@ def test_published_ports(scene, tmp_path, undo):
     assert ask(scene.host[B], 4, TUNNEL[4][A], 8002) == HOST[4][B]
 
 
+def test_sizes_follow_our_way(make_scene, tmp_path):
+    """Outputs with numbers have those of the path that this machine has, whether the tunnel is up or not."""
+    scene = make_scene(mtu=1400)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, key=1))
+    script = site.gretel("peer", NAME, "--for", "iproute2").stdout
+    assert f"ip link set dev {NAME} mtu {1400 - 28}\n" in script and "maxseg size set 1332" in script
+    site.up()
+    assert site.gretel("peer", NAME, "--for", "iproute2").stdout == script
+
+
 def test_ethernet(scene, tmp_path):
     """Frames between the two routers, with addresses on the interface itself."""
     text = site_text(A, mode="gretap", address=["192.168.8.1/30", "fd00:8::/127"], route=[], forward={}, key=5)

@@ -33,7 +33,7 @@ static struct peer_view mirror(const char *text)
 	struct conf *conf = load(text);
 	struct peer_view view;
 
-	assert_int_equal(peer_mirror(conf, &conf->tunnels[0], &view), 0);
+	assert_int_equal(peer_mirror(conf, &conf->tunnels[0], 0, &view), 0);
 	conf_free(conf);
 	return view;
 }
@@ -282,7 +282,7 @@ static void test_twice(void **state)
 		struct peer_view once = mirror(cases[complete[i]].file), twice;
 		char *text;
 
-		assert_int_equal(peer_mirror(once.conf, once.tunnel, &twice), 0);
+		assert_int_equal(peer_mirror(once.conf, once.tunnel, 0, &twice), 0);
 		text = printed(twice.conf);
 		if (!conf_same(twice.conf, conf))
 			fail_msg("case %zu comes back as %s", complete[i], text);

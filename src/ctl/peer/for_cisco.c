@@ -17,6 +17,15 @@ static const struct box_limits limits = {
 	.keepalive_max = 32767,
 };
 
+/* The largest sizes that IOS takes. */
+#define MSS4_MAX 1460
+#define MSS6_MAX 1440
+
+static unsigned at_most(unsigned value, unsigned limit)
+{
+	return value < limit ? value : limit;
+}
+
 static void print_addresses(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
@@ -41,11 +50,11 @@ static void print_sizes(const struct peer_view *view, const struct peer_out *out
 	if (view->inside4)
 		peer_line(out, " ip mtu %u", view->mtu);
 	if (view->inside4 && view->mss4)
-		peer_line(out, " ip tcp adjust-mss %u", view->mss4);
+		peer_line(out, " ip tcp adjust-mss %u", at_most(view->mss4, MSS4_MAX));
 	if (view->inside6)
 		peer_line(out, " ipv6 mtu %u", view->mtu);
 	if (view->inside6 && view->mss6)
-		peer_line(out, " ipv6 tcp adjust-mss %u", view->mss6);
+		peer_line(out, " ipv6 tcp adjust-mss %u", at_most(view->mss6, MSS6_MAX));
 }
 
 static void print_tunnel(const struct peer_view *view, const struct peer_out *out)
@@ -170,6 +179,9 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 {
 	const struct conf_forward *forward = &view->conf->forward;
 
+	if ((view->inside4 && view->mss4 > MSS4_MAX) || (view->inside6 && view->mss6 > MSS6_MAX))
+		peer_note(out, "Cisco IOS clamps TCP to %d and %d octets at most", MSS4_MAX,
+			  MSS6_MAX);
 	if (box_masquerades(view, IP_V6))
 		peer_note(out, "Cisco IOS does not masquerade IPv6: give the peer's hosts "
 			       "addresses that we "

@@ -46,7 +46,7 @@ static void print_link(const struct peer_view *view, const struct peer_out *out)
 	else
 		fprintf(out->out, t->df == DF_CLEAR ? " nopmtudisc ignore-df" : " nopmtudisc");
 	fputc('\n', out->out);
-	peer_say(out, "%u octets are left of a path of %d.", view->mtu, PEER_PATH_MTU);
+	peer_say(out, "%u octets are left of a path of %u.", view->mtu, view->path_mtu);
 	peer_line(out, "ip link set dev %s mtu %u", t->name, view->mtu);
 	if (t->bridge[0])
 		peer_line(out, "ip link set dev %s master %s", t->name, t->bridge);

@@ -25,7 +25,7 @@ static void print_interface(const struct peer_view *view, const struct peer_out 
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 	bool v6 = peer_over6(t);
 
-	peer_say(out, "The tunnel; %u octets are left of a path of %d.", view->mtu, PEER_PATH_MTU);
+	peer_say(out, "The tunnel; %u octets are left of a path of %u.", view->mtu, view->path_mtu);
 	fprintf(out->out, "/interface/%s/add name=%s local-address=%s remote-address=%s mtu=%u",
 		v6 ? "gre6" : "gre", t->name, peer_local(t, local), peer_remote(t, remote),
 		view->mtu);

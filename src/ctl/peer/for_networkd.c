@@ -50,8 +50,8 @@ static void print_netdev(const struct peer_view *view, const struct peer_out *ou
 	bool v6 = peer_over6(t);
 
 	linux_begin_file(out, "/etc/systemd/network/25-", t->name, ".netdev");
-	peer_say(out, "The interface; %u octets are left of a path of %d.", view->mtu,
-		 PEER_PATH_MTU);
+	peer_say(out, "The interface; %u octets are left of a path of %u.", view->mtu,
+		 view->path_mtu);
 	peer_line(out, "[NetDev]\nName=%s\nKind=%s\nMTUBytes=%u\n", t->name, linux_kind(t),
 		  view->mtu);
 	peer_say(out, "Outer addresses, keys and header as the other end expects them.");

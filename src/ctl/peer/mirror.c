@@ -185,7 +185,7 @@ static void set_families(struct peer_view *view)
 		see_family(view, forward->snats[i].from.addr.family);
 }
 
-/* As site.c does for ourselves, on a path of PEER_PATH_MTU. */
+/* As site.c does for ourselves, on that path. */
 static void set_numbers(struct peer_view *view)
 {
 	const struct conf_tunnel *t = view->tunnel;
@@ -196,7 +196,7 @@ static void set_numbers(struct peer_view *view)
 	view->csum_require = t->checksum == CHECKSUM_REQUIRE || t->checksum == CHECKSUM_RECEIVE;
 	view->seq_send = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_SEND;
 	view->seq_receive = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_RECEIVE;
-	fits = tunnel_mtu(PEER_PATH_MTU, outer, t->mode == MODE_GRETAP, view->csum_send,
+	fits = tunnel_mtu(view->path_mtu, outer, t->mode == MODE_GRETAP, view->csum_send,
 			  t->okey.present, view->seq_send);
 	/* What it sends may have more headers than what we send. */
 	if (t->mtu > 65535 - conf_overhead(t))
@@ -224,12 +224,14 @@ static struct conf *empty_conf(void)
 	return conf;
 }
 
-int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, struct peer_view *out)
+int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, uint32_t path_mtu,
+		struct peer_view *out)
 {
 	struct mirror mirror = {.conf = conf, .tunnel = tunnel, .view = out};
 	size_t size;
 
-	*out = (struct peer_view){.conf = empty_conf()};
+	*out = (struct peer_view){.conf = empty_conf(),
+				  .path_mtu = path_mtu ? path_mtu : PEER_PATH_MTU};
 	mirror.notes = open_memstream(&out->notes, &size);
 	if (out->conf && mirror.notes) {
 		mirror.theirs = out->conf->tunnels;

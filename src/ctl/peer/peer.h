@@ -17,7 +17,7 @@
  * must not carry the outer packets. */
 #define PEER_TABLE 100
 
-/* What is assumed of the path between the two: nobody can ask the peer's. Octets. */
+/* What is assumed of the path between the two where our end of it is not known. Octets. */
 #define PEER_PATH_MTU 1500
 
 /* Two networks that may talk: behind us, seen from the peer, and behind the peer. */
@@ -29,6 +29,7 @@ struct peer_pair {
 struct peer_view {
 	struct conf *conf;		  /* the peer's: one tunnel and what it forwards */
 	const struct conf_tunnel *tunnel; /* of `conf` */
+	uint32_t path_mtu;		  /* of the way between the two, octets */
 	uint32_t mtu;			  /* of the peer's interface, octets */
 	uint16_t mss4, mss6;		  /* what TCP is clamped to; 0: not at all */
 	bool csum_send, csum_require, seq_send, seq_receive;
@@ -47,8 +48,10 @@ struct peer_view {
 	char *notes; /* what the file does not say of the peer, a line each; may be empty */
 };
 
-/* Mirrors one tunnel of `conf`. Returns 0 or -ENOMEM. */
-int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, struct peer_view *out);
+/* Mirrors one tunnel of `conf`; `path_mtu` is what our way to the peer carries, 0 when that is not
+ * known. Returns 0 or -ENOMEM. */
+int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, uint32_t path_mtu,
+		struct peer_view *out);
 void peer_view_free(struct peer_view *view);
 
 struct peer_system;
