@@ -50,6 +50,12 @@ GRETEL = [
     ("-c /nonexistent/file config", CONFIG, "/nonexistent/file: the file cannot be read"),
     ("-c /nonexistent/file up", CONFIG, "/nonexistent/file: the file cannot be read"),
     ("-r " + "/x" * 60 + " status", FAILED, "File name too long"),
+    ("import g1 g2", USAGE, '"g2" is too much: name one interface, or all'),
+    ("import x.network", USAGE, "there is no .netdev file among the words: name the one of the tunnel"),
+    ("import x.netdev g1", USAGE, '"g1" is no file: name .netdev and .network files'),
+    ("import nosuchif", FAILED, "there is no interface nosuchif"),
+    ("import lo", FAILED, "lo is not a GRE interface of the kernel but a device"),
+    ("import /nonexistent/x.netdev", CONFIG, "/nonexistent/x.netdev: the file cannot be read (No such file or directory)"),
     # gretel add, refused by greteld before it begins
     ("add main " + ENDS, FAILED, "tunnel main exists, from "),
     ("add g1", USAGE, '"remote" is missing: write remote ADDRESS, the outer address of the peer'),
