@@ -223,6 +223,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	s->config = path;
 	s->reloads++;
 	names_keep(s->names, conf);
+	session_names_save(s);
 	if (accepted)
 		*accepted = true;
 	tell_reload(s, true);
@@ -305,6 +306,7 @@ int session_look(struct session *s, FILE *errors, char **steps)
 {
 	struct pass pass;
 	*steps = NULL;
+	session_names_save(s);
 	if (pass_make(&s->kernel, s->conf, &s->state, lane_ops(s->lane), errors, &pass) != 0)
 		return -1;
 	pass.plan.take_back = true;

@@ -78,6 +78,7 @@ struct session {
 	struct repair repair;
 	struct hooks *hooks;
 	struct names *names;
+	bool names_unsaved; /* one of them has an address that state.json does not have */
 	/* Called when a SESSION_AGAIN is to be tried again; NULL: nobody waits. */
 	void (*on_settled)(void *arg);
 	void *settled_arg;
@@ -145,6 +146,8 @@ void session_hooks_close(struct session *session);
 int session_names_open(struct session *session);
 /* The peer of this tunnel does not answer, or does again: its name may mean another one now. */
 void session_names_silent(struct session *session, const struct conf_tunnel *tunnel, bool silent);
+/* Writes down what was found since the last time. */
+void session_names_save(struct session *session);
 void session_names_close(struct session *session);
 
 /* status.c. The whole answer of `gretel status`, or of one tunnel; NULL when there is none of that

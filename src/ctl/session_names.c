@@ -38,13 +38,21 @@ static void on_news(void *arg, const struct names_news *news)
 		return;
 	if (!news->error[0] || news->now.family != IP_NONE || !has_other_family(s, news))
 		tell(s, news);
-	if (!addr_equal(&news->old, &news->now)) {
-		int e = state_store(&s->state);
-		if (e)
-			log_warn("%s: %s", s->state.path, strerror(-e));
-	}
+	if (!addr_equal(&news->old, &news->now))
+		s->names_unsaved = true;
 	if (s->conf)
 		repair_arm(s);
+}
+
+/* For the next daemon; together, since there may be thousands at a time. */
+void session_names_save(struct session *s)
+{
+	if (!s->names_unsaved || s->down)
+		return;
+	s->names_unsaved = false;
+	int e = state_store(&s->state);
+	if (e)
+		log_warn("%s: %s", s->state.path, strerror(-e));
 }
 
 static void on_settled(void *arg)
