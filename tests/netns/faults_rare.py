@@ -115,3 +115,15 @@ def inner_peer_silent(clinic):
 def device_of_the_local_address_missing(clinic):
     with clinic.edited(A, f"local = {UNDERLAY[4][A]}", "local = address-of nodev0"):
         yield
+
+
+@fault("stale-translation-of-outer-packets", "stale-gre", "connection tracking translates the tunnel's outer packets",
+       "172.19.1.77", f"conntrack -D -p gre -s {UNDERLAY[4][A]} -d {UNDERLAY[4][B]}")
+def stale_translation_of_outer_packets(clinic):
+    """Somebody's NAT rule is gone, what it did to the tunnel is not."""
+    with clinic.edited(A, "key = 4242", "key = 4242\nnotrack = no",
+                       "enable = yes", f"enable = yes\nmasquerade = 10.10.2.0/24 out {NAME}"):
+        clinic.forget()
+        with clinic.rules(A, "postrouting", "meta l4proto gre snat ip to 172.19.1.77", kind="nat", priority="90"):
+            clinic.traffic()
+        yield

@@ -24,6 +24,7 @@
 	X(neighbour, "neighbour", UNDERLAY, CHECK_SOUND | CHECK_PROBE, "the peer, or the gateway to it, is not there on its link") \
 	X(unreachable, "unreachable", UNDERLAY, CHECK_SOUND | CHECK_PROBE, "a router says that the peer cannot be reached") \
 	X(ttl, "ttl", UNDERLAY, CHECK_SOUND | CHECK_PROBE, "the outer packets live too short to reach the peer") \
+	X(stale_gre, "stale-gre", GRE, CHECK_SOUND | CHECK_PROBE, "connection tracking translates outer packets that nobody answers") \
 	X(gre_refused_here, "gre-refused-here", GRE, CHECK_SOUND | CHECK_PROBE, "a rule or an IPsec policy of this host refuses outgoing GRE") \
 	X(gre_dropped_here, "gre-dropped-here", GRE, CHECK_SOUND | CHECK_PROBE, "a rule or an IPsec policy of this host drops arriving GRE") \
 	X(filtered, "filtered", GRE, CHECK_SOUND | CHECK_PROBE, "a filter on the way, or of the peer, says that it forbids GRE") \
@@ -62,6 +63,8 @@
 	X(peer_forwarding, "peer-forwarding", LAN, CHECK_SOUND | CHECK_PROBE, "the peer does not forward") \
 	X(peer_rules, "peer-rules", LAN, CHECK_SOUND | CHECK_PROBE, "a rule at the peer drops what it should forward") \
 	X(far_host, "far-host", LAN, CHECK_SOUND | CHECK_PROBE, "a host behind the peer is gone, or silent") \
+	X(networkd, "networkd", HOST, CHECK_PLAIN, "systemd-networkd takes away what it has not made") \
+	X(boot, "boot", HOST, CHECK_PLAIN, "greteld is not started with this host") \
 	X(state, "state", SITE, CHECK_SYMPTOM, "the daemon says that the tunnel is not in place") \
 	X(drops, "drops", INSIDE, CHECK_SOUND | CHECK_SYMPTOM, "packets are being dropped")
 /* clang-format on */
