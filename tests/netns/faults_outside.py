@@ -141,6 +141,14 @@ def gre_blocked_by_our_ipsec(clinic):
         yield
 
 
+@fault("ipsec-policy-for-gre-alone", "ipsec", "leave unencrypted", "without a protocol", exit=DEGRADED)
+def ipsec_policy_for_gre_alone(clinic):
+    """Blocking stands for encrypting: the policy is not even asked."""
+    policy = f"xfrm policy %s dir out src {LOCAL} dst {REMOTE} proto gre"
+    with clinic.ip(A, policy % "add" + " action block", policy % "delete"):
+        yield
+
+
 @fault("gre-blocked-by-our-ipsec-in", "gre-dropped-here", "IPsec policy of this host", "in")
 def gre_blocked_by_our_ipsec_in(clinic):
     policy = f"xfrm policy %s dir in src {REMOTE} dst {LOCAL} proto gre"

@@ -27,6 +27,7 @@
 	X(stale_gre, "stale-gre", GRE, CHECK_SOUND | CHECK_PROBE, "connection tracking translates outer packets that nobody answers") \
 	X(gre_refused_here, "gre-refused-here", GRE, CHECK_SOUND | CHECK_PROBE, "a rule or an IPsec policy of this host refuses outgoing GRE") \
 	X(gre_dropped_here, "gre-dropped-here", GRE, CHECK_SOUND | CHECK_PROBE, "a rule or an IPsec policy of this host drops arriving GRE") \
+	X(ipsec, "ipsec", GRE, CHECK_SOUND, "an IPsec policy for GRE does not match what greteld sends") \
 	X(filtered, "filtered", GRE, CHECK_SOUND | CHECK_PROBE, "a filter on the way, or of the peer, says that it forbids GRE") \
 	X(no_gre, "no-gre", GRE, CHECK_SOUND | CHECK_PROBE, "the peer has nothing that takes GRE") \
 	X(key, "key", GRE, CHECK_SOUND, "the peer sends another key, or none") \
