@@ -225,6 +225,29 @@ static int read_routes(struct nl *nl, struct actual *actual)
 	return err;
 }
 
+static int keep_policy(void *arg, const struct rule_info *rule)
+{
+	struct actual *actual = arg;
+	int err = make_room((void **)&actual->policies, actual->policy_count, sizeof(*rule));
+
+	if (!err)
+		actual->policies[actual->policy_count++] = *rule;
+	return err;
+}
+
+static int read_policies(struct nl *nl, struct actual *actual)
+{
+	int err = -EINTR;
+
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		actual->policy_count = 0;
+		err = rule_each(nl, AF_INET, keep_policy, actual);
+		if (!err)
+			err = rule_each(nl, AF_INET6, keep_policy, actual);
+	}
+	return err;
+}
+
 static int compare_params(const void *a, const void *b)
 {
 	return strcmp(((const struct dp_params *)a)->name, ((const struct dp_params *)b)->name);
@@ -358,6 +381,8 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	drop_alien_addresses(out);
 	if (!err && (what = "reading routes"))
 		err = read_routes(&kernel->route, out);
+	if (!err && (what = "reading the rules of policy routing"))
+		err = read_policies(&kernel->route, out);
 	if (!err && (what = "reading the interfaces' settings"))
 		err = actual_read_settings(&kernel->route, out);
 	if (!err && (what = "reading the nftables rules"))
@@ -380,6 +405,7 @@ void actual_free(struct actual *actual)
 	free(actual->addresses);
 	forget_routes(actual);
 	free(actual->routes);
+	free(actual->policies);
 	free(actual->settings);
 	free(actual->ways);
 	free(actual->lane);

@@ -6,8 +6,8 @@
  *
  * The marks: a link of ours is a TUN or TAP device whose alias begins with "gretel: "; addresses of
  * ours are on such a link and have protocol number 71; routes of ours have that number wherever
- * they lead; rules are in the table `inet gretel`. What else is on our links was put there by
- * somebody else and stays.
+ * they lead, and so have rules of policy routing; nftables rules are in the table `inet gretel`.
+ * What else is on our links was put there by somebody else and stays.
  */
 #ifndef CTL_ACTUAL_H
 #define CTL_ACTUAL_H
@@ -23,6 +23,7 @@
 #include "os/link.h"
 #include "os/nft.h"
 #include "os/route.h"
+#include "os/rule.h"
 
 #define ACTUAL_ALIAS_MARK "gretel: "
 
@@ -70,6 +71,8 @@ struct actual {
 	struct route_info
 		*routes; /* all with our number, by route_compare(); they own their hops */
 	size_t route_count;
+	struct rule_info *policies; /* rules of policy routing with our number */
+	size_t policy_count;
 	struct actual_settings *settings; /* of our links, by index */
 	size_t setting_count;
 	uint8_t rp_filter_all, rp_filter_default;

@@ -19,6 +19,7 @@
 struct before {
 	bool rules_known;
 	uint64_t rules_wanted, rules_listed;
+	char returns[STATE_RETURNS][IFNAMSIZ];
 	bool saved[SWITCH_COUNT]; /* there were saved values before this run */
 };
 
@@ -31,6 +32,8 @@ static bool needs_state(const struct plan *plan)
 		case STEP_FORWARD_ON:
 		case STEP_FORWARD_RESTORE:
 		case STEP_TUNNEL_CREATE:
+		case STEP_POLICY_ADD:
+		case STEP_POLICY_DEL:
 			return true;
 		default:
 			break;
@@ -80,9 +83,21 @@ static int note_forwarding(struct state *state, const struct plan *plan)
 	return 0;
 }
 
+/* Until the plan is made the numbers of before are kept besides: flows bear them. */
+static void note_returns(struct state *state, const struct site *site)
+{
+	for (size_t i = 0; i < site->tunnel_count; i++)
+		if (site->return_numbers[i])
+			memcpy(state->returns[site->return_numbers[i]],
+			       site->tunnels[i].params.name, IFNAMSIZ);
+}
+
 static void remember(const struct state *state, struct before *out)
 {
-	*out = (struct before){state->rules_known, state->rules_wanted, state->rules_listed, {0}};
+	*out = (struct before){.rules_known = state->rules_known,
+			       .rules_wanted = state->rules_wanted,
+			       .rules_listed = state->rules_listed};
+	memcpy(out->returns, state->returns, sizeof(out->returns));
 	for (int i = 0; i < SWITCH_COUNT; i++)
 		out->saved[i] = state->saved[i].count != 0;
 }
@@ -99,6 +114,8 @@ static int conclude(struct state *state, const struct plan *plan)
 		if (plan->steps[i].kind == STEP_FORWARD_RESTORE)
 			sysctl_list_free(&state->saved[plan->steps[i].forward.which]);
 	forget_pending(state);
+	memset(state->returns, 0, sizeof(state->returns));
+	note_returns(state, plan->site);
 	return store(state);
 }
 
@@ -110,6 +127,7 @@ static int revert(struct state *state, const struct before *before, bool stuck)
 	state->rules_listed = before->rules_listed;
 	if (!stuck) {
 		forget_pending(state);
+		memcpy(state->returns, before->returns, sizeof(state->returns));
 		for (int i = 0; i < SWITCH_COUNT; i++)
 			if (!before->saved[i])
 				sysctl_list_free(&state->saved[i]);
@@ -172,6 +190,8 @@ int apply_plan(struct kernel *kernel, const struct plan *plan, const struct lane
 	*report = (struct apply_report){0};
 	remember(state, &before);
 	err = stateful ? note_pending(state, plan) : 0;
+	if (stateful)
+		note_returns(state, plan->site);
 	if (!err)
 		err = note_forwarding(state, plan);
 	if (!err && stateful)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Steps about routes. */
+/* Steps about routes and rules of policy routing. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,4 +100,18 @@ int apply_route_change_back(struct apply *apply, const struct step *step)
 	struct route_info route = resolve(&step->route.old, hops);
 
 	return told(apply, route_replace(nl(apply), &route));
+}
+
+int apply_policy_add(struct apply *apply, const struct step *step)
+{
+	int err = told(apply, rule_add(nl(apply), &step->policy));
+
+	return err == -EEXIST ? 0 : err;
+}
+
+int apply_policy_del(struct apply *apply, const struct step *step)
+{
+	int err = told(apply, rule_del(nl(apply), &step->policy));
+
+	return err == -ENOENT ? 0 : err;
 }

@@ -424,6 +424,8 @@ static const struct {
 } table[STEP_KIND_COUNT] = {
 	[STEP_RULES_SET] = {do_rules_set, undo_rules},
 	[STEP_FORWARD_ON] = {do_forward_on, undo_forward_on},
+	[STEP_POLICY_DEL] = {apply_policy_del, apply_policy_add},
+	[STEP_POLICY_ADD] = {apply_policy_add, apply_policy_del},
 	[STEP_ROUTE_DEL] = {apply_route_del, apply_route_add},
 	[STEP_ADDRESS_DEL] = {del_address, add_address},
 	[STEP_TUNNEL_DEL] = {do_delete, undo_delete},

@@ -19,6 +19,8 @@ int apply_route_add(struct apply *apply, const struct step *step);
 int apply_route_del(struct apply *apply, const struct step *step);
 int apply_route_change(struct apply *apply, const struct step *step);
 int apply_route_change_back(struct apply *apply, const struct step *step);
+int apply_policy_add(struct apply *apply, const struct step *step);
+int apply_policy_del(struct apply *apply, const struct step *step);
 
 /* 0, or -errno and apply->text. Nothing remains of a step that failed. */
 int apply_do(struct apply *apply, const struct step *step);

@@ -39,6 +39,10 @@ static void check_group(const struct conf_tunnel *t, struct conf_faults *faults)
 		conf_fault(faults, key_place(t, TUNNEL_GROUP),
 			   "a route over several tunnels needs such as carry IP: write mode = gre, "
 			   "or leave out group");
+	if (t->return_path && t->mode == MODE_GRETAP && !t->bridge[0])
+		conf_fault(faults, key_place(t, TUNNEL_RETURN_PATH),
+			   "replies need a tunnel that carries IP: write mode = gre, or leave out "
+			   "return-path");
 }
 
 /* A metric that is so bad that there is no worse one. */

@@ -15,6 +15,7 @@ const char *step_kind_name(enum step_kind kind)
 	static const char *const names[STEP_KIND_COUNT] = {
 		[STEP_RULES_SET] = "rules-set",
 		[STEP_FORWARD_ON] = "forward-on",
+		[STEP_POLICY_DEL] = "policy-del",
 		[STEP_ROUTE_DEL] = "route-del",
 		[STEP_ADDRESS_DEL] = "address-del",
 		[STEP_TUNNEL_DEL] = "tunnel-del",
@@ -28,6 +29,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_ADDRESS_ADD] = "address-add",
 		[STEP_ROUTE_ADD] = "route-add",
 		[STEP_ROUTE_CHANGE] = "route-change",
+		[STEP_POLICY_ADD] = "policy-add",
 		[STEP_FORWARD_RESTORE] = "forward-restore",
 		[STEP_RULES_DEL] = "rules-del",
 	};
@@ -425,16 +427,20 @@ static void plan_ups(struct planner *planner)
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,	   plan_check_recursion, plan_rules_set,
-		plan_forward_on,   plan_pin_sets,	 plan_route_dels,
-		plan_address_dels, plan_tunnel_dels,	 plan_tunnels,
-		plan_mtus,	   plan_masters,	 plan_settings,
-		plan_ups,	   plan_address_adds,	 plan_route_adds,
-		plan_pin_dels,	   plan_forward_restore, plan_rules_del,
+		plan_check,	      plan_check_recursion,
+		plan_rules_set,	      plan_forward_on,
+		plan_pin_sets,	      plan_policy_dels,
+		plan_route_dels,      plan_address_dels,
+		plan_tunnel_dels,     plan_tunnels,
+		plan_mtus,	      plan_masters,
+		plan_settings,	      plan_ups,
+		plan_address_adds,    plan_route_adds,
+		plan_policy_adds,     plan_pin_dels,
+		plan_forward_restore, plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};
 
-	*out = (struct plan){0};
+	*out = (struct plan){.site = site};
 	planner.err = match_tunnels(&planner);
 	for (size_t i = 0; !planner.err && i < sizeof(phases) / sizeof(phases[0]); i++)
 		phases[i](&planner);

@@ -20,6 +20,7 @@
 enum step_kind {
 	STEP_RULES_SET, /* loads the table; first, so that no packet passes unjudged */
 	STEP_FORWARD_ON,
+	STEP_POLICY_DEL, /* a rule of policy routing */
 	STEP_ROUTE_DEL,
 	STEP_ADDRESS_DEL,
 	STEP_TUNNEL_DEL,
@@ -32,7 +33,8 @@ enum step_kind {
 	STEP_UP,
 	STEP_ADDRESS_ADD, /* behind UP: see plan_make() */
 	STEP_ROUTE_ADD,
-	STEP_ROUTE_CHANGE,    /* in one stroke; before TUNNEL_DEL when a hop of several goes */
+	STEP_ROUTE_CHANGE, /* in one stroke; before TUNNEL_DEL when a hop of several goes */
+	STEP_POLICY_ADD,
 	STEP_FORWARD_RESTORE, /* last, with STEP_RULES_DEL, where nothing is wanted any more */
 	STEP_RULES_DEL,
 	STEP_KIND_COUNT
@@ -88,6 +90,7 @@ struct step {
 			uint8_t old_rp_filter;
 		} settings;
 		struct address_info address; /* .index is filled in when applied */
+		struct rule_info policy;
 		struct {
 			struct step_route now; /* the one that goes, for DEL */
 			struct step_route old; /* CHANGE */
@@ -104,6 +107,7 @@ struct step {
 };
 
 struct plan {
+	const struct site *site; /* what it is for */
 	struct step *steps;
 	size_t step_count, step_room;
 	/* Why the plan must not be applied: "FILE:LINE: what is wrong: what to do". */

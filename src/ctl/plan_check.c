@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/plan_make.h"
+#include "ctl/return_path.h"
 #include "ctl/site.h"
 #include "proto/overhead.h"
 
@@ -103,8 +104,13 @@ static bool is_family_missing(const struct planner *planner, const struct conf_t
 }
 
 /* The place of the first line that needs a rule. */
-static struct conf_place rules_place(const struct conf_forward *forward)
+static struct conf_place rules_place(const struct conf *conf)
 {
+	const struct conf_forward *forward = &conf->forward;
+	const struct conf_tunnel *returning = return_first(conf);
+
+	if (returning)
+		return place(returning, TUNNEL_RETURN_PATH);
 	if (forward->allow_count)
 		return forward->allows[0].at;
 	return forward->snat_count ? forward->snats[0].at : forward->publishes[0].at;
@@ -112,10 +118,8 @@ static struct conf_place rules_place(const struct conf_forward *forward)
 
 static void check_rules(struct planner *planner)
 {
-	const struct conf_forward *forward = &planner->site->conf->forward;
-
 	if (planner->actual->nft_error && planner->site->rules)
-		plan_refuse(planner, rules_place(forward),
+		plan_refuse(planner, rules_place(planner->site->conf),
 			    "this needs nftables, which the kernel does not have (%s): load the "
 			    "module nf_tables, or leave the line out",
 			    strerror(-planner->actual->nft_error));

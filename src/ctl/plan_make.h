@@ -59,6 +59,8 @@ void plan_check_recursion(struct planner *planner);
 /* Steps, one function for each phase. */
 void plan_address_dels(struct planner *planner);
 void plan_address_adds(struct planner *planner);
+void plan_policy_dels(struct planner *planner);
+void plan_policy_adds(struct planner *planner);
 void plan_pin_sets(struct planner *planner);
 void plan_pin_dels(struct planner *planner);
 void plan_route_dels(struct planner *planner);

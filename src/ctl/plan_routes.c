@@ -6,6 +6,7 @@
  * they are up, each time in one stroke, so that the flows of the others lose nothing.
  */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +107,8 @@ static const char *route_text(const struct route_info *route, const struct hops 
 {
 	char prefix[PREFIX_TEXT_SIZE], src[ADDR_TEXT_SIZE];
 	bool v6 = route->to.addr.family == IP_V6;
-	int used = sprintf(buf, "%s", prefix_format(&route->to, prefix));
+	int used = sprintf(buf, "%s%s", prefix_format(&route->to, prefix),
+			   route->type == RTN_UNREACHABLE ? " unreachable" : "");
 
 	for (size_t i = 0; i < hops->count; i++) {
 		used += sprintf(buf + used, "%s%s", i ? " and " : " over ", hops->list[i].name);
@@ -173,6 +175,8 @@ static void plan_route_del(struct planner *planner, const struct route_info *rou
 		return;
 	if (wanted)
 		hops = hops_wanted(wanted);
+	if (wanted && !wanted->hop_count && route->type == wanted->route.type)
+		return;
 	fates = judge(planner, route, &hops);
 	if (!fates.staying.count)
 		step_of(planner, STEP_ROUTE_DEL, "delete", route, &fates.all);
@@ -210,7 +214,7 @@ static const struct route_info *find_staying(const struct planner *planner,
 
 	for (size_t i = 0; i < count; i++) {
 		*fates = judge(planner, &routes[i], hops);
-		if (fates->staying.count)
+		if (fates->staying.count || (!hops->count && routes[i].type == wanted->route.type))
 			return &routes[i];
 	}
 	return NULL;

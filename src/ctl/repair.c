@@ -193,6 +193,8 @@ static void note_removal(struct session *s, const struct watch_event *event)
 		snprintf(what, sizeof what, "address %s", prefix_format(&event->prefix, prefix));
 	else if (event->what == WATCH_ROUTE && event->protocol == OS_PROTOCOL)
 		snprintf(what, sizeof what, "route %s", prefix_format(&event->prefix, prefix));
+	else if (event->what == WATCH_POLICY && event->protocol == OS_PROTOCOL)
+		snprintf(what, sizeof what, "a routing rule for a return path");
 	else if (event->what == WATCH_RULES)
 		snprintf(what, sizeof what, "nft table %s", RULES_TABLE);
 	else

@@ -6,6 +6,7 @@
  *	judge           established, published, allowed pairs; the rest is counted and dropped
  *	prerouting      publish: destination NAT
  *	postrouting     masquerade and snat
+ *	return_in, return_out   marks for return-path (return_path.h)
  *	raw_in, raw_out GRE between our outer addresses is not tracked
  *
  * Chains that would be empty are left out. Interfaces are named, not numbered, so the table can be
@@ -18,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "ctl/return_path.h"
 
 static const char *family_word(uint8_t family)
 {
@@ -358,10 +361,11 @@ static bool is_empty(const struct conf *conf, const struct pair *pairs, size_t c
 
 	return !(forward->allow_count && conf->tunnel_count) && !forward->snat_count &&
 	       !forward->publish_count && !count_untracked(pairs, count, IP_V4) &&
-	       !count_untracked(pairs, count, IP_V6);
+	       !count_untracked(pairs, count, IP_V6) && !return_first(conf);
 }
 
-static bool print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count)
+static bool print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count,
+			const uint8_t *numbers)
 {
 	bool complete;
 
@@ -371,13 +375,14 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 	print_outer_set(out, pairs, count, IP_V4);
 	print_outer_set(out, pairs, count, IP_V6);
 	print_raw(out, pairs, count);
+	return_print(conf, numbers, out);
 	complete = print_forward(out, conf);
 	print_nat(out, &conf->forward);
 	fprintf(out, "}\n");
 	return complete;
 }
 
-int rules_text(const struct conf *conf, bool notrack, char **out)
+int rules_text(const struct conf *conf, bool notrack, const uint8_t *numbers, char **out)
 {
 	struct pair *pairs;
 	size_t count, size;
@@ -395,7 +400,7 @@ int rules_text(const struct conf *conf, bool notrack, char **out)
 		return 0;
 	}
 	stream = open_memstream(out, &size);
-	complete = stream && print_table(stream, conf, pairs, count);
+	complete = stream && print_table(stream, conf, pairs, count, numbers);
 	free(pairs);
 	if (stream && fclose(stream) == 0 && complete)
 		return 0;
@@ -415,15 +420,18 @@ uint64_t rules_hash(const char *text)
 
 void rules_summary(const struct conf *conf, char *buf, size_t size)
 {
-	static const char *const words[] = {"allow", "masquerade", "snat", "publish"};
+	static const char *const words[] = {"allow", "masquerade", "snat", "publish",
+					    "return path"};
 	const struct conf_forward *forward = &conf->forward;
-	size_t counts[4] = {forward->allow_count, 0, 0, forward->publish_count};
+	size_t counts[5] = {forward->allow_count, 0, 0, forward->publish_count, 0};
 	size_t used = 0;
 
 	for (size_t i = 0; i < forward->snat_count; i++)
 		counts[forward->snats[i].to.family == IP_NONE ? 1 : 2]++;
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		counts[4] += conf->tunnels[i].return_path;
 	snprintf(buf, size, "outer packets untracked");
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (counts[i] && used < size)
 			used += (size_t)snprintf(buf + used, size - used, "%s%zu %s",
 						 used ? ", " : "", counts[i], words[i]);

@@ -15,9 +15,10 @@
 /*
  * *out is one nft transaction that replaces the table, or NULL when the site needs no rules. The
  * same conf gives the same text. `notrack` false leaves out the rules that only spare conntrack
- * work (for a kernel without nftables). Returns 0 or -ENOMEM. The caller frees *out.
+ * work (for a kernel without nftables). `numbers` are those of return_path.h, one per tunnel.
+ * Returns 0 or -ENOMEM. The caller frees *out.
  */
-int rules_text(const struct conf *conf, bool notrack, char **out);
+int rules_text(const struct conf *conf, bool notrack, const uint8_t *numbers, char **out);
 
 /* For comparing texts: 64-bit FNV-1a. */
 uint64_t rules_hash(const char *text);

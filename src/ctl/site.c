@@ -8,6 +8,7 @@
 
 #include "ctl/conf_params.h"
 #include "ctl/conf_ways.h"
+#include "ctl/return_path.h"
 #include "ctl/rules.h"
 #include "proto/overhead.h"
 
@@ -217,6 +218,15 @@ static int set_shares(struct site *site)
 	return err;
 }
 
+bool site_returns(const struct site *site, size_t tunnel, uint8_t family)
+{
+	unsigned families = site->tunnels[tunnel].families;
+
+	if (!site->return_numbers[tunnel])
+		return false;
+	return families ? families & family_bit(family) : family == IP_V4;
+}
+
 static unsigned hashed_families(const struct site *site)
 {
 	unsigned families = 0;
@@ -245,7 +255,9 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 		out->tunnels[i].conf = &conf->tunnels[i];
 		out->tunnels[i].families = tunnel_families(&conf->tunnels[i]);
 	}
-	err = site_add_routes(out);
+	err = return_numbers(conf, actual->state, &out->return_numbers);
+	if (!err)
+		err = site_add_routes(out);
 	for (size_t i = 0; !err && i < conf->tunnel_count; i++)
 		build_tunnel(&out->tunnels[i], actual,
 			     i < actual->way_count ? &actual->ways[i] : NULL);
@@ -255,7 +267,7 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 	if (!err)
 		err = set_shares(out);
 	if (!err)
-		err = rules_text(conf, actual->nft_error == 0, &out->rules);
+		err = rules_text(conf, actual->nft_error == 0, out->return_numbers, &out->rules);
 	if (err)
 		site_free(out);
 	return err;
@@ -267,6 +279,7 @@ void site_free(struct site *site)
 	free(site->routes);
 	free(site->routes_in_order);
 	free(site->hops);
+	free(site->return_numbers);
 	free(site->rules);
 	*site = (struct site){0};
 }

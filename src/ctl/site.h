@@ -44,6 +44,7 @@ struct site {
 	const struct site_route **routes_in_order; /* the same in the file's order */
 	size_t route_count;
 	struct site_hop *hops;	     /* of all routes */
+	uint8_t *return_numbers;     /* of the tunnels, as return_numbers() */
 	bool switches[SWITCH_COUNT]; /* to be turned on */
 	char *rules;		     /* rules_text(); NULL: no table */
 };
@@ -59,6 +60,10 @@ const struct site_route *site_find_route(const struct site *site, const struct r
 /* Families of the packets that the conf moves through tunnels or rules: bit SWITCH_FORWARD4, bit
  * SWITCH_FORWARD6. Tunnels in a bridge count for nothing. */
 unsigned site_families(const struct conf *conf);
+
+/* Whether the tunnel keeps the return path of a family: of those that it has addresses and routes
+ * of, IPv4 when it has none. */
+bool site_returns(const struct site *site, size_t tunnel, uint8_t family);
 
 /* site_routes.c, for site_build(): fills in the routes, and the families that they add. */
 int site_add_routes(struct site *site);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/conf_ways.h"
+#include "ctl/return_path.h"
 #include "ctl/site.h"
 
 /*
@@ -63,6 +64,38 @@ static struct wish wish_of(struct site *site, const struct conf_way *way, size_t
 	return wish;
 }
 
+/* The table of a tunnel with return-path: its default route, and behind that the end: replies of a
+ * tunnel that is lost do not leave elsewhere. Returns how many were put down. */
+static size_t wish_returns(const struct site *site, size_t index, size_t order, struct wish *out)
+{
+	static const uint8_t families[] = {IP_V4, IP_V6};
+	const struct site_tunnel *tunnel = &site->tunnels[index];
+	size_t count = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct wish way = {
+			.route = {.route = {.to = {.addr = {.family = families[i]}},
+					    .table = RETURN_TABLE + site->return_numbers[index],
+					    .metric = i ? CONF_METRIC6_DEFAULT : 0,
+					    .protocol = OS_PROTOCOL,
+					    .type = RTN_UNICAST},
+				  .at = tunnel->conf->at,
+				  .order = order},
+			.hop = {tunnel, 1},
+		};
+		struct wish end = way;
+
+		if (!site_returns(site, index, families[i]))
+			continue;
+		end.route.route.type = RTN_UNREACHABLE;
+		end.route.route.metric = UINT32_MAX;
+		end.hop.tunnel = NULL;
+		out[count++] = way;
+		out[count++] = end;
+	}
+	return count;
+}
+
 /* `wishes` are by place. */
 static void join(struct site *site, const struct wish *wishes, size_t count)
 {
@@ -75,7 +108,8 @@ static void join(struct site *site, const struct wish *wishes, size_t count)
 			*route = wishes[i].route;
 			route->hops = &site->hops[i];
 		}
-		route->hop_count++;
+		if (wishes[i].hop.tunnel)
+			route->hop_count++;
 	}
 	for (size_t i = 0; i < site->route_count; i++)
 		site->routes_in_order[i] = &site->routes[i];
@@ -86,19 +120,23 @@ int site_add_routes(struct site *site)
 {
 	struct wish *wishes;
 	struct conf_way *ways;
-	size_t count;
+	size_t count, room;
 	int err = conf_ways(site->conf, &ways, &count);
 
 	if (err)
 		return err;
-	wishes = calloc(count + 1, sizeof(*wishes));
-	site->routes = calloc(count + 1, sizeof(*site->routes));
-	site->routes_in_order = calloc(count + 1, sizeof(*site->routes_in_order));
-	site->hops = calloc(count + 1, sizeof(*site->hops));
+	/* Four for the table of each return path. */
+	room = count + 1 + 4 * site->tunnel_count;
+	wishes = calloc(room, sizeof(*wishes));
+	site->routes = calloc(room, sizeof(*site->routes));
+	site->routes_in_order = calloc(room, sizeof(*site->routes_in_order));
+	site->hops = calloc(room, sizeof(*site->hops));
 	if (!wishes || !site->routes || !site->routes_in_order || !site->hops)
 		err = -ENOMEM;
 	for (size_t i = 0; !err && i < count; i++)
 		wishes[i] = wish_of(site, &ways[i], i);
+	for (size_t i = 0; !err && i < site->tunnel_count; i++)
+		count += wish_returns(site, i, count, &wishes[count]);
 	if (!err) {
 		qsort(wishes, count, sizeof(*wishes), by_place);
 		join(site, wishes, count);

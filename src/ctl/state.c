@@ -4,6 +4,7 @@
  *	 "saved": {"forward4": [["net/ipv4/ip_forward", "0"], ...], "forward6": [...]},
  *	 "rules": {"wanted": "b0f0...", "listed": "77aa..."},
  *	 "pending": ["My_Tunnel"],
+ *	 "returns": {"My_Tunnel": 1},
  *	 "names": [["peer.example.org", "192.0.2.1"], ...]}
  */
 #include "ctl/state.h"
@@ -104,6 +105,31 @@ static int read_pending(json_t *array, struct state *out)
 	return 0;
 }
 
+static int read_returns(json_t *object, struct state *out)
+{
+	const char *name;
+	json_t *number;
+
+	json_object_foreach (object, name, number) {
+		json_int_t value = json_integer_value(number);
+
+		if (value < 1 || value >= STATE_RETURNS || !name[0] || strlen(name) >= IFNAMSIZ)
+			return -EBADMSG;
+		snprintf(out->returns[value], IFNAMSIZ, "%s", name);
+	}
+	return 0;
+}
+
+static json_t *make_returns(const struct state *state)
+{
+	json_t *object = json_object();
+
+	for (int i = 1; i < STATE_RETURNS; i++)
+		if (state->returns[i][0])
+			json_object_set_new(object, state->returns[i], json_integer(i));
+	return object;
+}
+
 static int read_all(const json_t *root, struct state *out)
 {
 	const json_t *saved = json_object_get(root, "saved");
@@ -125,6 +151,8 @@ static int read_all(const json_t *root, struct state *out)
 	}
 	int err = read_pending(json_object_get(root, "pending"), out);
 
+	if (!err)
+		err = read_returns(json_object_get(root, "returns"), out);
 	return err ? err : state_names_read(json_object_get(root, "names"), out);
 }
 
@@ -136,6 +164,7 @@ static void clear(struct state *state)
 	state->pending = NULL;
 	state->pending_count = 0;
 	state_names_free(state);
+	memset(state->returns, 0, sizeof(state->returns));
 	state->rules_known = false;
 }
 
@@ -191,6 +220,7 @@ static json_t *make_all(const struct state *state)
 	json_object_set_new(root, "format", json_integer(FORMAT));
 	json_object_set_new(root, "saved", saved);
 	json_object_set_new(root, "pending", pending);
+	json_object_set_new(root, "returns", make_returns(state));
 	json_object_set_new(root, "names", state_names_make(state));
 	if (state->rules_known)
 		json_object_set_new(root, "rules",
@@ -221,6 +251,9 @@ bool state_is_empty(const struct state *state)
 {
 	for (int i = 0; i < SWITCH_COUNT; i++)
 		if (state->saved[i].count)
+			return false;
+	for (int i = 0; i < STATE_RETURNS; i++)
+		if (state->returns[i][0])
 			return false;
 	return !state->pending_count && !state->rules_known && !state->name_count;
 }

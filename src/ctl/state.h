@@ -43,6 +43,8 @@ struct state_name {
 	char error[80];	     /* why the last look-up failed; "": it did not. Not in the file */
 };
 
+#define STATE_RETURNS 256 /* 0 is never used */
+
 struct state {
 	char path[256]; /* of the file; "": kept in memory only */
 	/* Values from before we turned the switch on; count 0: we did not. */
@@ -53,6 +55,8 @@ struct state {
 	/* Tunnels whose creation began: an interface of that name without our mark yet is ours. */
 	char (*pending)[IFNAMSIZ];
 	size_t pending_count;
+	/* Tunnels with return-path, each at its number (return_path.h); "": free. */
+	char returns[STATE_RETURNS][IFNAMSIZ];
 	struct state_name *names; /* by name, then family */
 	size_t name_count;
 };

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "ctl/return_path.h"
 #include "ctl/rules.h"
 
 static int by_name(const void *a, const void *b)
@@ -116,6 +117,19 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 					      .protocol = OS_PROTOCOL};
 }
 
+static void put_policies(struct host *host, const struct site *site, size_t tunnel)
+{
+	static const uint8_t families[] = {IP_V4, IP_V6};
+	uint8_t number = site->return_numbers[tunnel];
+
+	for (int i = 0; i < 2; i++)
+		if (site_returns(site, tunnel, families[i]))
+			host->policies[host->actual.policy_count++] =
+				return_rule(number, families[i]);
+	if (number)
+		strcpy(host->state.returns[number], site->tunnels[tunnel].params.name);
+}
+
 static void put_route(struct host *host, const struct site_route *wanted)
 {
 	struct route_info *route = &host->routes[host->actual.route_count];
@@ -127,7 +141,7 @@ static void put_route(struct host *host, const struct site_route *wanted)
 			.oif = host_find(host, wanted->hops[i].tunnel->params.name)->index,
 			.weight = wanted->hops[i].weight,
 		};
-	if (wanted->hop_count == 1) {
+	if (wanted->hop_count < 2) {
 		route->oif = hops[0].oif;
 		return;
 	}
@@ -148,6 +162,7 @@ void host_bare(struct host *host, const struct conf *conf)
 		.ways = host->ways,
 		.lane = host->lane,
 		.settings = host->settings,
+		.policies = host->policies,
 		.lane_asked = true,
 		.state = &host->state,
 		.switches = {"0", "0", "0", "0"},
@@ -168,6 +183,8 @@ void host_done(struct host *host, const struct conf *conf)
 	assert_int_equal(site_build(conf, &host->actual, &site), 0);
 	for (size_t i = 0; i < site.tunnel_count; i++)
 		host_put(host, &site.tunnels[i], FIRST_TUNNEL + (uint32_t)i);
+	for (size_t i = 0; i < site.tunnel_count; i++)
+		put_policies(host, &site, i);
 	for (size_t i = 0; i < site.route_count; i++)
 		put_route(host, &site.routes[i]);
 	settle(host);

@@ -18,6 +18,7 @@ struct host {
 	struct actual_way ways[16];
 	struct dp_params lane[16];
 	struct actual_settings settings[16];
+	struct rule_info policies[8];
 	struct state state;
 };
 

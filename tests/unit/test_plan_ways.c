@@ -21,6 +21,10 @@
 #define B    "[tunnel B]\nkey = 2\n" ENDS
 #define C    "[tunnel C]\nkey = 3\n" ENDS
 #define G    "group = g\n"
+#define R    "return-path = same-tunnel\n"
+#define A4   "address = 10.1.0.1/31\n"
+#define B4   "address = 10.2.0.1/31\n"
+#define A6   "address = fd01::1/127\n"
 
 static void none(struct host *host)
 {
@@ -90,6 +94,19 @@ static void pin_gone(struct host *host)
 static void on_link(struct host *host)
 {
 	host->ways[0].beneath.gateway = (struct ip_addr){0};
+}
+
+static void table_gone(struct host *host)
+{
+	host->actual.route_count--; /* the one behind the default route */
+}
+static void other_rule(struct host *host)
+{
+	host->policies[0].priority = 9;
+}
+static void number_lost(struct host *host)
+{
+	memset(host->state.returns, 0, sizeof(host->state.returns));
 }
 
 /* The first file is in place, `change` happens, the second is wanted. */
@@ -188,7 +205,43 @@ static const struct {
 	{A "route = 0.0.0.0/0\n", pinned, NULL,
 	 "delete route 0.0.0.0/0 over A; delete A; "
 	 "unpin the way to 172.19.1.2: via 172.19.1.254 dev eth0"},
-	/* 32: down */
+	/* 32: replies keep to the tunnel */
+	{A A4, none, A A4 R,
+	 "load nftables table inet gretel: 1 return path; "
+	 "add route 0.0.0.0/0 over A table 7101; "
+	 "add route 0.0.0.0/0 unreachable metric 4294967295 table 7101; "
+	 "add rule fwmark 0x01000000/0xff000000 lookup 7101 (IPv4) for A"},
+	/* 33 */ {A A4 A6 R, none, A A4 A6 R, ""},
+	/* 34: the numbers stay, whatever comes before them in the file */
+	{B B4 R C A6 R, none, A R B B4 R C A6 R,
+	 "replace nftables table inet gretel: 3 return path; "
+	 "create A: gre local 172.19.1.1 remote 172.19.1.2 key 1; set the MTU of A to 1472; "
+	 "bring up A; add route 0.0.0.0/0 over A table 7103; "
+	 "add route 0.0.0.0/0 unreachable metric 4294967295 table 7103; "
+	 "add rule fwmark 0x03000000/0xff000000 lookup 7103 (IPv4) for A"},
+	/* 35 */
+	{A A4 R B A6 R, none, A A4 B A6 R,
+	 "replace nftables table inet gretel: 1 return path; "
+	 "delete rule fwmark 0x01000000/0xff000000 lookup 7101 (IPv4); "
+	 "delete route 0.0.0.0/0 over A table 7101; "
+	 "delete route 0.0.0.0/0 unreachable metric 4294967295 table 7101"},
+	/* 36 */
+	{A A4 R, table_gone, A A4 R,
+	 "add route 0.0.0.0/0 unreachable metric 4294967295 table 7101"},
+	/* 37 */
+	{A A4 R, other_rule, A A4 R,
+	 "delete rule fwmark 0x01000000/0xff000000 lookup 7101 (IPv4); "
+	 "add rule fwmark 0x01000000/0xff000000 lookup 7101 (IPv4) for A"},
+	/* 38: without the state they are given out anew */
+	{A A4 R B B4 R, number_lost, B B4 R,
+	 "replace nftables table inet gretel: 1 return path; "
+	 "delete rule fwmark 0x02000000/0xff000000 lookup 7102 (IPv4); "
+	 "delete route 0.0.0.0/0 over A table 7101; "
+	 "delete route 0.0.0.0/0 over B table 7102; "
+	 "delete route 0.0.0.0/0 unreachable metric 4294967295 table 7102; "
+	 "delete address 10.1.0.1/31 from A; delete A; "
+	 "add route 0.0.0.0/0 over B table 7101"},
+	/* 39: down */
 	{A G TO B G TO, none, NULL,
 	 "delete route 20.0.0.0/8 over A and B; delete A; delete B; "
 	 "restore net.ipv4.fib_multipath_hash_policy = 0"},

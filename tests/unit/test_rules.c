@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "ctl/return_path.h"
 #include "ctl/rules.h"
 
 #define T  "[tunnel t0]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
@@ -19,10 +20,13 @@
 static char *text_of(const char *file, bool notrack)
 {
 	struct conf *conf;
+	uint8_t *numbers;
 	char *text;
 
 	assert_int_equal(conf_load_text("test", file, stderr, &conf), 0);
-	assert_int_equal(rules_text(conf, notrack, &text), 0);
+	assert_int_equal(return_numbers(conf, NULL, &numbers), 0);
+	assert_int_equal(rules_text(conf, notrack, numbers, &text), 0);
+	free(numbers);
 	conf_free(conf);
 	return text;
 }
