@@ -11,6 +11,7 @@
 #define ENCAP_LIMIT_V6 4
 #define ENCAP_FOU      1
 #define ENCAP_GUE      2
+#define MTU_MIN	       68
 #define MTU_MAX	       65535
 
 struct reader {
@@ -56,24 +57,14 @@ bool netdev_number(struct unit_file *file, const struct unit_entry *entry, uint3
 bool netdev_size(struct unit_file *file, const struct unit_entry *entry, uint32_t *out)
 {
 	size_t len = strlen(entry->value);
-	uint32_t unit = 1;
-	char number[24];
+	char number[24] = "", suffix = len ? entry->value[len - 1] : 0;
+	uint32_t unit = suffix == 'K' ? 1u << 10 : suffix == 'M' ? 1u << 20 : 1, value = 0;
 
-	if (len && len < sizeof number) {
-		memcpy(number, entry->value, len + 1);
-		if (number[len - 1] == 'K' || number[len - 1] == 'M') {
-			unit = number[len - 1] == 'K' ? 1u << 10 : 1u << 20;
-			number[len - 1] = 0;
-		}
-		if (value_u32(number, 68, MTU_MAX / unit, out)) {
-			*out *= unit;
-			return true;
-		}
-		/* 1K and the like are below 68 units */
-		if (unit > 1 && value_u32(number, 1, MTU_MAX / unit, out)) {
-			*out *= unit;
-			return true;
-		}
+	if (len < sizeof number)
+		memcpy(number, entry->value, unit == 1 ? len : len - 1);
+	if (value_u32(number, 1, MTU_MAX / unit, &value) && value * unit >= MTU_MIN) {
+		*out = value * unit;
+		return true;
 	}
 	bad(file, entry, "octets from 68 to 65535");
 	return false;

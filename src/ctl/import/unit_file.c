@@ -65,8 +65,12 @@ static void read_section(struct source *source, char *text)
 			 text + 1);
 }
 
-/* The next line without the space around it, the caller's to free; NULL at the end. A comment or an
- * empty line is "". */
+static void out_of_memory(struct unit_file *file)
+{
+	unit_file_fault(file, 0, "out of memory: free some");
+}
+
+/* The next line without the space around it, the caller's to free; NULL at the end. */
 static char *next_line(struct source *source)
 {
 	size_t len = strcspn(source->at, "\n");
@@ -83,29 +87,65 @@ static char *next_line(struct source *source)
 	}
 	while (len && strchr(SPACE, start[len - 1]))
 		len--;
-	line = len && (*start == '#' || *start == ';') ? strdup("") : strndup(start, len);
+	line = strndup(start, len);
 	if (!line)
-		source->file->faults++;
+		out_of_memory(source->file);
 	return line;
 }
 
-/* Joins what follows a backslash at the end, with a space. Comments in between are passed over. */
+static bool is_comment(const char *line)
+{
+	return line[0] == '#' || line[0] == ';';
+}
+
+/* Takes a backslash off the end of a line that may go on in the next. */
+static bool goes_on(char *line)
+{
+	size_t len = strlen(line);
+
+	if (!len || line[len - 1] != '\\' || is_comment(line))
+		return false;
+	line[len - 1] = 0;
+	return true;
+}
+
+/* Frees both; NULL when memory ran out. */
+static char *joined(struct source *source, char *line, char *more)
+{
+	char *whole;
+
+	if (asprintf(&whole, "%s %s", line, more) < 0) {
+		whole = NULL;
+		out_of_memory(source->file);
+	}
+	free(line);
+	free(more);
+	return whole;
+}
+
+/* The next line that is no comment. */
+static char *line_behind(struct source *source)
+{
+	char *line = next_line(source);
+
+	while (line && is_comment(line)) {
+		free(line);
+		line = next_line(source);
+	}
+	return line;
+}
+
+/* A line with what follows it behind backslashes. Comments in between are passed over. */
 static char *whole_line(struct source *source)
 {
-	char *line = next_line(source), *more, *joined;
-	size_t len;
+	char *line = next_line(source), *more;
 
 	source->begun = source->line;
-	while (line && (len = strlen(line)) > 0 && line[len - 1] == '\\') {
-		line[len - 1] = 0;
-		more = next_line(source);
+	while (line && goes_on(line)) {
+		more = line_behind(source);
 		if (!more)
 			break;
-		if (asprintf(&joined, "%s %s%s", line, more, *more ? "" : "\\") < 0)
-			joined = NULL;
-		free(line);
-		free(more);
-		line = joined;
+		line = joined(source, line, more);
 	}
 	return line;
 }
@@ -163,7 +203,7 @@ static char *take_line(char *buf, int size, void *arg)
 		return NULL;
 	if (line[0] == '[')
 		read_section(source, line);
-	if (line[0] == '[' || !line[0] || !is_assignment(source, line))
+	if (line[0] == '[' || !line[0] || is_comment(line) || !is_assignment(source, line))
 		line[0] = 0;
 	snprintf(buf, (size_t)size, "%s\n", line);
 	free(line);
@@ -175,25 +215,22 @@ static int take_value(void *arg, const char *section, const char *key, const cha
 {
 	struct source *source = arg;
 	struct unit_file *file = source->file;
+	struct unit_entry entry = {source->ordinal, source->begun, strdup(source->section),
+				   strdup(key), strdup(value)};
 	struct unit_entry *grown =
 		reallocarray(file->entries, file->count + 1, sizeof *file->entries);
 
 	(void)section;
-	if (!grown) {
-		file->faults++;
+	if (grown)
+		file->entries = grown;
+	if (grown && entry.section && entry.key && entry.value) {
+		grown[file->count++] = entry;
 		return 1;
 	}
-	file->entries = grown;
-	grown += file->count++;
-	*grown = (struct unit_entry){source->ordinal, source->begun, strdup(source->section),
-				     strdup(key), strdup(value)};
-	if (grown->section && grown->key && grown->value)
-		return 1;
-	free(grown->section);
-	free(grown->key);
-	free(grown->value);
-	file->count--;
-	file->faults++;
+	free(entry.section);
+	free(entry.key);
+	free(entry.value);
+	out_of_memory(file);
 	return 1;
 }
 
