@@ -81,13 +81,27 @@ static void fit(const char text[TEXT_SIZE], char buf[CONF_ALIAS_SIZE])
 		 hash);
 }
 
+/* The addresses in effect; while one is not known, where it will come from. */
+static void add_ends(char buf[TEXT_SIZE], const struct conf_tunnel *t)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	if (t->local.family == IP_NONE && t->local_device[0])
+		add(buf, " local address-of %s", t->local_device);
+	else
+		add(buf, " local %s", addr_format(&t->local, text));
+	if (t->remote.family == IP_NONE && t->remote_name)
+		add(buf, " remote %.64s", t->remote_name);
+	else
+		add(buf, " remote %s", addr_format(&t->remote, text));
+}
+
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])
 {
-	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], text[TEXT_SIZE];
+	char text[TEXT_SIZE] = CONF_ALIAS_PREFIX;
 
-	snprintf(text, sizeof text, CONF_ALIAS_PREFIX "%s local %s remote %s",
-		 tunnel->mode == MODE_GRETAP ? "gretap" : "gre", addr_format(&tunnel->local, local),
-		 addr_format(&tunnel->remote, remote));
+	add(text, "%s", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
+	add_ends(text, tunnel);
 	if (tunnel->bind[0])
 		add(text, " dev %s", tunnel->bind);
 	add_keys(text, tunnel);

@@ -18,6 +18,7 @@ def test_unknown_name(scene, server, site, peer):
     assert done.returncode == 1 and f"{PEER} cannot be looked up: Domain name not found" in done.stderr
     status = site.tunnel()
     assert status["state"] == "waiting" and "Domain name not found" in status["reason"]
+    assert scene.router[A].link(NAME)["ifalias"].startswith(f"gretel: gre local {UNDERLAY[4][A]} remote {PEER}")
     assert status["remote"] == "" and site.tunnel("other")["state"] == "up"
     link = scene.router[A].link(NAME)
     assert "LOWER_UP" not in link["flags"] and TUNNEL[4][A] in str(scene.router[A].ip_json("address"))
@@ -38,6 +39,25 @@ def test_failure_keeps_the_last_address(scene, server, site, peer):
     server.set(PEER, OTHER)
     server.code = NO_ERROR
     wait_for(lambda: remote(site) == OTHER, 15)
+
+
+def test_asked_anew_when_the_underlay_changes(scene, server, site):
+    """After a failure the next question would be seconds away; a new default route may be the cure."""
+    server.code = SERVER_FAILURE
+    site.gretel("up", check=False)
+    looks = []  # times at which a question came that was not a repeated one
+
+    def slower():
+        if server.asked(PEER) != (looks[-1][1] if looks else 0):
+            looks.append((time.monotonic(), server.asked(PEER)))
+        return len(looks) > 1 and time.monotonic() - looks[-1][0] > 1.5
+    wait_for(slower, 20)
+    server.code = NO_ERROR
+    server.set(PEER, UNDERLAY[4][B])
+    begun = time.monotonic()
+    scene.router[A].ip("route add default via 172.19.1.254")
+    wait_for(lambda: site.tunnel()["state"] == "up", 10)
+    assert time.monotonic() - begun < 1.5
 
 
 def test_known_to_the_next_daemon(server, site):
