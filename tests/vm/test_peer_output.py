@@ -8,7 +8,7 @@ import pytest
 from flow import ask, serve_peername, tcp_connect
 from gretel import NAME, ROOT, Site, ping, section, site_text
 from net import wait_for
-from scene import HOST, LAN, UNDERLAY, A, B, other
+from scene import HOST, LAN, ROUTER, UNDERLAY, A, B, other
 from streams import carries
 
 KEY = 0xC0FFEE01
@@ -25,6 +25,27 @@ CASES = [(system, *VARIANTS[name]) for system in SYSTEMS for name in VARIANTS] +
 NAMES = [f"{system}-{name}" for system in SYSTEMS for name in VARIANTS] + ["iproute2-all"]
 
 
+def files_of(text):
+    """{path: text} of what is printed for systemd-networkd."""
+    parts = re.split(r"^### (\S+)$", text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def start(guest, files):
+    """What the system does at boot, or when it is told that the files are new."""
+    guest.networkd(files)
+    for path in files:
+        if path.endswith(".netdev"):
+            name, = re.findall(r"^Name=(.*)$", files[path], re.M)
+            wait_for(lambda: "UP" in (guest.link(name) or {"flags": ()})["flags"], 30, guest.networkd_said)
+    for path in files:
+        if path.startswith("/etc/sysctl.d/"):
+            guest.run(["/usr/lib/systemd/systemd-sysctl", path])  # at boot, and by udev for the device
+        if path.endswith(".service"):
+            command, = re.findall(r"^ExecStart=(.*)$", files[path], re.M)
+            guest.run(command.split())
+
+
 def execute(guest, site, system):
     """As docs/peer.md tells the administrator of B."""
     text = site.gretel("peer", NAME, "--for", system).stdout
@@ -33,16 +54,7 @@ def execute(guest, site, system):
             done = guest.script(text)
             assert not done.stderr, done.stderr
         return
-    parts = re.split(r"^### (\S+)$", text, flags=re.M)
-    files = dict(zip(parts[1::2], parts[2::2]))
-    guest.networkd(files)
-    wait_for(lambda: "UP" in (guest.link(NAME) or {"flags": ()})["flags"], 30, guest.networkd_said)
-    for path in files:
-        if path.startswith("/etc/sysctl.d/"):
-            guest.run(["/usr/lib/systemd/systemd-sysctl", path])  # at boot, and by udev for the device
-        if path.endswith(".service"):
-            start, = re.findall(r"^ExecStart=(.*)$", files[path], re.M)
-            guest.run(start.split())
+    start(guest, files_of(text))
 
 
 def routed(guest):
@@ -131,3 +143,79 @@ def test_ethernet(scene, tmp_path, system):
     site.forget_drops()
     carries(scene, {(A, 4): "10.77.0.1", (B, 4): "10.77.0.2"})
     assert not site.drops()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_internet(scene, tmp_path, undo, system):
+    """A is B's way to everywhere, and publishes a server of B's LAN. B's default route is one for these
+    packets only."""
+    guest, host = scene.router[B], scene.host
+    forward = {"allow": f"{LAN[4][B]} -> 0.0.0.0/0", "masquerade": f"{LAN[4][B]} out eth1",
+               "publish": f"tcp/8443 in eth1 to {HOST[4][B]}:7004"}
+    site = Site(scene.router[A], tmp_path / A, site_text(A, forward=forward))
+    site.up()
+    execute(guest, site, system)
+    for side in (A, B):
+        serve_peername(host[side], 4, HOST[4][side], 7004, undo)
+    ping(host[B], HOST[4][A])
+    assert ask(host[B], 4, HOST[4][A], 7004) == ROUTER[4][A]
+    assert ask(host[A], 4, ROUTER[4][A], 8443) == HOST[4][A]
+    assert not guest.run(["ip", "route", "show", "default"]).stdout
+
+
+def golden(system):
+    """{name: what is printed} of tests/peer, without those in which an address has to be filled in."""
+    texts = {conf.stem: (conf.parent / f"golden/{conf.stem}.{system}").read_text()
+             for conf in sorted((ROOT / "tests/peer").glob("*.conf"))}
+    return {name: text for name, text in texts.items() if "PEER-ADDRESS" not in text}
+
+
+def together(texts):
+    """Lists of {path: text}; in each, no two tunnels have the same addresses and keys."""
+    rounds = []
+    for text in texts:
+        header = tuple(sorted(re.findall(r"^(?:Local|Remote|InputKey)=.*$", text, re.M)))
+        free = next((one for one in rounds if header not in one), None)
+        if free is None:
+            free = {}
+            rounds.append(free)
+        free[header] = files_of(text)
+    return [{path: text for files in one.values() for path, text in files.items()} for one in rounds]
+
+
+@pytest.fixture
+def other_names(scene):
+    """Router B with the devices that the files of tests/peer name."""
+    scene.router[B].ip("link add eth0 type dummy", "link set eth0 up", "link add br0 type bridge", "link set br0 up")
+    return scene.router[B]
+
+
+def test_all_scripts(other_names):
+    """Those of tests/peer run without a word, and are undone as they say."""
+    for name, text in golden("iproute2").items():
+        undo, = re.findall(r"^# .* To undo it:\n#   (.*)$", text, re.M)
+        for script in (text, undo):
+            done = other_names.script(script)
+            assert not done.stdout and not done.stderr, f"{name}: {done.stdout}{done.stderr}"
+    assert not other_names.run(["nft", "list", "tables"]).stdout
+
+
+def configured(guest, names):
+    """True when systemd-networkd says of all of these that they are as its files want them."""
+    files = " ".join(f"/run/systemd/netif/links/$(cat /sys/class/net/{name}/ifindex)" for name in names)
+    done = guest.run(["bash", "-c", f"grep -h ^ADMIN_STATE= {files}"], check=False)
+    return done.stdout.split() == ["ADMIN_STATE=configured"] * len(names)
+
+
+ROUNDS = together(golden("systemd-networkd").values())
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+def test_all_files(other_names, number):
+    """systemd-networkd understands every line of those of tests/peer."""
+    files = ROUNDS[number]
+    start(other_names, files)
+    names = [re.search(r"^Name=(.*)$", files[path], re.M)[1] for path in files if path.endswith(".network")]
+    wait_for(lambda: configured(other_names, names), 30, other_names.networkd_said)
+    said = [line for line in other_names.networkd_said().splitlines() if "using existing" not in line]
+    assert not [line for line in said if re.search(r"nknown|gnor|ailed|nvalid|not ", line)], said
