@@ -53,6 +53,8 @@ void check_input_rules(struct doctor *d)
 			continue;
 		addr_format(&f->peer, peer);
 		drop = inside_trace(d, f, INSIDE_PEER);
+		if (!drop && r->delivered)
+			continue; /* this time */
 		if (!drop) {
 			doctor_found(
 				d, DOCTOR_DEGRADED,
@@ -81,8 +83,9 @@ static bool is_kept(const struct doctor *d, const struct inside_family *f)
 {
 	const struct inside_result *r = &f->results[INSIDE_FORWARD];
 
-	return r->made && r->left && r->answered && !r->delivered && f->lan_host_known &&
-	       !doctor_has(d, "rp-filter");
+	/* Of an answer that may be nobody's, nothing is awaited. */
+	return r->made && f->how >= FAR_REPLIED && r->left && r->answered && !r->delivered &&
+	       f->lan_host_known && !doctor_has(d, "rp-filter");
 }
 
 /* Where an allow line leads into this tunnel, is there anything of this host, or reached by it, on
@@ -219,6 +222,8 @@ static void found_forward(struct doctor *d, const struct inside_family *f, const
 
 	if (drop && inside_drop_is_ours(drop))
 		return; /* check_allow() has it */
+	if (!drop && !is_swallowed(d, f) && !is_kept(d, f))
+		return; /* this time it passed */
 	if (drop) {
 		doctor_found(d, DOCTOR_BROKEN, "%s drops %s", inside_say_drop(drop, text), what);
 		snprintf(accept, sizeof accept, "%s %s",

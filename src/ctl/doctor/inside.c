@@ -302,6 +302,7 @@ const struct inside *inside_get(struct doctor *d)
 
 #define TRACE_TRIES 2
 #define TRACE_MS    250
+#define SETTLE_MS   50
 
 /* 1: *out drops it or its answer; -errno, -ENOENT when nothing of nftables does. */
 static int trace(struct asking *asking, size_t family, enum inside_probe probe,
@@ -321,6 +322,9 @@ static int trace(struct asking *asking, size_t family, enum inside_probe probe,
 		found = nft_trace_next(watched, (int)doctor_time_left(asking->d, TRACE_MS), out);
 	}
 	nft_trace_close(watched);
+	/* If no rule drops it, did it pass this time? */
+	for (struct echo_event event; echosock_next(&asking->sock, SETTLE_MS, &event) == 1;)
+		note(asking, &event);
 	return found ? found : -ENOENT;
 }
 
