@@ -269,6 +269,15 @@ def keepalives_not_sent_back(clinic):
         yield
 
 
+@fault("peer-back-and-held-down", "keepalive", "is back", "answers again", "keepalive-hold = no at")
+def peer_back_and_held_down(clinic):
+    with clinic.edited(A, "key = 4242", "key = 4242\nkeepalive = 200ms 8"):
+        with clinic.rules(B, "output", "meta l4proto gre drop"):
+            wait_for(lambda: clinic.sites[A].tunnel()["state"] == "down", 8)
+        wait_for(lambda: clinic.sites[A].tunnel()["keepalive"]["state"] == "hold", 5)
+        yield
+
+
 # Sizes. ---------------------------------------------------------------------------------------------
 
 @fault("path-1400-black-hole", "black-hole", "above 1400 octets", "mtu = 1372 at")

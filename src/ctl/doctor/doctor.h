@@ -169,7 +169,7 @@ json_t *doctor_status_now(const struct doctor *d, bool whole);
 /* The number at a path of names ("keepalive.sent"); `none` when there is none. */
 int64_t doctor_number(const json_t *object, const char *path, int64_t none);
 /* The text of a name; "" when there is none. */
-const char *doctor_text(const json_t *object, const char *name);
+const char *doctor_text(const json_t *object, const char *name) __attribute__((returns_nonnull));
 
 /* For run.c and report.c. ---------------------------------------------------------------------- */
 
