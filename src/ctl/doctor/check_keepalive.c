@@ -22,7 +22,7 @@ void check_keepalive(struct doctor *d)
 	bool down = strcmp(state, "down") == 0;
 	char place[DOCTOR_PLACE_SIZE];
 
-	if (state[0] == '\0' || strcmp(state, "off") == 0)
+	if (!keepalive || strcmp(state, "off") == 0)
 		return;
 	doctor_saw(d, "%lld sent, %lld answered, %lld open%s",
 		   (long long)doctor_number(keepalive, "sent", 0),
