@@ -346,7 +346,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 static void on_settled(void *arg)
 {
 	struct session *session = arg;
-	if (reload_waits)
+	if (reload_waits && !session->down)
 		reload_waits = do_logged(session, reload_same) == SESSION_AGAIN;
 	if (session->server)
 		server_again(session->server);

@@ -298,14 +298,19 @@ static void hurry(struct name *name, uint64_t distance_ms)
 
 void names_silent(struct names *names, const char *text, bool silent)
 {
-	for (struct name *name = names->first; name; name = name->next) {
-		if (strcmp(name->text, text) != 0)
+	static const uint8_t families[] = {IP_V4, IP_V6};
+
+	for (size_t i = 0; i < sizeof families; i++) {
+		struct name *name = find(names, text, families[i]);
+
+		if (!name)
 			continue;
 		name->silent = silent;
 		if (silent)
 			hurry(name, SOON_MS);
 	}
-	schedule(names);
+	if (silent)
+		schedule(names);
 }
 
 void names_ask_all(struct names *names)

@@ -427,16 +427,26 @@ static void plan_ups(struct planner *planner)
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,	      plan_check_recursion,
-		plan_rules_set,	      plan_forward_on,
-		plan_pin_sets,	      plan_policy_dels,
-		plan_route_dels,      plan_address_dels,
-		plan_tunnel_dels,     plan_tunnels,
-		plan_mtus,	      plan_masters,
-		plan_settings,	      plan_ups,
-		plan_address_adds,    plan_route_adds,
-		plan_policy_adds,     plan_pin_dels,
-		plan_forward_restore, plan_rules_del,
+		plan_check,
+		plan_check_recursion,
+		plan_rules_set,
+		plan_forward_on,
+		plan_pin_sets,
+		plan_policy_dels,
+		plan_route_dels,
+		plan_address_dels,
+		plan_tunnel_dels,
+		plan_tunnels,
+		plan_mtus,
+		plan_masters,
+		plan_settings,
+		plan_ups,
+		plan_address_adds,
+		plan_route_adds,
+		plan_policy_adds,
+		plan_pin_dels,
+		plan_forward_restore,
+		plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};
 

@@ -113,13 +113,13 @@ struct plan {
 	/* Why the plan must not be applied: "FILE:LINE: what is wrong: what to do". */
 	char **refusals;
 	size_t refusal_count;
-	/* Tunnels that this is not a plan for: the address that their peer's name stands for cannot be
-	 * reached. To be planned again without it, since what a name server says must not hold up all
-	 * others. */
+	/* Tunnels that this is not a plan for: the address that their peer's name stands for cannot
+	 * be reached. To be planned again without it, since what a name server says must not hold
+	 * up all others. */
 	struct plan_aside {
 		size_t index; /* of the tunnel in the conf */
 		char *why;
-	} *asides;
+	} * asides;
 	size_t aside_count;
 	/* What does not stand in the way but will not work as it is: "FILE:LINE: ...". */
 	char **notes;

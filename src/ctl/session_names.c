@@ -68,7 +68,6 @@ int session_names_open(struct session *s)
 			  &s->names);
 }
 
-/* Those that share it are few. */
 void session_names_silent(struct session *s, const struct conf_tunnel *tunnel, bool silent)
 {
 	if (s->names && tunnel->remote_name)
