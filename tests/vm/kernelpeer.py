@@ -18,16 +18,6 @@ ROUTER = "router"
 # The machine's devices: the name outside of a scene, that in it, and the tap it is plugged into.
 DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
 
-BEGIN = f"""set -e
-ip netns add {ROUTER}
-ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
-	net.ipv6.conf.default.router_solicitations=0
-ip -batch - <<'END'
-""" + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
-ip -n {ROUTER} -batch - <<'END'
-link set lo up
-""" + "".join(f"link set {name} up\n" for _, name, _ in DEVICES)  # more lines, and END
-
 # Devices go home first: one that the kernel sends home itself keeps its name, and that of a tunnel
 # would be in the way. A process that was left in the namespace would keep it alive.
 END = f"""
@@ -38,6 +28,17 @@ ip -n {ROUTER} -batch - <<'END'
 ip netns del {ROUTER}
 """
 
+# What a test left that was killed goes first.
+BEGIN = f"""[ ! -e /run/netns/{ROUTER} ] || {{ {END} }} 2>/dev/null
+set -e
+ip netns add {ROUTER}
+ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
+	net.ipv6.conf.default.router_solicitations=0
+ip -batch - <<'END'
+""" + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
+ip -n {ROUTER} -batch - <<'END'
+link set lo up
+""" + "".join(f"link set {name} up\n" for _, name, _ in DEVICES)  # more lines, and END
 
 LIMIT = "end of the file"
 # Without udev, as in a container: a /sys that is only read tells so. These directories are made by the

@@ -11,7 +11,6 @@ import shlex
 import socket
 import subprocess
 import tempfile
-import time
 
 from gretel import BUILD
 from image import image
@@ -21,7 +20,8 @@ PORT, HERE, THERE = 7, "198.18.0.1", "198.18.0.2"
 TAPS = {"underlay": "52:54:00:00:00:01", "lan": "52:54:00:00:00:02", "talk": "52:54:00:00:00:03"}
 # Where our programs are, in the machine.
 OPT = pathlib.PurePosixPath("/opt/gretel")
-MEMORY, BOOT = 768, 60.0
+# Megabytes; seconds; how much later than the script's own end its answer may come.
+MEMORY, BOOT, LATER = 768, 120.0, 10
 PLAIN = ",".join(f"{name}=off" for name in ("csum", "gso", "guest_csum", "guest_tso4", "guest_tso6",
                                             "guest_ecn", "guest_ufo", "host_tso4", "host_tso6",
                                             "host_ecn", "host_ufo", "mrg_rxbuf"))
@@ -70,16 +70,19 @@ class Machine:
         with open(self.console.name, encoding="utf-8", errors="replace") as file:
             return "".join(file.readlines()[-40:])
 
-    def _answers(self):
+    def _must_run(self):
         if self.process.poll() is not None:
             raise Failed(f"the emulator ended with {self.process.returncode}\n{self.said()}")
+
+    def _answers(self):
+        self._must_run()
         with contextlib.suppress(OSError, Failed):
             return self.script("true", timeout=2).returncode == 0
         return False
 
     def script(self, text, stdin=b"", timeout=30):
         """Runs a script of bash there; returns what subprocess.run() does, both outputs as text."""
-        end = time.monotonic() + timeout + 10
+        self._must_run()
         octets = text.encode()
         with self.bay.entered():
             sock = socket.socket()
@@ -89,9 +92,12 @@ class Machine:
             sock.sendall(b"%d %d\n" % (timeout, len(octets)) + octets + stdin)
             sock.shutdown(socket.SHUT_WR)
             answer = b""
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-                sock.settimeout(max(0.1, end - time.monotonic()))
+            sock.settimeout(timeout + LATER)
+            try:
+                while chunk := sock.recv(1 << 16):
+                    answer += chunk
+            except OSError as error:
+                raise Failed(f"{error} after {text[:200]!r}\n{self.said()}") from None
         head, _, rest = answer.partition(b"\n")
         try:
             status, out, err = map(int, head.split())
