@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
-    soak.py [transfer] [kill] [doctor] [fuzz] [start] [memory]     all of them by default
+    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory]     all of them by default
 
 GRETEL_SOAK_MINUTES (10) is the length of the transfer and of each fuzz target, GRETEL_KILL_POINTS
 (500) the number of SIGKILLs.
@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 
+import failover as ways
 import figures
 import net
 from flow import CHUNK, tcp_connect, tcp_listen
@@ -104,7 +105,24 @@ def memory(directory):
                f"{each / KIB:.1f} KiB for each further one of 1000 (allowed: 64)")
 
 
-PARTS = {"start": start, "memory": memory, "transfer": transfer, "kill": kill, "doctor": doctor, "fuzz": fuzz}
+def failover(directory):
+    """The primary's path is cut in silence, twenty times, with TCP running through."""
+    with Scene() as scene:
+        ways.second_wire(scene)
+        ways.both(scene, directory, {}, {"backup-of": "first"}, keepalive="100ms 3")
+        numbers, line = ways.Numbers(scene), ways.Line(scene)
+        cuts = [ways.cut_and_mend(scene, numbers, line) for _ in range(20)]
+        numbers.close()
+        line.finish()
+    middle = [statistics.median(cut[kind] for cut in cuts) * 1000 for kind in (0, 1)]
+    lost = sum(len(cut[2]) for cut in cuts)
+    return say(middle[0] < 400 and not lost,
+               f"failover: 20 silent cuts at 100ms 3: datagrams stand still {middle[0]:.0f} ms, median "
+               f"({min(cut[0] for cut in cuts) * 1000:.0f} to {max(cut[0] for cut in cuts) * 1000:.0f}; "
+               f"allowed: 400), TCP {middle[1]:.0f} ms; lost by the switch back: {lost}")
+
+
+PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill, "doctor": doctor, "fuzz": fuzz}
 
 
 def main():

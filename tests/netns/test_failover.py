@@ -31,7 +31,7 @@ def test_backup(wires, tmp_path, undo, family):
     numbers, line = Numbers(wires, family), Line(wires, family)
     undo.callback(numbers.close)
     stood = []
-    for _ in range(3):
+    for _ in range(2):
         datagrams, tcp, lost = cut_and_mend(wires, numbers, line)
         stood.append((datagrams, tcp))
         assert not lost, f"lost by the switch back: {lost[:9]}"
@@ -50,10 +50,9 @@ def test_sockets_of_the_router(wires, tmp_path, undo, family):
     both(wires, tmp_path, {}, {"backup-of": "first"}, keepalive=KEEPALIVE)
     numbers = Numbers(wires, family, address=ROUTER[family][A])
     undo.callback(numbers.close)
-    for _ in range(2):
-        datagrams, _, lost = cut_and_mend(wires, numbers)
-        assert not lost
-        print(f"stood still: {datagrams * 1e3:.0f} ms")
+    datagrams, _, lost = cut_and_mend(wires, numbers)
+    assert not lost
+    print(f"stood still: {datagrams * 1e3:.0f} ms")
 
 
 def test_two_carriers_at_once(wires, tmp_path):
@@ -109,25 +108,25 @@ def test_group(wires, tmp_path, undo, family):
     router = wires.router[A]
     found = spread(router, family)
     assert 0.6 < len(found["second"]) / 256 < 0.9, {name: len(ports) for name, ports in found.items()}
-    flows = [Numbers(wires, family, port=6100 + n, interval=0.01) for n in range(12)]
+    flows = [Numbers(wires, family, port=6100 + n, interval=0.01) for n in range(8)]
     for flow in flows:
         undo.callback(flow.close)
     for flow in flows:
         flow.flows(3)
     used = [router.link(name)["stats64"]["tx"]["packets"] for name in ("first", "second")]
     assert min(used) > 5, used
-    for name, left in (("first", "second"), ("second", "first")):
-        cut(wires, name)
-        wait_for(lambda: carriers(wires, name, False), 5)
-        for flow in flows:
-            flow.flows(3)
-        assert set(spread(router, family)) == {left}
-        begun = [flow.flows(3) for flow in flows]
-        mend(wires, name)
-        wait_for(lambda: carriers(wires, name, True), 5)
-        lost = [flow.missing(first, flow.flows(3)) for first, flow in zip(begun, flows)]
-        assert not any(lost), f"lost by the return of {name}: {lost}"
-        assert set(spread(router, family)) == {"first", "second"}
+    name, left = ("first", "second") if family == 4 else ("second", "first")
+    cut(wires, name)
+    wait_for(lambda: carriers(wires, name, False), 5)
+    for flow in flows:
+        flow.flows(3)
+    assert set(spread(router, family)) == {left}
+    begun = [flow.flows(3) for flow in flows]
+    mend(wires, name)
+    wait_for(lambda: carriers(wires, name, True), 10)
+    lost = [flow.missing(first, flow.flows(3)) for first, flow in zip(begun, flows)]
+    assert not any(lost), f"lost by the return of {name}: {lost}"
+    assert set(spread(router, family)) == {"first", "second"}
     for site in sites.values():
         plan = site.plan()
         assert plan.returncode == 0, plan.stdout
