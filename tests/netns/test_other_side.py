@@ -101,6 +101,16 @@ def test_published_ports(scene, tmp_path, undo):
     assert ask(scene.host[B], 4, TUNNEL[4][A], 8002) == HOST[4][B]
 
 
+def test_published_for_anybody(scene, tmp_path, undo):
+    """A client that no file names: B's answers find the tunnel by which the question came."""
+    scene.host[A].ip("address add 198.51.100.9/24 dev eth0")
+    scene.router[A].ip("address add 198.51.100.1/24 dev eth1")
+    sites = both_from(scene, tmp_path, site_text(A, forward={"publish": f"tcp/8001 in eth1 to {HOST[4][B]}:7004"}))
+    assert "return-path = same-tunnel" in sites[B].file.read_text()
+    serve_peername(scene.host[B], 4, HOST[4][B], 7004, undo)
+    assert ask(scene.host[A], 4, "198.51.100.1", 8001) == "198.51.100.9"
+
+
 def test_sizes_follow_our_way(make_scene, tmp_path):
     """Outputs with numbers have those of the path that this machine has, whether the tunnel is up or not."""
     scene = make_scene(mtu=1400)
