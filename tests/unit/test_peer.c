@@ -206,7 +206,7 @@ static const struct {
 	 {"keepalive = 1s 3\nkeepalive-form = cisco\n", "probe = icmp 192.168.8.1\n",
 	  "echo-reply = deliver", "return-path = no"},
 	 {"on-up", "on-down"},
-	 NULL},
+	 "does not say what of ours the peer publishes"},
 	/* 30: a peer behind a NAT has another local */
 	{T "keepalive-nat = yes\nkeepalive = 1s 3\n" F "allow = " US " <-> " THEM "\n",
 	 {"keepalive-nat = no"},

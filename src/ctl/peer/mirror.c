@@ -105,6 +105,10 @@ static void mirror_ways(struct mirror *mirror)
 	memset(t->backup_of, 0, sizeof t->backup_of);
 	memset(t->group, 0, sizeof t->group);
 	t->weight = 0;
+	if (t->return_path)
+		mirror_note(mirror,
+			    "answers leave by this tunnel here: our file does not say what of "
+			    "ours the peer publishes");
 	t->return_path = false;
 	t->on_up = NULL;
 	t->on_down = NULL;
