@@ -260,15 +260,6 @@ def checksums_wrong_on_the_way(clinic):
         yield
 
 
-@fault("keepalives-not-sent-back", "keepalive", "carries packets", "does not send keepalives", "no keepalive, at")
-def keepalives_not_sent_back(clinic):
-    """Protocol type 0 is what comes back; the rest passes."""
-    with clinic.rules(B, "output", "meta l4proto gre @th,16,16 0 drop"), \
-            clinic.edited(A, "key = 4242", "key = 4242\nkeepalive = 100ms 3"):
-        wait_for(lambda: clinic.sites[A].tunnel()["state"] == "down", 5)
-        yield
-
-
 @fault("peer-back-and-held-down", "keepalive", "is back", "answers again", "keepalive-hold = no at")
 def peer_back_and_held_down(clinic):
     with clinic.edited(A, "key = 4242", "key = 4242\nkeepalive = 200ms 8"):
