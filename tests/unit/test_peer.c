@@ -198,7 +198,12 @@ static const struct {
 	 {"return-path = same-tunnel"},
 	 {"allow"},
 	 "no allow"},
-	/* 29: what asks, and what is ours alone */
+	/* 29: which an Ethernet cannot lead back by itself */
+	{T "mode = gretap\n" F "publish = tcp/80 in eth0 to 20.10.1.5\n",
+	 {"return-path = no"},
+	 {NULL},
+	 "have the answers of what is published leave by it"},
+	/* 30: what asks, and what is ours alone */
 	{T "keepalive = 1s 3\nkeepalive-form = cisco\nprobe = icmp 192.168.8.11\necho-reply = "
 	   "return\n"
 	   "on-up = true\non-down = true\nreturn-path = same-tunnel\n" F "allow = " US " <-> " THEM
@@ -207,33 +212,33 @@ static const struct {
 	  "echo-reply = deliver", "return-path = no"},
 	 {"on-up", "on-down"},
 	 "does not say what of ours the peer publishes"},
-	/* 30: a peer behind a NAT has another local */
+	/* 31: a peer behind a NAT has another local */
 	{T "keepalive-nat = yes\nkeepalive = 1s 3\n" F "allow = " US " <-> " THEM "\n",
 	 {"keepalive-nat = no"},
 	 {NULL},
 	 "behind a NAT"},
-	/* 31: a backup has the routes of the other; each is printed by itself */
+	/* 32: a backup has the routes of the other; each is printed by itself */
 	{ENDS "address = 10.0.0.0/31\nbackup-of = t1\n[tunnel t1]\nlocal = 172.19.1.1\n"
 	      "remote = 172.19.1.3\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
 	 {"route = " US "\n", "allow = " THEM " <-> " US "\n"},
 	 {"backup-of", "t1"},
 	 "backup of t1"},
-	/* 32: our outer address is not reached through the tunnel */
+	/* 33: our outer address is not reached through the tunnel */
 	{T F "allow = 172.19.1.1 <-> " THEM "\n",
 	 {"allow = " THEM " <-> 172.19.1.1\n"},
 	 {"route"},
 	 "no allow"},
-	/* 33: outer addresses are no inner ones */
+	/* 34: outer addresses are no inner ones */
 	{"[tunnel t0]\nlocal = 10.0.0.2\nremote = 10.0.0.1\naddress = 10.0.0.3/24\n",
 	 {"address = 10.0.0.4/24\n"},
 	 {NULL},
 	 "10.0.0.3/24"},
-	/* 34: more headers that way */
+	/* 35: more headers that way */
 	{T "checksum = receive\nmtu = 65511\n",
 	 {"checksum = yes", "mtu = 65507\n"},
 	 {NULL},
 	 "no allow"},
-	/* 35: what a provider prescribes is written out */
+	/* 36: what a provider prescribes is written out */
 	{"[tunnel t0]\nprofile = ddos-guard\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
 	 "address = 10.0.0.0/31\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
 	 {"local = 172.19.1.2"},

@@ -269,8 +269,12 @@ static void mirror_published_there(struct mirror *mirror, const struct ip_prefix
 
 	if (is_hidden(mirror, &any, &any))
 		mirror_add_route(mirror, &any);
-	else
+	else if (mirror->theirs->mode == MODE_GRE)
 		mirror->view->return_path = true;
+	else
+		mirror_note(mirror,
+			    "clients of any address come in by this Ethernet: have the answers "
+			    "of what is published leave by it");
 	if (!mirror->conf->forward.allow_count)
 		return;
 	add_allow(mirror, &any, target, false);
