@@ -47,7 +47,9 @@ void check_neighbour(struct doctor *d)
 		return;
 	addr_format(next.addr, text);
 	doctor_saw(d, "neighbour %s on %s: %s", text, link->name, neighbour_name(next.state));
-	if (!(next.state & (NUD_FAILED | NUD_INCOMPLETE)) || r->ping_answers || r->gre_arrived)
+	/* That packets of the peer come in by some way says nothing about the way out. */
+	if (!(next.state & (NUD_FAILED | NUD_INCOMPLETE)) || r->ping_answers || r->gre_answers ||
+	    r->inner_answers)
 		return;
 	doctor_found(d, DOCTOR_BROKEN, "%s %s does not answer on %s (neighbour %s)",
 		     gateway ? "the gateway to the peer" : "the peer", text, link->name,
