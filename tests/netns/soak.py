@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
-    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory]     all of them by default
+    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many]
 
-GRETEL_SOAK_MINUTES (10) is the length of the transfer and of each fuzz target, GRETEL_KILL_POINTS
-(500) the number of SIGKILLs.
+All of them by default.
+
+GRETEL_SOAK_MINUTES (10) is the length of the transfer, of each fuzz target and of the run of many
+tunnels, GRETEL_KILL_POINTS (500) the number of SIGKILLs, GRETEL_SOAK_TUNNELS (10000) the many.
 """
+import json
 import os
 import pathlib
 import statistics
@@ -19,13 +22,17 @@ import time
 import failover as ways
 import figures
 import net
+from dialects import Company, tunnels
+from dialects import dialects as make_dialects
 from flow import CHUNK, tcp_connect, tcp_listen
-from gretel import ROOT, Site, both_up, ping, site_text
+from gretel import ROOT, Site, both_up, ping, section, site_text
+from many import Many, seconds_of_cpu
 from peer import Peer
 from scene import A, B, HOST, Scene
 
 MINUTES = float(os.environ.get("GRETEL_SOAK_MINUTES", 10))
 KILLS = int(os.environ.get("GRETEL_KILL_POINTS", 500))
+TUNNELS = int(os.environ.get("GRETEL_SOAK_TUNNELS", 10000))
 KIB = 1 << 10
 
 
@@ -122,7 +129,74 @@ def failover(directory):
                f"allowed: 400), TCP {middle[1]:.0f} ms; lost by the switch back: {lost}")
 
 
-PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill, "doctor": doctor, "fuzz": fuzz}
+def dialects(directory):
+    """A thousand intervals with a tenth of the answers lost: no verdict but "up" in any form. Then each
+    peer stops, and is found out in time."""
+    interval, retries, slack = 0.1, 5, 0.2
+    with Scene(wire="open") as scene:
+        peers = make_dialects()
+        company = Company(scene, peers, loss=0.1, seed=3)
+        site = Site(scene.router[A], directory, tunnels(peers, f"{interval * 1000:.0f}ms {retries}", section))
+        site.up()
+
+        def keepalives():
+            return {one["name"].replace("_", "-"): one["keepalive"] for one in site.status()["tunnels"]}
+        net.wait_for(lambda: {one["state"] for one in keepalives().values()} == {"up"}, 10, keepalives)
+        log = watch_states(site)
+        net.wait_for(lambda: min(company.answered.values()) >= 900, 300 * interval * 10, lambda: company.answered)
+        alarms = log.stop()
+        took = {}
+        for name in peers:
+            company.silent.add(name)
+            begun = time.monotonic()
+            net.wait_for(lambda: keepalives()[name]["state"] == "down", 10, interval=0.005)
+            took[name] = time.monotonic() - begun
+        company.close()
+    worst, most = max(took, key=took.get), interval * retries * 1.1 + slack
+    return say(not alarms, f"dialects: {len(alarms)} false alarms in 1,000 intervals of {len(peers)} forms, 10 % lost {alarms[:3]}") \
+        & say(took[worst] < most, f"dialects: down after at most {took[worst]:.2f} s ({worst}); allowed: {most:.2f}")
+
+
+class watch_states:
+    """Reads `gretel monitor` for verdicts that are no "up"."""
+
+    def __init__(self, site):
+        self.process = site.popen("monitor", stdout=subprocess.PIPE)
+        self.lines = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if event.get("event") == "keepalive" and event.get("state") != "up":
+                self.lines.append((event.get("tunnel"), event.get("state")))
+
+    def stop(self):
+        self.process.terminate()
+        self.thread.join(10)
+        return list(self.lines)
+
+
+def many(directory):
+    """Ten thousand tunnels that ask once a second: what that costs, and that none is lost."""
+    with Many(directory, TUNNELS, "1s 3") as scene:
+        scene.wait_until_all_up(120)
+        pid, log = scene.site.pid(), watch_states(scene.site)
+        begun, cpu = time.monotonic(), seconds_of_cpu(pid)
+        net.wait_for(lambda: time.monotonic() - begun > MINUTES * 60, MINUTES * 60 + 10, interval=1)
+        share = (seconds_of_cpu(pid) - cpu) / (time.monotonic() - begun)
+        alarms, found = log.stop(), scene.keepalives()
+        lost = sum(one["state"] != "up" for one in found)
+        worst = max(one["loss_permille"] for one in found)
+        down = scene.down()
+    return say(share < 0.15, f"many: {TUNNELS} tunnels at 1 s take {share * 100:.1f} % of a core; allowed: 15") \
+        & say(not alarms and not lost, f"many: {len(alarms)} false alarms in {MINUTES:.0f} min, at most {worst / 10} % lost") \
+        & say(scene.up_seconds < 20, f"many: gretel up {scene.up_seconds:.1f} s, down {down:.1f} s; allowed for up: 20")
+
+
+PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
+         "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many}
 
 
 def main():
