@@ -4,7 +4,7 @@ import pytest
 from gretel import Site, site_text
 from net import Failed, wait_for
 from peer import gre, octets_of
-from scapy.all import GRE, ICMP, IP, Ether, ICMPv6DestUnreach, Raw
+from scapy.all import GRE, ICMP, IP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, Raw
 from scene import A, B, HOST, UNDERLAY
 
 QUIET = 0.3
@@ -76,6 +76,24 @@ def test_frame_for_a_tunnel_of_packets(one):
     peer.send(peer.outer(family) / gre(key=7, proto=0x6558) / Raw(bytes(Ether() / passenger())))
     peer.receive(unreachable(family))
     assert stray(site, "rx-protocol")["protocol"] == 0x6558
+
+
+@pytest.mark.parametrize("family", (4, 6))
+@pytest.mark.parametrize("key, at", (("checksum", 4), ("sequence", 12)))
+def test_missing_field(make_peer, tmp_path, family, key, at):
+    """Told by a parameter problem whose pointer says where in the GRE header the field should be."""
+    scene, peer = make_peer(A)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer=family, key=7, **{key: "receive"}))
+    site.up()
+    peer.drain()
+    peer.send(peer.outer(family) / gre(key=7) / passenger())
+
+    def wanted(packet):
+        if family == 6:
+            return ICMPv6ParamProblem in packet and packet[ICMPv6ParamProblem].ptr == 40 + at
+        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code, packet[ICMP].ptr) == (12, 1, 20 + at)
+    peer.receive(wanted)
+    assert stray(site, f"rx-{key}-missing")["packets"] == 1
 
 
 def test_good_packets_are_not_answered(one):
