@@ -261,3 +261,11 @@ def host_behind_b_without_gateway(clinic):
     with clinic.ip(B, "route del default", f"route add default via {ROUTER[4][B]}", host=True):
         clinic.traffic()
         yield
+
+
+@fault("answers-of-b-by-the-underlay", "peer-route", f"the peer's answers to {LAN[4][A]} come in by bond0",
+       exit=DEGRADED)
+def answers_of_b_by_the_underlay(clinic):
+    route = f"{LAN[4][A]} via {UNDERLAY[4][A]} dev bond0"
+    with clinic.edited(B, ROUTE_OF_LAN_A, ""), clinic.ip(B, f"route add {route}", f"route del {route}"):
+        yield

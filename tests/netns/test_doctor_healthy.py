@@ -5,12 +5,13 @@ import contextlib
 import os
 import threading
 
+import failover
 import pytest
 from clinic import HEALTHY, Answer
 from flow import CHUNK, tcp_connect, tcp_listen
-from gretel import NAME, Site, both_up, ping_between_lans, site_text, tunnel
+from gretel import NAME, Site, both_up, ping_between_lans, section, site_text, tunnel
 from net import wait_for
-from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY
+from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY, other
 
 RUNS = int(os.environ.get("GRETEL_DOCTOR_RUNS", 10))
 DOCKER = """table ip filter {
@@ -166,6 +167,28 @@ def test_loose_filter_and_default_route(scene, tmp_path):
     for router in scene.router.values():
         router.sysctl("net.ipv4.conf.all.rp_filter", 1)
     examine_all(sites)
+
+
+@pytest.mark.parametrize("ways", (
+    ({"keepalive": "200ms 5"}, {"keepalive": "200ms 5", "backup-of": "first"}),
+    ({"group": "both", "keepalive": "200ms 5"}, {"group": "both", "keepalive": "200ms 5",
+                                                 "routes": [LAN[f][B] for f in (4, 6)]}),
+    ({"return-path": "same-tunnel"}, {}),
+), ids=("backup", "group", "return-path"))
+def test_two_tunnels(scene, tmp_path, ways):
+    """What goes out by one may be answered by the other."""
+    failover.second_wire(scene)
+    first, second = ways
+    sites = {}
+    for side in (A, B):
+        routes = [LAN[family][other(side)] for family in (4, 6)]
+        keys = {**second, **({"routes": routes} if "routes" in second else {})}
+        text = failover.tunnel(side, "first", routes=routes, **first) + failover.tunnel(side, "second", **keys)
+        text += section("forward", allow=[f"{LAN[f][side]} <-> {LAN[f][other(side)]}" for f in (4, 6)])
+        sites[side] = Site(scene.router[side], tmp_path / side, text)
+        sites[side].up()
+    ping_between_lans(scene)
+    examine_all(sites, 2)
 
 
 def test_it_leaves_nothing(scene, tmp_path):

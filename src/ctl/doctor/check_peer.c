@@ -75,6 +75,7 @@ void check_peer_route(struct doctor *d)
 					   *lan = &f->results[INSIDE_LAN_PEER];
 		char text[INSIDE_TEXT_SIZE], net[PREFIX_TEXT_SIZE], own[ADDR_TEXT_SIZE],
 			source[ADDR_TEXT_SIZE];
+		const struct link_info *link;
 
 		if (!lan->made)
 			continue;
@@ -82,6 +83,14 @@ void check_peer_route(struct doctor *d)
 		if (!peer->answered || !lan->left || lan->answered)
 			continue;
 		lan_text(f, net);
+		link = actual_link_at(d->actual, lan->answered_astray);
+		if (link) {
+			doctor_found(d, DOCTOR_DEGRADED,
+				     "the peer's answers to %s come in by %s, not by the tunnel",
+				     net, link->name);
+			doctor_mend(d, "a route for %s into the tunnel at the peer", net);
+			continue;
+		}
 		doctor_found(d, DOCTOR_BROKEN,
 			     "the peer has no way back to %s: it answers %s, and not %s", net,
 			     addr_format(&f->own, own), addr_format(&lan->left_src, source));

@@ -150,10 +150,19 @@ static void note_reply(struct inside_result *r, const struct echo_event *event, 
 		r->delivered |= event->where == ECHO_DELIVERED || to_lan;
 }
 
+/* What we send by a tunnel may be answered by another: of a group, or in place of its backup. */
+static bool is_answer_by_tunnel(const struct asking *asking, const struct echo_event *event)
+{
+	const struct link_info *link = actual_link_at(asking->d->actual, event->ifindex);
+
+	return event->where == ECHO_ARRIVED && link && actual_is_ours(asking->d->actual, link);
+}
+
 static void note(struct asking *asking, const struct echo_event *event)
 {
 	size_t family = event->seen.sequence >> 12, probe = event->seen.sequence >> 8 & 15;
-	bool by_tunnel = event->ifindex == asking->d->link->index;
+	bool by_tunnel = event->ifindex == asking->d->link->index ||
+			 (event->seen.kind != ECHO_REQUEST && is_answer_by_tunnel(asking, event));
 	struct inside_family *f;
 	struct inside_result *r;
 	bool lan;
