@@ -18,12 +18,19 @@ ROUNDS = 5  # the points are shared among this many tests, which run beside each
 
 
 def files():
-    """Three versions of A's file: they differ in parameters, routes, rules and tunnels."""
+    """Four versions of A's file: they differ in parameters, routes, rules and tunnels."""
     full = {"forward": {"allow": "10.10.1.0/24 <-> 20.10.1.0/24",
                         "masquerade": f"10.10.1.0/24 out {NAME}"}}
     more = section("tunnel", "second", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=77,
                    address="10.99.0.1/30", route=["10.98.0.0/16", "10.97.0.0/16"])
-    return [site_text(A, **full), site_text(A, key=5, mtu=1300), site_text(A, **full) + more]
+    # A group, a backup, a return path, and a way to the peer that has to be pinned.
+    ways = section("tunnel", "second", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=77,
+                   address="10.99.0.1/30", route=["20.10.1.0/24", "fd00:20:1::/64", "172.19.1.0/25"],
+                   group="g", **{"return-path": "same-tunnel"})
+    ways += section("tunnel", "third", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=78,
+                    **{"backup-of": "second"})
+    return [site_text(A, **full), site_text(A, key=5, mtu=1300), site_text(A, **full) + more,
+            site_text(A, group="g", **full) + ways]
 
 
 def daemons(namespace):

@@ -97,6 +97,14 @@ static const struct {
 	{TA F "allow = 20.10.1.0/24 -> 10.10.1.0/24\nmasquerade = 192.168.8.11 out eth1\n",
 	 {"elements = {\n\t\t\t10.10.1.0/24\n\t\t}"},
 	 {"\t20.10.1.0/24"}},
+	/* return paths, each with a number of its own */
+	{T "return-path = same-tunnel\n[tunnel t1]\nlocal = 172.19.1.1\nremote = 172.19.1.3\n"
+	   "return-path = same-tunnel\n",
+	 {"iifname \"t1\" ct direction original ct mark set ct mark and 0x00ffffff or 0x02000000",
+	  "ct mark and 0xff000000 == 0x01000000 meta mark set meta mark and 0x00ffffff or "
+	  "0x01000000",
+	  "type route hook output priority mangle\n\t\tct direction != reply return"},
+	 {"hook forward"}},
 	/* 14: a prefix that is more than the peer is no such line */
 	{TA F "allow = 10.0.0.0/8 -> 0.0.0.0/0\nmasquerade = 0.0.0.0/0 out eth1\n",
 	 {"chain judge"},
