@@ -12,6 +12,7 @@
 #include "proto/kaquest.h"
 #include "proto/mss.h"
 #include "proto/outer.h"
+#include "proto/probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -88,6 +89,24 @@ static void gre(uint8_t *p, uint8_t *end)
 	passenger(p + h.length, end);
 }
 
+/* As the doctor reads it, for whom the packet comes from, or is about, its own peer. */
+static void doctor(const uint8_t *p, size_t len)
+{
+	struct ip_addr peers[2] = {{.family = IP_V4}, {.family = IP_V6}};
+	struct probe_seen seen;
+
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned at = i ? 8 : 12, size = i ? 16 : 4;
+
+		if (len >= at + size)
+			memcpy(peers[i].bytes, p + at, size);
+		probe_read(p, (uint32_t)len, &peers[i], &seen);
+		check(seen.kind == PROBE_NOTHING || seen.from.family != IP_NONE);
+		/* An error comes from anybody, about a packet to the peer. */
+		probe_read(p, (uint32_t)len, &(struct ip_addr){IP_V4, {172, 19, 1, 2}}, &seen);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *p = malloc(size + 1), *end = p + size;
@@ -95,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ip_info outer;
 
 	memcpy(p, data, size);
+	doctor(p, size);
 	icmp_quote_decode(IP_V4, p, size, &quote);
 	icmp_quote_decode(IP_V6, p, size, &quote);
 	if (ip_decode(p, end, &outer) && outer.protocol == IP_PROTOCOL_GRE && outer.has_transport)
