@@ -103,7 +103,7 @@ class Guest:
         lines = "".join(f"mkdir -p $(dirname {path})\ncat >{path} <<'{LIMIT}'\n{text}{LIMIT}\n"
                         for path, text in files.items())
         self._undo.callback(self.machine.script, f"rm {' '.join(files)}")
-        self.run(["bash", "-c", lines + NETWORKD])
+        self.run(["sh", "-c", lines + NETWORKD])
 
     def networkd_said(self):
         return self.run(["cat", "/run/networkd.log"]).stdout
@@ -172,7 +172,7 @@ def kernel_tunnel(outer=4, name=NAME, address=True, **words):
 
 def become_router(guest, *lines):
     """Forwards, and has what these lines of ip(8) make."""
-    guest.run(["bash", "-c", "ip -batch - && sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"],
+    guest.run(["sh", "-c", "ip -batch - && sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"],
               stdin="\n".join(lines) + "\n")
 
 

@@ -57,7 +57,7 @@ class Machine:
     def _argv(self, kernel, disk):
         # It ends with the tests, however they end.
         argv = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi",
-                "-cpu", "max", "-smp", 2, "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none",
+                "-cpu", "max", "-smp", 1, "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none",
                 "-serial", f"file:{self.console.name}", "-kernel", kernel, "-initrd", disk,
                 "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off rdinit=/init"]
         for name, mac in TAPS.items():
@@ -81,7 +81,7 @@ class Machine:
         return False
 
     def script(self, text, stdin=b"", timeout=30):
-        """Runs a script of bash there; returns what subprocess.run() does, both outputs as text."""
+        """Runs a script of the shell there; returns what subprocess.run() does, both outputs as text."""
         self._must_run()
         octets = text.encode()
         with self.bay.entered():

@@ -90,8 +90,8 @@ static pid_t start(const char *script, int in, int out, int err)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	execl("/bin/bash", "bash", "-c", script, NULL);
-	die("/bin/bash");
+	execl("/bin/sh", "sh", "-c", script, NULL);
+	die("/bin/sh");
 	return -1;
 }
 

@@ -203,7 +203,7 @@ def test_all_scripts(other_names):
 def configured(guest, names):
     """True when systemd-networkd says of all of these that they are as its files want them."""
     files = " ".join(f"/run/systemd/netif/links/$(cat /sys/class/net/{name}/ifindex)" for name in names)
-    done = guest.run(["bash", "-c", f"grep -h ^ADMIN_STATE= {files}"], check=False)
+    done = guest.run(["sh", "-c", f"grep -h ^ADMIN_STATE= {files}"], check=False)
     return done.stdout.split() == ["ADMIN_STATE=configured"] * len(names)
 
 
