@@ -87,6 +87,8 @@ void session_free(struct session *s)
 /* IPv4 sockets look for another way by themselves. */
 static void forget_ways(struct session *s)
 {
+	if (!s->conf || !(site_families(s->conf) & 1U << SWITCH_FORWARD6))
+		return;
 	int e = rule_forget_ways6(&s->kernel.route);
 	if (e)
 		log_warn("IPv6 connections of this host keep to the lost tunnel: %s", strerror(-e));
