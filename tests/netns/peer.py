@@ -27,8 +27,11 @@ class Peer:
         fields = {"src": UNDERLAY[family][other(self.side)], "dst": UNDERLAY[family][self.side]} | fields
         return IP(**fields) if family == 4 else IPv6(**fields)
 
+    def frame(self, packet):
+        return bytes(Ether(src=MAC, dst=self.device_mac) / packet)
+
     def send(self, packet):
-        self.sock.send(bytes(Ether(src=MAC, dst=self.device_mac) / packet))
+        self.sock.send(self.frame(packet))
 
     def send_raw(self, family, octets, **fields):
         """An outer header with these octets in place of GRE."""

@@ -189,10 +189,10 @@ def test_limit(make_peer, tmp_path):
     """A flood of questions is not answered one by one."""
     scene, peer = make_peer(A)
     site = up(scene, tmp_path)
-    packet = question(peer, 4)[0]
+    frame = peer.frame(question(peer, 4)[0])
     begin = time.monotonic()
     for _ in range(500):
-        peer.send(packet)
+        peer.sock.send(frame)
 
     def counted():
         return site.tunnel()["keepalive"]["reflected"] + site.drops().get("rx-keepalive-limit", 0)
