@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "ctl/jtext.h"
 #include "ctl/server.h"
 #include "ctl/session.h"
 
-#define SECOND_NS 1000000000ull
-#define TEXT_MAX  512
+#define TEXT_MAX 512
 
 const char *event_name(enum event_kind kind)
 {
@@ -23,30 +23,23 @@ const char *event_name(enum event_kind kind)
 	return names[kind];
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 json_t *event_time(uint64_t monotonic_ns)
 {
 	if (monotonic_ns == 0)
 		return json_null();
-	uint64_t ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC) + monotonic_ns;
-	time_t seconds = (time_t)(ns / SECOND_NS);
+	uint64_t ns = clock_wall_ns(monotonic_ns);
+	time_t seconds = (time_t)(ns / CLOCK_SECOND_NS);
 	struct tm tm;
 	char date[sizeof "2000-01-01T00:00:00"], text[40];
 	if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%FT%T", &tm) == 0)
 		return json_null();
-	snprintf(text, sizeof text, "%s.%03uZ", date, (unsigned)(ns % SECOND_NS / 1000000u));
+	snprintf(text, sizeof text, "%s.%03uZ", date, (unsigned)(ns % CLOCK_SECOND_NS / 1000000u));
 	return json_string(text);
 }
 
 json_t *event_object(enum event_kind kind)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_now_ns();
 	return json_pack("{s:o, s:I, s:s}", "time", event_time(now), "monotonic_ms",
 			 (json_int_t)(now / 1000000u), "event", event_name(kind));
 }

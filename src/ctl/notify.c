@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/notify.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 static uv_timer_t watchdog;
 
@@ -14,10 +15,7 @@ void notify_ready(void)
 
 void notify_reloading(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		   (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now_ns() / 1000u);
 }
 
 void notify_stopping(void)

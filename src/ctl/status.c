@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/conf_parse.h"
 #include "ctl/event.h"
 #include "ctl/session.h"
@@ -28,12 +29,10 @@ static json_t *key_json(const struct conf_key *key)
 /* Milliseconds since a moment of CLOCK_MONOTONIC; null for never. */
 static json_t *age_json(uint64_t ns)
 {
-	struct timespec now;
 	if (ns == 0)
 		return json_null();
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	return json_integer(now_ns > ns ? (json_int_t)((now_ns - ns) / 1000000u) : 0);
+	uint64_t now = clock_now_ns();
+	return json_integer(now > ns ? (json_int_t)((now - ns) / 1000000u) : 0);
 }
 
 const char *const status_keepalive_names[] = {[KEEPALIVE_OFF] = "off",
@@ -69,8 +68,7 @@ static json_t *keepalive_json(const struct dp_keepalive *k, const struct dp_coun
 /* Since when, by the clock on the wall, the peer has been silent. */
 void status_silence(const struct dp_keepalive *k, char *out, size_t size)
 {
-	struct timespec mono;
-	time_t when = time(NULL);
+	time_t when = (time_t)(clock_wall_ns(k->since_ns) / CLOCK_SECOND_NS);
 	struct tm tm;
 	char text[sizeof "2000-01-01 00:00:00"] = "";
 
@@ -79,8 +77,6 @@ void status_silence(const struct dp_keepalive *k, char *out, size_t size)
 			 k->held);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	when -= mono.tv_sec - (time_t)(k->since_ns / 1000000000u);
 	if (localtime_r(&when, &tm))
 		strftime(text, sizeof text, "%F %T", &tm);
 	snprintf(out, size, "no answer to %u keepalives since %s", k->unanswered, text);

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/doctor/doctor.h"
 #include "os/sample.h"
 
@@ -63,10 +64,10 @@ static void watch(struct doctor *d, int fd)
 {
 	struct ip_addr seen[ADDRESSES_MAX], from, to;
 	unsigned packets = 0, addresses = 0;
-	uint64_t end = doctor_clock_ns() + doctor_time_left(d, WATCH_MS) * 1000000ull;
+	uint64_t end = clock_now_ns() + doctor_time_left(d, WATCH_MS) * 1000000ull;
 
 	while (packets < PACKETS_MAX && addresses < ADDRESSES_MAX) {
-		uint64_t now = doctor_clock_ns();
+		uint64_t now = clock_now_ns();
 		unsigned i = 0;
 
 		if (now >= end ||

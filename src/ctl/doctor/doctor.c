@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/doctor/ask.h"
 #include "ctl/doctor/inside.h"
 #include "ctl/doctor/probes.h"
@@ -40,17 +40,9 @@ const char *doctor_verdict_name(enum doctor_verdict verdict)
 	return verdicts[verdict];
 }
 
-uint64_t doctor_clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 unsigned doctor_time_left(const struct doctor *d, unsigned wish)
 {
-	uint64_t now = doctor_clock_ns();
+	uint64_t now = clock_now_ns();
 	uint64_t left = now < d->deadline_ns ? (d->deadline_ns - now) / 1000000u : 0;
 
 	return left < wish ? (unsigned)left : wish;
@@ -252,7 +244,7 @@ int doctor_examine(struct doctor_host *host, size_t index, bool verbose, struct 
 			       .conf = host->conf,
 			       .tunnel = &host->conf->tunnels[index],
 			       .index = index,
-			       .deadline_ns = doctor_clock_ns() + TIME_MS * 1000000ull,
+			       .deadline_ns = clock_now_ns() + TIME_MS * 1000000ull,
 			       .verbose = verbose};
 	out->results = calloc(doctor_check_count, sizeof *out->results);
 	out->probes = probes_new();

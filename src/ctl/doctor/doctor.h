@@ -161,7 +161,6 @@ const char *doctor_place(const struct doctor *d, enum conf_tunnel_key key,
 
 /* Milliseconds until the deadline, at most `wish`. 0: it is over. */
 unsigned doctor_time_left(const struct doctor *d, unsigned wish);
-uint64_t doctor_clock_ns(void);
 
 /* A fresh status of this tunnel (`whole`: of the daemon), the caller's to json_decref(); NULL when
  * no daemon answers. */

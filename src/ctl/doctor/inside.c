@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/rules.h"
 #include "os/echosock.h"
 #include "os/inject.h"
@@ -194,10 +195,10 @@ static bool all_done(const struct inside *inside)
 /* Listens until all is answered, `ms` at most. */
 static void listen_for(struct asking *asking, unsigned ms)
 {
-	uint64_t end = doctor_clock_ns() + doctor_time_left(asking->d, ms) * 1000000ull;
+	uint64_t end = clock_now_ns() + doctor_time_left(asking->d, ms) * 1000000ull;
 
 	while (!all_done(asking->inside)) {
-		uint64_t now = doctor_clock_ns();
+		uint64_t now = clock_now_ns();
 		struct echo_event event;
 
 		if (now >= end)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/doctor/probes_path.h"
 
 /* One pair of packets each of these, until both are answered. */
@@ -125,7 +126,7 @@ static void note_answer(struct asking *a, const struct probe_seen *seen, unsigne
 	if (seen->id != (uint16_t)getpid() || seen->number >= ROUNDS)
 		return;
 	if ((*answers)++ == 0)
-		*us = (uint32_t)((doctor_clock_ns() - a->sent_ns[seen->number]) / 1000);
+		*us = (uint32_t)((clock_now_ns() - a->sent_ns[seen->number]) / 1000);
 }
 
 static bool is_gre(const struct probe_arrival *arrival, const struct probe_seen *seen)
@@ -168,10 +169,10 @@ static void note_arrival(struct asking *a, const struct probe_arrival *arrival)
 
 static void listen_for(struct asking *a, unsigned ms)
 {
-	uint64_t end = doctor_clock_ns() + ms * 1000000ull, now;
+	uint64_t end = clock_now_ns() + ms * 1000000ull, now;
 	struct probe_arrival arrival;
 
-	while ((now = doctor_clock_ns()) < end) {
+	while ((now = clock_now_ns()) < end) {
 		int wait = (int)((end - now) / 1000000) + 1;
 
 		if (probesock_next(&a->sock, wait, &arrival) > 0)
@@ -193,7 +194,7 @@ static void send_pair(struct asking *a, uint16_t number)
 	struct probe probe = probe_for(a->d, number, 0);
 	struct probes_reach *r = a->r;
 
-	a->sent_ns[number] = doctor_clock_ns();
+	a->sent_ns[number] = clock_now_ns();
 	r->pings++;
 	probe.ttl = 64;
 	r->ping_refused = probe_send(&a->sock, false, packet, probe_build_ping(packet, &probe));
@@ -218,7 +219,7 @@ static bool is_complete(const struct probes_reach *r)
 static void reach(struct doctor *d, struct probes_reach *r)
 {
 	struct asking a = {.d = d, .r = r};
-	uint64_t begun = doctor_clock_ns();
+	uint64_t begun = clock_now_ns();
 
 	if (!d->site) {
 		r->error = -ENODATA;
@@ -234,7 +235,7 @@ static void reach(struct doctor *d, struct probes_reach *r)
 		send_pair(&a, i);
 		listen_for(&a, PAUSE_MS);
 	}
-	uint64_t spent = (doctor_clock_ns() - begun) / 1000000;
+	uint64_t spent = (clock_now_ns() - begun) / 1000000;
 	unsigned wish = is_complete(r) ? LISTEN_MS : WAIT_MS;
 	if (spent < wish)
 		listen_for(&a, doctor_time_left(d, wish - (unsigned)spent));

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/doctor/ladder.h"
 #include "proto/overhead.h"
 
@@ -92,10 +93,10 @@ static bool is_answered(const struct measure *m)
 
 static void listen_for(struct measure *m)
 {
-	uint64_t end = doctor_clock_ns() + m->wait_ms * 1000000ull, now;
+	uint64_t end = clock_now_ns() + m->wait_ms * 1000000ull, now;
 	struct probe_arrival arrival;
 
-	while (!is_answered(m) && (now = doctor_clock_ns()) < end)
+	while (!is_answered(m) && (now = clock_now_ns()) < end)
 		if (probesock_next(&m->sock, (int)((end - now) / 1000000) + 1, &arrival) > 0)
 			note_arrival(m, &arrival);
 }
