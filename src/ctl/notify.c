@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/notify.h"
 
-#include "base/clock.h"
-
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
 
 static uv_timer_t watchdog;
 

@@ -175,7 +175,7 @@ def test_ecn_out_of_the_tunnel(make_peer, tmp_path, outer):
 
 
 RECURSION = {
-    "its own route": {"route": "172.19.1.0/30"},
+    "its own route": {"route": "172.19.1.2/32"},
     "everything": {"route": ["0.0.0.0/0", "172.19.1.2/32"]},
 }
 
