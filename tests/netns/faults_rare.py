@@ -125,5 +125,7 @@ def stale_translation_of_outer_packets(clinic):
                        "enable = yes", f"enable = yes\nmasquerade = 10.10.2.0/24 out {NAME}"):
         clinic.forget()
         with clinic.rules(A, "postrouting", "meta l4proto gre snat ip to 172.19.1.77", kind="nat", priority="90"):
-            clinic.traffic()
+            # Packets go past connection tracking until greteld has heard of the rule.
+            wait_for(lambda: clinic.traffic() or "172.19.1.77" in clinic.scene.router[A].run(
+                ["conntrack", "-L", "-p", "gre"]).stdout, 5, "a translated entry of GRE")
         yield

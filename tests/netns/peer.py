@@ -51,8 +51,9 @@ class Peer:
         raise Failed(f"no such packet within {deadline} s, but: {seen[-10:]}")
 
     def receive_gre(self, inside=None, deadline=5.0):
-        """The next GRE packet, with a layer `inside` if given."""
-        return self.receive(lambda p: GRE in p and (inside is None or inside in p[GRE]), deadline)
+        """The next GRE packet, with a layer `inside` if given; an ICMP error that quotes one is none."""
+        return self.receive(lambda p: isinstance(p.payload, GRE) and (inside is None or inside in p[GRE]),
+                            deadline)
 
     def drain(self):
         """Forgets what came so far."""

@@ -145,7 +145,9 @@ def test_nothing_else_is_inherited(scene, site):
     *fds, blocked, ignored, effective = out.read_text().splitlines()
     values = dict(line.split(":\t") for line in (blocked, ignored, effective))
     assert len(fds) == 1 + 4, fds  # the three, and the folder that ls reads
-    assert int(values["SigBlk"], 16) == 0 and int(values["SigIgn"], 16) == 0
+    # glibc keeps signals 32 and 33 for its threads: who started the tests decides about those.
+    glibcs = 1 << 31 | 1 << 32
+    assert int(values["SigBlk"], 16) == 0 and int(values["SigIgn"], 16) & ~glibcs == 0
     net_admin, net_raw, dac_override = 1 << 12, 1 << 13, 1 << 1
     assert int(values["CapEff"], 16) == net_admin | net_raw | dac_override
 
