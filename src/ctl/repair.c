@@ -315,5 +315,5 @@ void repair_close(struct session *s)
 	r->complaint = NULL;
 	json_decref(r->last_removed);
 	json_decref(r->removed);
-	r->removed = NULL;
+	r->last_removed = r->removed = NULL;
 }

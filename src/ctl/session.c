@@ -199,6 +199,10 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	struct conf *conf = NULL;
 	if (accepted)
 		*accepted = false;
+	if (s->down) {
+		fprintf(report->errors, "greteld is going down\n");
+		return EXIT_NOT_RUNNING;
+	}
 	if (conf_load(config, s->added, report->errors, &conf) != 0) {
 		tell_reload(s, false);
 		return EXIT_CONFIG;

@@ -258,11 +258,12 @@ void tunnels_note_verdict(struct session *s, const char *name)
 {
 	struct dp_keepalive k;
 	const struct conf_tunnel *tunnel = s->conf ? conf_find_tunnel(s->conf, name) : NULL;
-	if (!tunnel || !s->tunnels || dp_tunnel_keepalive(s->dp, name, &k) != 0 ||
-	    k.state == KEEPALIVE_OFF || k.state == KEEPALIVE_UNKNOWN)
+	if (!tunnel || !s->tunnels || dp_tunnel_keepalive(s->dp, name, &k) != 0)
+		return;
+	session_names_silent(s, tunnel, k.state == KEEPALIVE_DOWN);
+	if (k.state == KEEPALIVE_OFF || k.state == KEEPALIVE_UNKNOWN)
 		return;
 	tell_verdict(s, name, &k);
-	session_names_silent(s, tunnel, k.state == KEEPALIVE_DOWN);
 	judge(s, tunnel, &s->tunnels[tunnel - s->conf->tunnels]);
 }
 

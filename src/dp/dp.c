@@ -120,6 +120,8 @@ static void on_wake(uv_async_t *wake)
 	unsigned count;
 	bool verdicts;
 
+	if (!dp->on_event) /* stopped: the tunnels are gone */
+		return;
 	pthread_mutex_lock(&dp->lock);
 	count = dp->event_count;
 	memcpy(events, dp->events, count * sizeof *events);
@@ -291,6 +293,7 @@ void dp_stop(struct dp *dp)
 	unsigned workers = dp->worker_count;
 
 	stop_workers(dp);
+	dp->on_event = NULL;
 	for (unsigned i = 0; i < NAME_BUCKETS; i++) {
 		struct tunnel *next;
 		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = next) {

@@ -113,6 +113,9 @@ static int find_rule(const char *listing, uint64_t handle, char *buf, size_t siz
 
 	snprintf(mark, sizeof(mark), " # handle %" PRIu64 "\n", handle);
 	end = strstr(listing, mark);
+	/* Tables and chains have handles, too, counted apart. */
+	while (end && end > listing && end[-1] == '{')
+		end = strstr(end + 1, mark);
 	if (!end)
 		return -ENOENT;
 	for (line = end; line > listing && line[-1] != '\n'; line--)

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "os/netlink.h"
 #include "os/nft.h"
 
@@ -220,9 +221,12 @@ int nft_trace_next(struct nft_trace *trace, int timeout_ms, struct nft_drop *out
 {
 	struct pollfd ready = {.fd = mnl_socket_get_fd(trace->socket), .events = POLLIN};
 
+	uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000u, now;
+
 	trace->found = false;
 	while (!trace->found) {
-		if (poll(&ready, 1, timeout_ms) <= 0)
+		now = clock_now_ns();
+		if (now >= end || poll(&ready, 1, (int)((end - now + 999999) / 1000000u)) <= 0)
 			return 0;
 		ssize_t n = mnl_socket_recvfrom(trace->socket, trace->buffer, MESSAGE_SIZE);
 		if (n < 0)

@@ -11,7 +11,8 @@ void check_foreign_interface(struct doctor *d)
 		return;
 	doctor_found(d, DOCTOR_BROKEN, "the interface %s is somebody else's (%s)", d->link->name,
 		     d->link->kind[0] ? d->link->kind : "a device");
-	doctor_mend(d, "ip link delete %s, or give the tunnel another name", d->link->name);
+	doctor_mend(d, "give the tunnel another name, or, if nobody needs it: ip link delete %s",
+		    d->link->name);
 }
 
 /* Greteld turns the carrier off while the peer does not answer; that is told elsewhere. */

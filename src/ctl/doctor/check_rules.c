@@ -11,15 +11,14 @@
 
 #define DELETE_SIZE 256
 
-/* What takes the rule away. */
+/* What lets the packet pass before the rule. The rule itself may be there for others. */
 static void mend_drop(struct doctor *d, const struct nft_drop *drop, const char *accept)
 {
 	const char *family = nft_family_name(drop->family);
 
 	if (drop->handle)
-		doctor_mend(d, "nft delete rule %s %s %s handle %llu, or before it: %s accept",
-			    family, drop->table, drop->chain, (unsigned long long)drop->handle,
-			    accept);
+		doctor_mend(d, "nft insert rule %s %s %s position %llu %s accept", family,
+			    drop->table, drop->chain, (unsigned long long)drop->handle, accept);
 	else
 		doctor_mend(d, "nft insert rule %s %s %s %s accept", family, drop->table,
 			    drop->chain, accept);

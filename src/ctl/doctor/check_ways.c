@@ -2,6 +2,7 @@
 /* Which way this host sends what belongs into the tunnel. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "ctl/doctor/inside.h"
@@ -65,12 +66,15 @@ static void found_elsewhere(struct doctor *d, const struct conf_route *route,
 		     "packets to %s leave by %s: the route to %s (protocol %u, metric %" PRIu32
 		     ") is preferred to this tunnel's",
 		     to, device, match, way->protocol, way->metric);
-	doctor_mend(d, "ip route del %s dev %s", match, device);
+	if (way->protocol == RTPROT_KERNEL)
+		doctor_mend(d, "give %s at one of the two ends other addresses", match);
+	else
+		doctor_mend(d, "if it is not meant to be: ip route del %s dev %s", match, device);
 }
 
 static void look_route(struct doctor *d, const struct conf_route *route)
 {
-	char to[PREFIX_TEXT_SIZE];
+	char to[PREFIX_TEXT_SIZE], match[PREFIX_TEXT_SIZE];
 	struct route_way way;
 	int err = ask(d, &route->to, &way);
 
@@ -83,6 +87,10 @@ static void look_route(struct doctor *d, const struct conf_route *route)
 		doctor_saw(d, "%s leads into the tunnel", to);
 	} else if (is_one_of_ours(d, way.oif)) {
 		doctor_saw(d, "%s leads into another tunnel", to);
+	} else if (way.protocol == RTPROT_KERNEL && way.match.len > route->to.len) {
+		/* A network of this host lies in the one that the tunnel is for: as it should. */
+		doctor_saw(d, "%s leads into the tunnel, but for %s", to,
+			   prefix_format(&way.match, match));
 	} else {
 		found_elsewhere(d, route, &way);
 	}
