@@ -53,7 +53,8 @@ def forward_policy_at_a(clinic):
 @fault("forward-rule-for-answers-at-a", "forward-rules", "table inet foreign", f'iifname "{NAME}"',
        "behind the tunnel")
 def forward_rule_for_answers_at_a(clinic):
-    clinic.traffic()
+    wait_for(lambda: clinic.traffic() or f"src={HOST[4][B]} dst={HOST[4][A]}" in clinic.scene.router[A].run(
+        ["conntrack", "-L", "-p", "icmp"]).stdout, 5, "an answered echo between the hosts")
     with clinic.rules(A, "forward", f'iifname "{NAME}" drop'):
         yield
 
