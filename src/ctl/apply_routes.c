@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "ctl/apply_steps.h"
 
 static struct nl *nl(struct apply *apply)
@@ -65,6 +66,25 @@ static int explain_exists(struct apply *apply, const struct route_info *route)
 	return -EEXIST;
 }
 
+/* Puts ours back where somebody else's has taken the place since, which nobody could give back once
+ * it was overwritten. */
+static int add_beside(struct apply *apply, const struct route_info *route)
+{
+	bool v6 = route->to.addr.family == IP_V6;
+	char prefix[PREFIX_TEXT_SIZE];
+	int err;
+
+	/* IPv6 would make one route of both, and spread our packets over theirs. */
+	if (v6 && (route->hop_count || route->gateway.family != IP_NONE))
+		return -EEXIST;
+	err = told(apply, route_add_beside(nl(apply), route));
+	if (!err && v6)
+		log_warn("there is somebody else's route to %s of the same metric, which goes "
+			 "before ours: delete it, or give ours a smaller metric",
+			 prefix_format(&route->to, prefix));
+	return err;
+}
+
 int apply_route_add(struct apply *apply, const struct step *step)
 {
 	struct route_hop hops[ROUTE_HOPS_MAX];
@@ -72,7 +92,7 @@ int apply_route_add(struct apply *apply, const struct step *step)
 	int err = told(apply, route_add(nl(apply), &route));
 
 	if (err == -EEXIST && apply->take_back)
-		return told(apply, route_replace(nl(apply), &route));
+		err = add_beside(apply, &route);
 	return err == -EEXIST ? explain_exists(apply, &route) : err;
 }
 

@@ -124,8 +124,8 @@ struct plan {
 	/* What does not stand in the way but will not work as it is: "FILE:LINE: ...". */
 	char **notes;
 	size_t note_count;
-	/* Set by who knows that all was in place a moment ago: a route of somebody else where one
-	 * of ours should be has replaced it, and is replaced in turn. Otherwise it is an error. */
+	/* Set by who knows that all was in place a moment ago: where somebody else's route has
+	 * taken the place of one of ours, ours is added beside it. Otherwise it is an error. */
 	bool take_back;
 };
 

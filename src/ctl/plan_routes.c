@@ -128,6 +128,9 @@ static void fill(struct planner *planner, struct step_route *out, const struct r
 		 const struct hops *hops)
 {
 	out->route = *route;
+	/* What the kernel shows has the gateways in the hops; of ours they are all the same. */
+	if (route->hop_count && hops->count > 1)
+		out->route.gateway = route->hops[0].gateway;
 	out->route.hops = NULL;
 	out->route.hop_count = 0;
 	if (!hops->count)
@@ -169,6 +172,7 @@ static void plan_route_del(struct planner *planner, const struct route_info *rou
 {
 	const struct site_route *wanted = site_find_route(planner->site, route);
 	struct hops hops = {.count = 0};
+	struct route_info left = *route;
 	struct fates fates;
 
 	if (!wanted && plan_is_pin(planner, route))
@@ -178,10 +182,13 @@ static void plan_route_del(struct planner *planner, const struct route_info *rou
 	if (wanted && !wanted->hop_count && route->type == wanted->route.type)
 		return;
 	fates = judge(planner, route, &hops);
-	if (!fates.staying.count)
+	if (!fates.staying.count) {
 		step_of(planner, STEP_ROUTE_DEL, "delete", route, &fates.all);
-	else if (fates.leaving)
-		change(planner, route, &fates.all, route, &fates.staying);
+	} else if (fates.leaving) {
+		left.hop_count = 0;
+		left.gateway = wanted->route.gateway;
+		change(planner, route, &fates.all, &left, &fates.staying);
+	}
 }
 
 void plan_route_dels(struct planner *planner)
@@ -233,7 +240,8 @@ static void plan_route_add(struct planner *planner, const struct site_route *wan
 	}
 	same = !goes && !fates.lost && same_hops(&fates.staying, &hops) &&
 	       addr_equal(&route->src, &wanted->route.src) && route->type == wanted->route.type;
-	if (same && hops.count == 1)
+	/* Of several hops the one that stays was given its gateway when the others left. */
+	if (same && hops.count == 1 && !route->hop_count)
 		same = addr_equal(&route->gateway, &wanted->route.gateway);
 	if (!same)
 		change(planner, route, &fates.staying, &wanted->route, &hops);

@@ -289,6 +289,11 @@ int route_add(struct nl *nl, const struct route_info *route)
 	return put_route(nl, route, NLM_F_EXCL);
 }
 
+int route_add_beside(struct nl *nl, const struct route_info *route)
+{
+	return put_route(nl, route, 0);
+}
+
 int route_replace(struct nl *nl, const struct route_info *route)
 {
 	return put_route(nl, route, NLM_F_REPLACE);

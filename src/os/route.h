@@ -56,6 +56,10 @@ int route_each(struct nl *nl, uint8_t family, uint8_t protocol, route_each_fn ea
  * metric.
  */
 int route_add(struct nl *nl, const struct route_info *route);
+/* The same where somebody else's has that prefix and metric, and stays: IPv4 puts ours before it,
+ * IPv6 behind it, and IPv6 makes one route of both where both have gateways. -EEXIST when there is
+ * that very route. */
+int route_add_beside(struct nl *nl, const struct route_info *route);
 /* The same, in the place of one with that prefix and metric if there is one: at no time is there
  * none. */
 int route_replace(struct nl *nl, const struct route_info *route);

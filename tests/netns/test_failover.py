@@ -171,6 +171,26 @@ def test_members_come_and_go(wires, tmp_path, undo, family):
     assert not any(lost.values()), lost
 
 
+@FAMILIES
+def test_one_of_three_leaves(wires, tmp_path, family):
+    """Two stay, which in IPv6 have gateways as long as they are several."""
+    sites = grouped(wires, tmp_path)
+    router, two = wires.router[A], sites[A].file.read_text()
+    begin, end = two.index("[tunnel second]"), two.index("[forward]")
+    third = [line for line in two[begin:end].replace("[tunnel second]", "[tunnel third]").splitlines()
+             if not line.startswith("address")]
+    sites[A].write(two[:end] + "\n".join(third) + "\nkey = 3\n" + two[end:])
+
+    def members():
+        return {hop["dev"] for route in multipath(router, family) for hop in route["nexthops"]}
+    sites[A].reload()
+    assert members() == {"first", "second", "third"}
+    sites[A].write(two)
+    sites[A].reload()
+    assert members() == {"first", "second"}
+    assert sites[A].plan().returncode == 0, sites[A].plan().stdout
+
+
 def multipath(router, family):
     return [route for route in router.ip_json(f"-{family} route show {LAN[family][B]}") if "nexthops" in route]
 

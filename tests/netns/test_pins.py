@@ -136,3 +136,22 @@ def test_route_to_another_peer_is_refused(scene, tmp_path):
     assert done.returncode == 3
     assert f"would lead the outer packets of My_Tunnel to {FAR[4]} into a tunnel" in done.stderr, done.stderr
     assert f"ip route add {FAR[4]} via {UNDERLAY[4][B]} dev bond0" in done.stderr
+
+
+@FAMILIES
+def test_pin_of_somebody_else(scene, tmp_path, family):
+    """A host route that the user has put in the pin's place does what the pin did, and stays."""
+    sites, router = up(scene, tmp_path, family), scene.router[A]
+    pin = router.ip_json(f"-{family} route show {FAR[family]} proto 71")
+    assert len(pin) == 1
+    metric = f"metric {pin[0].get('metric', 0)}"
+    router.ip(f"route replace {FAR[family]} via {UNDERLAY[family][B]} dev bond0 {metric} mtu 1300")
+
+    def theirs():
+        return [row for row in router.ip_json(f"-{family} route show {FAR[family]}") if "protocol" not in row]
+    ping(scene.host[A], HOST[family][B])
+    wait_for(lambda: sites[A].plan().returncode == 0, 5, lambda: sites[A].plan().stdout)
+    sites[A].reload()
+    assert len(theirs()) == 1 and not pins(router, family)
+    sites[A].down()
+    assert len(theirs()) == 1

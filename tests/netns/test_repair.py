@@ -5,7 +5,7 @@ import time
 import pytest
 from gretel import NAME, Site, ping, site_text
 from net import Failed, wait_for
-from scene import A, B, HOST, TUNNEL
+from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY
 
 SECOND = 1.0
 
@@ -87,3 +87,23 @@ def test_user_address_that_is_ours_too(scene, tmp_path):
         pytest.fail("the route could not be replaced")
     wait_for(lambda: site.plan().returncode == 0, 5, "the plan is empty again")
     assert has_route(scene.router[A])
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_route_of_somebody_else_in_our_place(scene, tmp_path, family):
+    """As a router advertisement adds one: it survives the repair of ours, and `down`."""
+    router, to = scene.router[A], LAN[family][B]
+    metric = " metric 1024" if family == 6 else ""
+    site = Site(router, tmp_path / A, site_text(A))
+    site.up()
+    router.ip(f"route append {to} via {UNDERLAY[family][B]} dev bond0{metric}")
+
+    def devices():
+        return [route["dev"] for route in router.ip_json(f"-{family} route show {to}")]
+    assert devices() == [NAME, "bond0"]
+    router.ip(f"route del {to} dev {NAME} proto 71")
+    wait_for(lambda: sorted(devices()) == [NAME, "bond0"], 5, devices)
+    assert devices()[0] == (NAME if family == 4 else "bond0")
+    wait_for(lambda: site.plan().returncode == 0, 5, "the plan is empty again")
+    site.down()
+    assert devices() == ["bond0"]

@@ -140,6 +140,7 @@ static void put_route(struct host *host, const struct site_route *wanted)
 		hops[i] = (struct route_hop){
 			.oif = host_find(host, wanted->hops[i].tunnel->params.name)->index,
 			.weight = wanted->hops[i].weight,
+			.gateway = wanted->route.gateway,
 		};
 	if (wanted->hop_count < 2) {
 		route->oif = hops[0].oif;

@@ -281,10 +281,34 @@ static void ways(void **unused)
 	}
 }
 
+/* Hops that stay keep their gateway, without which IPv6 takes no two, and so does the copy that an
+ * undo puts back. */
+static void gateways_stay(void **unused)
+{
+	struct conf *first = load(A G TO6 B G TO6 C G TO6);
+	const struct step *step;
+	struct planned planned;
+	struct host host;
+
+	(void)unused;
+	host_done(&host, first);
+	host_plan(&host, A G TO6 C G TO6, &planned);
+	step = &planned.plan.steps[0];
+	assert_int_equal(step->kind, STEP_ROUTE_CHANGE);
+	assert_int_equal(step->route.now.hop_count, 2);
+	assert_int_equal(step->route.old.hop_count, 3);
+	assert_int_equal(step->route.now.route.gateway.family, IP_V6);
+	assert_int_equal(step->route.old.route.gateway.family, IP_V6);
+	planned_drop(&planned);
+	host_drop(&host);
+	conf_free(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ways),
+		cmocka_unit_test(gateways_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
