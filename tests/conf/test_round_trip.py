@@ -15,7 +15,7 @@ KEYS = ("mode", "local", "remote", "bridge", "address", "route", "key", "ikey", 
         "ttl", "tos", "df")
 
 # Where networkd has `return-path = same-tunnel`: routes of a table that marked answers are led to.
-RETURNS = ("0.0.0.0/0 table 100", "::/0 table 100")
+RETURNS = re.compile(r"(0\.0\.0\.0|::)/0 table 7[2-6]\d{3}")
 
 
 def gretel(*words, check=True):
@@ -44,7 +44,7 @@ def comparable(theirs, wanted):
     """Without what the networkd of Debian 12 cannot set, as `gretel peer` says then."""
     lacks = {"df": "clear", "tos": "inherit", "sequence": ("send", "receive")}
     theirs = {**theirs, "route": [route for route in theirs.get("route", [])
-                                  if wanted["return-path"] == ["no"] or route not in RETURNS]}
+                                  if wanted["return-path"] == ["no"] or not RETURNS.fullmatch(route)]}
     return {key: sorted(theirs.get(key, [])) for key in KEYS
             if key not in lacks or wanted[key][0] not in lacks[key]}
 

@@ -169,7 +169,7 @@ static const struct {
 	 "packets from 10.0.0.0/32 go on to the internet"},
 	/* 21: the internet behind us: a default route that the outer packets do not take */
 	{T F "allow = " THEM " -> 0.0.0.0/0\n",
-	 {"route = 0.0.0.0/0 table 100\n", "allow = " THEM " -> 0.0.0.0/0\n"},
+	 {"route = 0.0.0.0/0 table 72706\n", "allow = " THEM " -> 0.0.0.0/0\n"},
 	 {NULL},
 	 NULL},
 	/* 22: "0.0.0.0/0" as whoever is behind the tunnel */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A script for sh(1) with ip(8) and nft(8). It can be run again: it begins by undoing itself. */
 #include <inttypes.h>
+#include <stdarg.h>
 
 #include "ctl/peer/print.h"
 
@@ -88,7 +89,7 @@ static void print_routes(const struct conf_tunnel *t, const struct peer_out *out
 	for (size_t i = 0; i < t->route_count; i++) {
 		const struct conf_route *r = &t->routes[i];
 
-		fprintf(out->out, "ip %s route replace %s dev %s", family_option(r->to.addr.family),
+		fprintf(out->out, "ip %s route add %s dev %s", family_option(r->to.addr.family),
 			prefix_format(&r->to, to), t->name);
 		if (r->table != 254)
 			fprintf(out->out, " table %" PRIu32, r->table);
@@ -96,35 +97,67 @@ static void print_routes(const struct conf_tunnel *t, const struct peer_out *out
 	}
 }
 
-static void print_rules_of_routing(const struct peer_view *view, const struct peer_out *out)
+/* A rule, which an earlier run may have left. */
+__attribute__((format(printf, 3, 4))) static void
+print_rule(const struct peer_out *out, uint8_t family, const char *format, ...)
+{
+	char rule[128];
+	va_list words;
+
+	va_start(words, format);
+	vsnprintf(rule, sizeof rule, format, words);
+	va_end(words);
+	peer_line(out, "ip %s rule del %s 2>/dev/null || true", family_option(family), rule);
+	peer_line(out, "ip %s rule add %s", family_option(family), rule);
+}
+
+static void print_sources(const struct peer_view *view, const struct peer_out *out)
 {
 	char from[PREFIX_TEXT_SIZE];
 
 	if (view->source_count)
-		peer_say(out, "These hosts take the default route of table %d.", PEER_TABLE);
+		peer_say(out,
+			 "These hosts take the default route of table %" PRIu32
+			 ", where the main table has no other route for them.",
+			 view->table);
 	for (size_t i = 0; i < view->source_count; i++) {
-		const char *family = family_option(view->sources[i].addr.family);
+		uint8_t family = view->sources[i].addr.family;
 
 		prefix_format(&view->sources[i], from);
-		peer_line(out, "ip %s rule del from %s lookup %d 2>/dev/null || true", family, from,
-			  PEER_TABLE);
-		peer_line(out, "ip %s rule add from %s lookup %d", family, from, PEER_TABLE);
+		print_rule(out, family, "from %s lookup main suppress_prefixlength 0 priority %d",
+			   from, PEER_PRIORITY_MAIN);
+		print_rule(out, family, "from %s lookup %" PRIu32 " priority %d", from, view->table,
+			   PEER_PRIORITY_FROM);
 	}
-	if (!view->return_path)
-		return;
-	peer_say(out, "Answers to connections that came in by the tunnel leave by it.");
-	for (int v6 = 0; v6 < 2; v6++) {
-		const char *family = family_option(v6 ? IP_V6 : IP_V4);
+}
 
-		if (v6 ? !view->inside6 : !view->inside4)
-			continue;
-		peer_line(out, "ip %s route replace default dev %s table %d", family,
-			  view->tunnel->name, PEER_TABLE);
-		peer_line(out, "ip %s rule del fwmark %d lookup %d 2>/dev/null || true", family,
-			  PEER_TABLE, PEER_TABLE);
-		peer_line(out, "ip %s rule add fwmark %d lookup %d", family, PEER_TABLE,
-			  PEER_TABLE);
+static void print_return_path(const struct peer_view *view, const struct peer_out *out)
+{
+	static const uint8_t families[] = {IP_V4, IP_V6};
+
+	if (view->return_path)
+		peer_say(out, "Answers to connections that came in by the tunnel leave by it.");
+	for (size_t i = 0; i < 2; i++) {
+		if (linux_lacks_default(view, families[i]))
+			peer_line(out, "ip %s route add default dev %s table %" PRIu32,
+				  family_option(families[i]), view->tunnel->name, view->table);
+		if (linux_returns(view, families[i]))
+			print_rule(out, families[i],
+				   "fwmark 0x%08" PRIx32 "/0x%08x lookup %" PRIu32 " priority %d",
+				   linux_mark(view), PEER_MARK_MASK, view->table,
+				   PEER_PRIORITY_MARK);
 	}
+}
+
+/* A router does not hear advertisements of other routers, unless accept_ra is 2. */
+static void print_forwarding6(const char *name, const struct peer_out *out)
+{
+	peer_say(out, "Devices that have their IPv6 routes from advertisements keep them.");
+	peer_line(out, "for ra in /proc/sys/net/ipv6/conf/*/accept_ra; do");
+	peer_line(out, "\tcase $ra in */all/* | */default/* | */%s/*) continue ;; esac", name);
+	peer_line(out, "\t[ \"$(cat \"$ra\")\" != 1 ] || echo 2 >\"$ra\"");
+	peer_line(out, "done");
+	peer_line(out, "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
 }
 
 static void print_switches(const struct peer_view *view, const struct peer_out *out)
@@ -136,7 +169,7 @@ static void print_switches(const struct peer_view *view, const struct peer_out *
 	if (linux_forwards4(view))
 		peer_line(out, "echo 1 >/proc/sys/net/ipv4/ip_forward");
 	if (linux_forwards6(view))
-		peer_line(out, "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
+		print_forwarding6(name, out);
 	if (linux_answers(view) && !peer_over6(view->tunnel)) {
 		peer_say(out,
 			 "Keepalives of the other end are packets with our own source address: "
@@ -165,11 +198,14 @@ void peer_for_iproute2(const struct peer_view *view, const struct peer_out *out)
 	linux_notes(view, out);
 	peer_line(out, "set -eu");
 	peer_say(out, "What an earlier run has left.");
-	peer_line(out, "ip link del dev %s 2>/dev/null || true", t->name);
+	peer_line(out,
+		  "[ -z \"$(ip -o link show dev %s type %s 2>/dev/null)\" ] || ip link del dev %s",
+		  t->name, linux_kind(t), t->name);
 	print_link(view, out);
 	print_addresses(t, out);
 	print_routes(t, out);
-	print_rules_of_routing(view, out);
+	print_sources(view, out);
+	print_return_path(view, out);
 	print_switches(view, out);
 	if (!linux_has_rules(view))
 		return;

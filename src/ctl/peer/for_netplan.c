@@ -4,6 +4,8 @@
 
 #include "ctl/peer/print.h"
 
+static const uint8_t families[] = {IP_V4, IP_V6};
+
 static void print_notes(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
@@ -24,6 +26,12 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 	if (t->df != DF_SET && !peer_over6(t))
 		peer_note(out, "netplan always sets the outer DF bit: here df = %s",
 			  t->df == DF_COPY ? "copy" : "clear");
+	if (view->source_count)
+		peer_note(out, "netplan cannot ask the main table first: give each other network "
+			       "that the peer has a route to a rule like the one with table 254");
+	if (view->return_path)
+		peer_note(out, "netplan has no masks for marks: nothing else at the peer may mark "
+			       "the answers to what came in by the tunnel");
 	if (peer_over6(t))
 		peer_note(out,
 			  "netplan leaves the kernel's encapsulation limit on: large packets have "
@@ -90,10 +98,10 @@ static void print_routes(const struct peer_view *view, const struct peer_out *ou
 				    254);
 	for (size_t i = 0; i < t->route_count; i++)
 		print_route(out, &t->routes[i].to, t->routes[i].table);
-	if (view->return_path && view->inside4 && !view->source_count)
-		print_route(out, &(struct ip_prefix){.addr.family = IP_V4}, PEER_TABLE);
-	if (view->return_path && view->inside6 && !view->source_count)
-		print_route(out, &(struct ip_prefix){.addr.family = IP_V6}, PEER_TABLE);
+	for (size_t i = 0; i < 2; i++)
+		if (linux_lacks_default(view, families[i]))
+			print_route(out, &(struct ip_prefix){.addr.family = families[i]},
+				    view->table);
 }
 
 static void print_policy(const struct peer_view *view, const struct peer_out *out)
@@ -103,15 +111,22 @@ static void print_policy(const struct peer_view *view, const struct peer_out *ou
 	if (!view->source_count && !view->return_path)
 		return;
 	peer_line(out, "      routing-policy:");
-	for (size_t i = 0; i < view->source_count; i++)
-		peer_line(out, "        - from: %s\n          table: %d",
-			  prefix_format(&view->sources[i], text), PEER_TABLE);
-	if (view->return_path && view->inside4)
-		peer_line(out, "        - from: 0.0.0.0/0\n          mark: %d\n          table: %d",
-			  PEER_TABLE, PEER_TABLE);
-	if (view->return_path && view->inside6)
-		peer_line(out, "        - from: ::/0\n          mark: %d\n          table: %d",
-			  PEER_TABLE, PEER_TABLE);
+	for (size_t i = 0; i < view->source_count; i++) {
+		prefix_format(&view->sources[i], text);
+		peer_line(out, "        - to: %s\n          table: 254\n          priority: %d",
+			  text, PEER_PRIORITY_MAIN);
+		peer_line(out,
+			  "        - from: %s\n          table: %" PRIu32
+			  "\n          priority: %d",
+			  text, view->table, PEER_PRIORITY_FROM);
+	}
+	for (size_t i = 0; i < 2; i++)
+		if (linux_returns(view, families[i]))
+			peer_line(out,
+				  "        - from: %s\n          mark: %" PRIu32
+				  "\n          table: %" PRIu32 "\n          priority: %d",
+				  families[i] == IP_V6 ? "::/0" : "0.0.0.0/0", linux_mark(view),
+				  view->table, PEER_PRIORITY_MARK);
 }
 
 void peer_for_netplan(const struct peer_view *view, const struct peer_out *out)

@@ -112,29 +112,47 @@ static void print_routes(const struct conf_tunnel *t, const struct peer_out *out
 		print_route(out, &t->routes[i].to, t->routes[i].table);
 }
 
-static void print_policy(const struct peer_view *view, const struct peer_out *out)
+static void print_sources(const struct peer_view *view, const struct peer_out *out)
 {
 	char text[PREFIX_TEXT_SIZE];
 
 	if (view->source_count) {
 		fputc('\n', out->out);
-		peer_say(out, "These hosts take the default route of table %d.", PEER_TABLE);
+		peer_say(out,
+			 "These hosts take the default route of table %" PRIu32
+			 ", where the main table has no other route for them.",
+			 view->table);
 	}
-	for (size_t i = 0; i < view->source_count; i++)
-		peer_line(out, "[RoutingPolicyRule]\nFrom=%s\nTable=%d",
-			  prefix_format(&view->sources[i], text), PEER_TABLE);
+	for (size_t i = 0; i < view->source_count; i++) {
+		prefix_format(&view->sources[i], text);
+		peer_line(out,
+			  "[RoutingPolicyRule]\nPriority=%d\nFrom=%s\nTable=254\n"
+			  "SuppressPrefixLength=0",
+			  PEER_PRIORITY_MAIN, text);
+		peer_line(out, "[RoutingPolicyRule]\nPriority=%d\nFrom=%s\nTable=%" PRIu32,
+			  PEER_PRIORITY_FROM, text, view->table);
+	}
+}
+
+static void print_return_path(const struct peer_view *view, const struct peer_out *out)
+{
+	static const uint8_t families[] = {IP_V4, IP_V6};
+
 	if (!view->return_path)
 		return;
 	fputc('\n', out->out);
 	peer_say(out, "Answers to connections that came in by the tunnel leave by it.");
-	for (int v6 = 0; v6 < 2; v6++) {
-		const struct ip_prefix any = {.addr.family = v6 ? IP_V6 : IP_V4};
+	for (size_t i = 0; i < 2; i++) {
+		const struct ip_prefix any = {.addr.family = families[i]};
 
-		if (v6 ? !view->inside6 : !view->inside4)
-			continue;
-		print_route(out, &any, PEER_TABLE);
-		peer_line(out, "[RoutingPolicyRule]\nFamily=ipv%d\nFirewallMark=%d\nTable=%d",
-			  v6 ? 6 : 4, PEER_TABLE, PEER_TABLE);
+		if (linux_lacks_default(view, families[i]))
+			print_route(out, &any, view->table);
+		if (linux_returns(view, families[i]))
+			peer_line(out,
+				  "[RoutingPolicyRule]\nPriority=%d\nFamily=ipv%d\n"
+				  "FirewallMark=%" PRIu32 "/%u\nTable=%" PRIu32,
+				  PEER_PRIORITY_MARK, families[i] == IP_V6 ? 6 : 4,
+				  linux_mark(view), PEER_MARK_MASK, view->table);
 	}
 }
 
@@ -152,7 +170,8 @@ static void print_network(const struct peer_view *view, const struct peer_out *o
 		peer_line(out, "Bridge=%s", t->bridge);
 	print_addresses(t, out);
 	print_routes(t, out);
-	print_policy(view, out);
+	print_sources(view, out);
+	print_return_path(view, out);
 }
 
 /* networkd joins a device only to a bridge that one of its files makes. The name sorts behind those

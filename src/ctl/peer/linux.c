@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A Linux kernel of the peer: which module, which sysctls, and the rules as a table of nftables. */
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "ctl/peer/print.h"
@@ -31,6 +32,26 @@ bool linux_forwards6(const struct peer_view *view)
 {
 	return (view->forward && view->inside6) ||
 	       (linux_answers(view) && peer_over6(view->tunnel));
+}
+
+uint32_t linux_mark(const struct peer_view *view)
+{
+	return (view->table - PEER_TABLE) << PEER_MARK_SHIFT;
+}
+
+bool linux_returns(const struct peer_view *view, uint8_t family)
+{
+	return view->return_path && (family == IP_V6 ? view->inside6 : view->inside4);
+}
+
+bool linux_lacks_default(const struct peer_view *view, uint8_t family)
+{
+	const struct conf_tunnel *t = view->tunnel;
+
+	for (size_t i = 0; i < t->route_count; i++)
+		if (t->routes[i].table == view->table && t->routes[i].to.addr.family == family)
+			return false;
+	return linux_returns(view, family);
 }
 
 const char *linux_table(const struct conf_tunnel *tunnel, char buf[IFNAMSIZ + 8])
@@ -183,19 +204,24 @@ static void print_nat(const struct peer_view *view, const struct peer_out *out)
 static void print_return_path(const struct peer_view *view, const struct peer_out *out)
 {
 	const char *name = view->tunnel->name;
+	uint32_t mark = linux_mark(view), mask = PEER_MARK_MASK;
 
 	if (!view->return_path)
 		return;
 	peer_say(out,
-		 "Connections that came in by the tunnel are marked, their answers go by table %d.",
-		 PEER_TABLE);
+		 "Connections that came in by the tunnel are marked, their answers go by table "
+		 "%" PRIu32 ". Other bits of marks are left alone.",
+		 view->table);
 	fprintf(out->out,
 		"\tchain mark_in {\n\t\ttype filter hook prerouting priority -150; policy accept;\n"
-		"\t\tiifname \"%s\" ct state new ct mark set %d\n"
-		"\t\tiifname != \"%s\" ct mark %d meta mark set %d\n\t}\n"
+		"\t\tiifname \"%s\" ct state new "
+		"ct mark set ct mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n"
+		"\t\tiifname != \"%s\" ct mark and 0x%08" PRIx32 " == 0x%08" PRIx32
+		" meta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n\t}\n"
 		"\tchain mark_out {\n\t\ttype route hook output priority -150; policy accept;\n"
-		"\t\tct mark %d meta mark set %d\n\t}\n",
-		name, PEER_TABLE, name, PEER_TABLE, PEER_TABLE, PEER_TABLE, PEER_TABLE);
+		"\t\tct mark and 0x%08" PRIx32 " == 0x%08" PRIx32
+		" meta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n\t}\n",
+		name, ~mask, mark, name, mask, mark, ~mask, mark, mask, mark, ~mask, mark);
 }
 
 void linux_rules(const struct peer_view *view, const struct peer_out *out, const char *table)

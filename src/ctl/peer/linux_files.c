@@ -20,8 +20,12 @@ static void print_sysctl(const struct peer_view *view, const struct peer_out *ou
 		peer_say(out, "This machine forwards.");
 	if (linux_forwards4(view))
 		peer_line(out, "net/ipv4/ip_forward = 1");
-	if (linux_forwards6(view))
+	if (linux_forwards6(view)) {
+		peer_note(out, "a device of the peer that has its IPv6 routes from router "
+			       "advertisements needs accept_ra = 2 there, IPv6AcceptRA=yes with "
+			       "networkd, accept-ra: true with netplan");
 		peer_line(out, "net/ipv6/conf/all/forwarding = 1");
+	}
 	if (accept && linux_answers(view) && !peer_over6(view->tunnel)) {
 		peer_say(out,
 			 "Keepalives of the other end are packets with our own source address: "

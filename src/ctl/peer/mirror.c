@@ -213,6 +213,16 @@ static void set_numbers(struct peer_view *view)
 	view->forward = view->conf->forward.present && view->conf->forward.enable;
 }
 
+/* FNV-1a of the name: the same wherever and whenever it is printed. */
+static uint32_t table_of(const char *name)
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619U;
+	return PEER_TABLE + 1 + hash % 4095;
+}
+
 static struct conf *empty_conf(void)
 {
 	struct conf *conf = calloc(1, sizeof *conf);
@@ -235,6 +245,7 @@ int peer_mirror(const struct conf *conf, const struct conf_tunnel *tunnel, uint3
 	size_t size;
 
 	*out = (struct peer_view){.conf = empty_conf(),
+				  .table = table_of(tunnel->name),
 				  .path_mtu = path_mtu ? path_mtu : PEER_PATH_MTU};
 	mirror.notes = open_memstream(&out->notes, &size);
 	if (out->conf && mirror.notes) {

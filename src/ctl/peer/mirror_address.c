@@ -122,7 +122,7 @@ void mirror_add_route(struct mirror *mirror, const struct ip_prefix *to)
 	if (!route)
 		return;
 	route->to = *to;
-	route->table = to->len ? 254 : PEER_TABLE;
+	route->table = to->len ? 254 : mirror->view->table;
 }
 
 void mirror_address(struct mirror *mirror, const struct conf_address *ours)

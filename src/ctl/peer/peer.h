@@ -13,9 +13,18 @@
 
 #include "ctl/conf.h"
 
-/* The table of the peer for routes that only some of its hosts take, such as a default route that
- * must not carry the outer packets. */
-#define PEER_TABLE 100
+/* Each tunnel has a number, 1 to 4095, that follows from its name alone. PEER_TABLE plus the number
+ * is the peer's table for routes that only some of its hosts take, such as a default route that
+ * must not carry the outer packets; the number stands in the bits of PEER_MARK_MASK of what goes
+ * there. */
+#define PEER_TABLE	72000
+#define PEER_MARK_SHIFT 20
+#define PEER_MARK_MASK	0xfff00000U
+/* Priorities of the peer's rules of policy routing, in their order: answers to what came in by the
+ * tunnel; the networks that the peer knows a way to; the table above. */
+#define PEER_PRIORITY_MARK 7200
+#define PEER_PRIORITY_MAIN 7201
+#define PEER_PRIORITY_FROM 7202
 
 /* What is assumed of the path between the two where our end of it is not known. Octets. */
 #define PEER_PATH_MTU 1500
@@ -29,6 +38,7 @@ struct peer_pair {
 struct peer_view {
 	struct conf *conf;		  /* the peer's: one tunnel and what it forwards */
 	const struct conf_tunnel *tunnel; /* of `conf` */
+	uint32_t table;			  /* PEER_TABLE and the number of the tunnel */
 	uint32_t path_mtu;		  /* of the way between the two, octets */
 	uint32_t mtu;			  /* of the peer's interface, octets */
 	uint16_t mss4, mss6;		  /* what TCP is clamped to; 0: not at all */
@@ -42,7 +52,7 @@ struct peer_view {
 	/* From the peer's allow lines, and its masquerades of what we show of ourselves. */
 	struct peer_pair *pairs;
 	size_t pair_count;
-	/* The hosts of the peer that take its default route of PEER_TABLE. */
+	/* The hosts of the peer that take the default route of `table`. */
 	struct ip_prefix *sources;
 	size_t source_count;
 	char *notes; /* what the file does not say of the peer, a line each; may be empty */

@@ -50,6 +50,12 @@ bool linux_answers(const struct peer_view *view);
 /* Whether packets from and to IPv4 (6: IPv6) have to be forwarded. */
 bool linux_forwards4(const struct peer_view *view);
 bool linux_forwards6(const struct peer_view *view);
+/* The tunnel's mark, in the bits of PEER_MARK_MASK. */
+uint32_t linux_mark(const struct peer_view *view);
+/* Whether answers of the family go by the tunnel's table, and whether no route of the tunnel puts
+ * the default route that they need there. */
+bool linux_returns(const struct peer_view *view, uint8_t family);
+bool linux_lacks_default(const struct peer_view *view, uint8_t family);
 /* Whether there is anything for a table of nftables to do. */
 bool linux_has_rules(const struct peer_view *view);
 /* The table, whole; `table` is its name. Read with `nft -f`. */
