@@ -201,6 +201,21 @@ def test_all_scripts(other_names):
     assert not other_names.run(["nft", "list", "tables"]).stdout
 
 
+def test_script_leaves_the_rest_alone(other_names):
+    """A device that has the tunnel's name and is none stays; advertisements are still heard by others."""
+    guest, text = other_names, golden("iproute2")["dual"]
+    guest.ip("link add dual type dummy")
+    done = guest.script(text, check=False)
+    assert done.returncode and "File exists" in done.stderr
+    assert guest.run(["ip", "-o", "link", "show", "dev", "dual", "type", "dummy"]).stdout
+    guest.ip("link del dual")
+    guest.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra"])
+    guest.script(text)
+    heard = guest.run(["sh", "-c", "cat /proc/sys/net/ipv6/conf/eth0/accept_ra"]).stdout
+    assert heard.strip() == "2"
+    guest.ip("link del dual")
+
+
 def configured(guest, names):
     """True when systemd-networkd says of all of these that they are as its files want them."""
     files = " ".join(f"/run/systemd/netif/links/$(cat /sys/class/net/{name}/ifindex)" for name in names)
