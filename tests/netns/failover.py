@@ -77,10 +77,10 @@ def carriers(scene, name, wanted):
 
 class Numbers:
     """Numbered datagrams from hostA, or from `address` of router A, to hostB, one each `interval`
-    seconds, and when each arrived."""
+    seconds, and when each arrived; from the port `source` if given."""
 
-    def __init__(self, scene, family=4, port=6100, interval=0.002, address=""):
-        self.sender = udp(scene.router[A] if address else scene.host[A], family, address)
+    def __init__(self, scene, family=4, port=6100, interval=0.002, address="", source=0):
+        self.sender = udp(scene.router[A] if address else scene.host[A], family, address, source)
         self.receiver = udp(scene.host[B], family, port=port)
         self.sender.connect((HOST[family][B], port))
         self.receiver.settimeout(0.05)
