@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -22,6 +23,7 @@
 #include "ctl/oneshot.h"
 #include "ctl/server.h"
 #include "ctl/session.h"
+#include "os/bpfload.h"
 #include "os/privilege.h"
 
 enum mode {
@@ -50,6 +52,7 @@ struct settings {
 	char added[PATH_MAX];
 	char **words;
 	int word_count;
+	uint32_t flows; /* that the fast lanes remember */
 };
 
 static const struct option options[] = {
@@ -223,13 +226,14 @@ static int run_oneshot(const struct settings *s, const struct report *report)
 
 /* The faults of the configuration, and of the words of --add, belong on the terminal, before
  * anything is begun. */
-static int check_config(const struct settings *s)
+static int check_config(struct settings *s)
 {
 	struct conf *conf;
 	char *text = NULL;
 	if (conf_load(s->config, s->added, stderr, &conf) != 0)
 		return EXIT_CONFIG;
 	int e = 0;
+	s->flows = conf->flows;
 	if (s->add)
 		e = added_edit(s->added, ADDED_ADD, (const char *const *)s->words,
 			       (size_t)s->word_count, conf, stderr, &text);
@@ -407,13 +411,16 @@ static int first_load(const struct settings *s, struct session *session,
 
 /* Opens what a session needs and makes the configuration so. Returns an enum msg_exit; with
  * session->conf set the site stands, whatever the code. */
-static int begin_session(const struct settings *s, uv_loop_t *loop, struct session **out)
+static int begin_session(const struct settings *s, uv_loop_t *loop, struct bpf *bpf,
+			 const char *why_no_bpf, struct session **out)
 {
 	const struct report report = {stdout, stderr};
 	struct session *session;
 	if (session_open(loop, s->run_dir, stderr, &session) != 0)
 		return EXIT_FAILED;
 	*out = session;
+	session->bpf = bpf;
+	session->why_no_bpf = why_no_bpf;
 	if (repair_open(session, stderr) != 0)
 		return EXIT_FAILED;
 	session->config = s->config ? strdup(s->config) : NULL;
@@ -466,22 +473,39 @@ static int run_loop(struct session *session, int ready_fd, int code)
 	return e;
 }
 
+/* The programs of the kernel lanes, for which more rights are needed than later. NULL: there are
+ * none, and why. */
+static struct bpf *load_programs(const struct settings *s, char why[BPF_WHY_SIZE])
+{
+	char pins[PATH_MAX], wanted[PATH_MAX];
+	struct stat netns = {0};
+
+	if (snprintf(wanted, sizeof wanted, "%s/bpf", s->run_dir) >= (int)sizeof wanted)
+		wanted[0] = '\0';
+	(void)stat("/proc/self/ns/net", &netns);
+	bpf_pin_directory(wanted, netns.st_ino, pins, sizeof pins);
+	return bpf_load(pins, s->flows, why);
+}
+
 static int serve(const struct settings *s, int ready_fd)
 {
+	static char why_no_bpf[BPF_WHY_SIZE];
 	struct instance instance;
 	struct session *session = NULL;
 	struct server *server = NULL;
+	struct bpf *bpf;
 	uv_loop_t *loop = uv_default_loop();
 	if (!loop || instance_take(s->run_dir, stderr, &instance) != 0)
 		return EXIT_FAILED;
 	int e = privilege_raise_files();
 	if (e)
 		log_warn("limit of open files: %s", strerror(-e));
+	bpf = load_programs(s, why_no_bpf);
 	e = privilege_drop();
 	if (e)
 		log_warn("giving up privileges: %s", strerror(-e));
 
-	int code = begin_session(s, loop, &session);
+	int code = begin_session(s, loop, bpf, why_no_bpf, &session);
 	if (session && session->conf) {
 		if (open_control(s, &instance, session, &server) == 0) {
 			code = run_loop(session, ready_fd, code);
@@ -500,6 +524,8 @@ static int serve(const struct settings *s, int ready_fd)
 	drain(loop);
 	if (session)
 		session_free(session);
+	if (bpf)
+		bpf_free(bpf);
 	uv_loop_close(loop);
 	return code;
 }

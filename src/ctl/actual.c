@@ -270,6 +270,7 @@ static int read_lane(const struct lane_ops *lane, const struct conf *conf, struc
 {
 	int err = 0;
 
+	actual->fast = !lane || lane->fast;
 	actual->lane_asked = lane != NULL;
 	if (!lane)
 		return 0;

@@ -79,6 +79,7 @@ struct actual {
 	struct actual_way *ways; /* one per tunnel of the conf, in its order */
 	size_t way_count;
 
+	bool fast;		/* packets may be carried by the kernel lanes */
 	bool lane_asked;	/* there was a lane to ask */
 	struct dp_params *lane; /* what it carries, by name */
 	size_t lane_count;

@@ -20,6 +20,7 @@ static const struct {
 	[SWITCH_FORWARD6] = {"net/ipv6/conf/all/forwarding", "net/ipv6/conf"},
 	[SWITCH_HASH4] = {"net/ipv4/fib_multipath_hash_policy", NULL},
 	[SWITCH_HASH6] = {"net/ipv6/fib_multipath_hash_policy", NULL},
+	[SWITCH_LIBERAL] = {"net/netfilter/nf_conntrack_tcp_be_liberal", NULL},
 };
 
 struct around {
@@ -92,7 +93,7 @@ static int read_around(struct nl *nl, enum state_switch which, struct actual *ac
 int actual_read_forward(struct nl *nl, const struct conf *conf, struct actual *actual)
 {
 	/* Whether there is a route of several hops is known later, and reading costs nothing. */
-	unsigned wanted = 1U << SWITCH_HASH4 | 1U << SWITCH_HASH6;
+	unsigned wanted = 1U << SWITCH_HASH4 | 1U << SWITCH_HASH6 | 1U << SWITCH_LIBERAL;
 
 	if (conf && conf->forward.enable)
 		wanted |= site_families(conf);

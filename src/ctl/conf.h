@@ -35,7 +35,8 @@ enum conf_sequence { SEQUENCE_NO, SEQUENCE_YES, SEQUENCE_SEND, SEQUENCE_RECEIVE 
  * packets that exceed the path MTU are fragmented (RFC 4459 3.1). */
 enum conf_df { DF_SET, DF_COPY, DF_CLEAR };
 
-enum conf_lane { LANE_AUTO, LANE_USER };
+/* In the order of enum dp_lane. */
+enum conf_lane { LANE_AUTO, LANE_USER, LANE_TC, LANE_XDP };
 
 enum conf_tristate { TRI_AUTO, TRI_YES, TRI_NO };
 
@@ -94,6 +95,7 @@ enum conf_tunnel_key {
 	TUNNEL_ON_DOWN,
 	TUNNEL_NOTRACK,
 	TUNNEL_LANE,
+	TUNNEL_STATELESS,
 	TUNNEL_KEY_COUNT
 };
 
@@ -140,6 +142,7 @@ struct conf_tunnel {
 	char *on_up, *on_down; /* commands for a shell; NULL when not given */
 	bool notrack;	       /* outer packets bypass conntrack, where nothing of ours NATs them */
 	enum conf_lane lane;
+	bool stateless; /* its flows need no connection to be carried by the flow lanes */
 
 	struct conf_address *addresses;
 	size_t address_count;
@@ -188,6 +191,7 @@ struct conf {
 	size_t tunnel_count;
 	struct conf_forward forward;
 	unsigned workers; /* [daemon] workers; 0: auto */
+	uint32_t flows;	  /* [daemon] flows: how many of each family are remembered */
 	char **files;	  /* every file read, in order; conf_place.file points here */
 	size_t file_count;
 };

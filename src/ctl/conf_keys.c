@@ -84,7 +84,9 @@ static const struct row rows[CONF_KEY_COUNT] = {
 	[TUNNEL_NOTRACK] = ONE("tunnel", "notrack", "yes", conf_key_notrack,
 		"outer packets bypass connection tracking: yes or no"),
 	[TUNNEL_LANE] = ONE("tunnel", "lane", "auto", conf_key_lane,
-		"what carries the packets: auto or user"),
+		"what carries the packets: auto, user, tc or xdp"),
+	[TUNNEL_STATELESS] = ONE("tunnel", "stateless", "no", conf_key_stateless,
+		"flows are carried fast without a tracked connection: yes or no"),
 
 	[FORWARD_ENABLE] = ONE("forward", "enable", "yes", conf_key_enable,
 		"turn IP forwarding on while the tunnels are up: yes or no"),
@@ -99,6 +101,8 @@ static const struct row rows[CONF_KEY_COUNT] = {
 
 	[DAEMON_WORKERS] = ONE("daemon", "workers", "auto", conf_key_workers,
 		"packet threads: auto (one for each CPU) or a number"),
+	[DAEMON_FLOWS] = ONE("daemon", "flows", "262144", conf_key_flows,
+		"flows that the fast lanes remember, of IPv4 and of IPv6 each"),
 };
 /* clang-format on */
 

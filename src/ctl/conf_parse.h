@@ -22,6 +22,7 @@ enum conf_site_key {
 	FORWARD_SNAT,
 	FORWARD_PUBLISH,
 	DAEMON_WORKERS,
+	DAEMON_FLOWS,
 	CONF_KEY_COUNT
 };
 
@@ -86,7 +87,8 @@ void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out);
 conf_key_fn conf_key_mode, conf_key_bind, conf_key_bridge, conf_key_address, conf_key_route,
 	conf_key_key, conf_key_ikey, conf_key_okey, conf_key_checksum, conf_key_sequence,
 	conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df, conf_key_mtu, conf_key_mss,
-	conf_key_notrack, conf_key_lane;
+	conf_key_notrack, conf_key_lane, conf_key_stateless;
+extern const char *const conf_lanes[]; /* names of enum conf_lane */
 
 /* conf_live.c */
 extern const char *const conf_forms[]; /* names of enum keepalive_form */
@@ -109,7 +111,7 @@ conf_key_fn conf_key_on_up, conf_key_on_down;
 
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,
-	conf_key_workers;
+	conf_key_workers, conf_key_flows;
 
 /* Equal (0) when a packet from the peer could belong to both; else any order. */
 int conf_compare_packets(const struct conf_tunnel *a, const struct conf_tunnel *b);

@@ -150,7 +150,8 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	if (tunnel->on_down)
 		fprintf(out, "on-down = %s\n", tunnel->on_down);
 	fprintf(out, "notrack = %s\n", tunnel->notrack ? "yes" : "no");
-	fprintf(out, "lane = %s\n", tunnel->lane == LANE_USER ? "user" : "auto");
+	fprintf(out, "lane = %s\n", conf_lanes[tunnel->lane]);
+	fprintf(out, "stateless = %s\n", tunnel->stateless ? "yes" : "no");
 }
 
 static void print_snat(const struct conf_snat *s, FILE *out)
@@ -208,4 +209,5 @@ void conf_print(const struct conf *conf, FILE *out)
 		fprintf(out, "workers = %u\n", conf->workers);
 	else
 		fprintf(out, "workers = auto\n");
+	fprintf(out, "flows = %" PRIu32 "\n", conf->flows);
 }

@@ -8,6 +8,8 @@
 #include "ctl/conf_value.h"
 
 #define WORKERS_MAX 256
+#define FLOWS_MIN   1024
+#define FLOWS_MAX   16777216
 
 void conf_bad_value(struct conf_reader *reader, const char *value, const char *expected)
 {
@@ -267,4 +269,14 @@ void conf_key_workers(struct conf_reader *reader, char *value)
 		reader->conf->workers = workers;
 	else
 		conf_bad_value(reader, value, "auto, or a number from 1 to 256");
+}
+
+void conf_key_flows(struct conf_reader *reader, char *value)
+{
+	uint32_t flows;
+
+	if (value_u32(value, FLOWS_MIN, FLOWS_MAX, &flows))
+		reader->conf->flows = flows;
+	else
+		conf_bad_value(reader, value, "a number from 1024 to 16777216");
 }

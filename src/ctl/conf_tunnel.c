@@ -308,16 +308,19 @@ void conf_key_notrack(struct conf_reader *reader, char *value)
 	conf_yes_or_no(reader, value, &reader->tunnel->notrack);
 }
 
+const char *const conf_lanes[] = {"auto", "user", "tc", "xdp", NULL};
+
 void conf_key_lane(struct conf_reader *reader, char *value)
 {
-	static const char *const words[] = {"auto", "user", NULL};
-	int index = value_word(value, words);
+	int index = value_word(value, conf_lanes);
 
 	if (index >= 0)
 		reader->tunnel->lane = (enum conf_lane)index;
-	else if (strcmp(value, "tc") == 0 || strcmp(value, "xdp") == 0)
-		conf_fault(reader->faults, reader->at,
-			   "this version has only the user lane, not %s: write lane = auto", value);
 	else
-		conf_bad_value(reader, value, "auto or user");
+		conf_bad_value(reader, value, "auto, user, tc or xdp");
+}
+
+void conf_key_stateless(struct conf_reader *reader, char *value)
+{
+	conf_yes_or_no(reader, value, &reader->tunnel->stateless);
 }

@@ -84,7 +84,7 @@ int lane_open(struct dp *dp, struct lane **out)
 	if (!lane)
 		return -ENOMEM;
 	lane->dp = dp;
-	lane->ops = (struct lane_ops){lane, add, change, del, params_of};
+	lane->ops = (struct lane_ops){lane, add, change, del, params_of, dp_fast(dp) != NULL};
 	*out = lane;
 	return 0;
 }

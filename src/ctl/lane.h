@@ -19,6 +19,7 @@ struct lane_ops {
 	int (*del)(void *arg, const char *name, bool destroy);
 	/* What the lane carries now: NULL when it does not have the tunnel. */
 	const struct dp_params *(*params)(void *arg, const char *name);
+	bool fast; /* there are lanes in the kernel, too */
 };
 
 /* Over a struct dp, remembering the parameters that it was given. The dp stays the caller's. */

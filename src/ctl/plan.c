@@ -225,7 +225,7 @@ static void plan_rules_del(struct planner *planner)
 
 static const char *const switch_names[SWITCH_COUNT] = {
 	"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv4.fib_multipath_hash_policy",
-	"net.ipv6.fib_multipath_hash_policy"};
+	"net.ipv6.fib_multipath_hash_policy", "net.netfilter.nf_conntrack_tcp_be_liberal"};
 
 static void plan_forward_on(struct planner *planner)
 {

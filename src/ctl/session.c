@@ -60,7 +60,7 @@ static void stop_lane(struct session *s)
 	if (s->lane)
 		lane_close(s->lane);
 	if (s->dp)
-		dp_stop(s->dp);
+		dp_stop(s->dp, !s->down);
 	s->lane = NULL;
 	s->dp = NULL;
 }
@@ -70,6 +70,7 @@ void session_stop(struct session *s)
 	repair_close(s);
 	session_hooks_close(s);
 	session_names_close(s);
+	lanes_close(s);
 	stop_lane(s);
 }
 
@@ -119,7 +120,7 @@ static int start_lane(struct session *s, unsigned workers, FILE *errors)
 				 dp_workers(s->dp), workers);
 		return 0;
 	}
-	int e = dp_start(s->loop, workers, on_dp_event, s, &s->dp);
+	int e = dp_start(s->loop, workers, s->bpf, on_dp_event, s, &s->dp);
 	if (e) {
 		fprintf(errors, "starting the packet threads: %s%s\n", strerror(-e),
 			e == -EPERM ? ": run it as root (CAP_NET_ADMIN and CAP_NET_RAW)" : "");
@@ -130,6 +131,8 @@ static int start_lane(struct session *s, unsigned workers, FILE *errors)
 		fprintf(errors, "starting the packet threads: %s\n", strerror(-e));
 		stop_lane(s);
 	}
+	if (e == 0)
+		lanes_open(s);
 	return e;
 }
 
@@ -158,6 +161,8 @@ static int make_so(struct session *s, const struct conf *conf, const struct repo
 		e = EXIT_FAILED;
 	else if (conf && tunnels_note(s, conf, &pass) != 0)
 		e = EXIT_FAILED;
+	else if (conf)
+		lanes_settle(s, &pass.actual);
 	if (e == 0)
 		pass_print_steps(&pass, report->lines);
 	if (e == 0 && pass.plan.step_count == 0)
@@ -324,6 +329,8 @@ int session_look(struct session *s, FILE *errors, char **steps)
 		   tunnels_note(s, s->conf, &pass) != 0 ||
 		   (n > 0 && print_step_texts(&pass, steps) != 0)) {
 		n = -1;
+	} else {
+		lanes_settle(s, &pass.actual);
 	}
 	pass_free(&pass);
 	return n;

@@ -132,6 +132,8 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->df = (uint8_t)tunnel->df;
 }
 
+_Static_assert((int)LANE_XDP == DP_LANE_XDP, "the words of the file are those of the packet paths");
+
 /* Of a tunnel whose ends are not known yet it is a guess. */
 static uint8_t outer_family(const struct conf_tunnel *tunnel)
 {
@@ -174,6 +176,16 @@ static void set_alias(const struct conf_tunnel *tunnel, char alias[LINK_ALIAS_SI
 		snprintf(alias + used, LINK_ALIAS_SIZE - used, " bridge %s", tunnel->bridge);
 }
 
+/* Packets of a flow that a fast lane carries are not seen by conntrack, whose idea of TCP's window
+ * stands still meanwhile: without this it takes the ones that it does see for invalid. */
+static bool flies(const struct conf *conf, const struct actual *actual)
+{
+	for (size_t i = 0; actual->fast && i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].lane != LANE_USER)
+			return true;
+	return false;
+}
+
 /* `out` is zeroed, padding included: parameters are compared by memcmp(). */
 static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 			 const struct actual_way *way)
@@ -189,6 +201,8 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 		params->remote = tunnel->remote;
 	}
 	params->bind_ifindex = bind ? bind->index : 0;
+	params->lane = (uint8_t)tunnel->lane;
+	params->stateless = tunnel->stateless;
 	set_header(tunnel, params);
 	set_sizes(tunnel, out->families & family_bit(IP_V6), way ? way->path_mtu : 0, params);
 	set_inner(tunnel, params);
@@ -262,6 +276,8 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 		build_tunnel(&out->tunnels[i], actual,
 			     i < actual->way_count ? &actual->ways[i] : NULL);
 	switches = (conf->forward.enable ? site_families(conf) : 0) | hashed_families(out);
+	if (flies(conf, actual))
+		switches |= 1U << SWITCH_LIBERAL;
 	for (int i = 0; i < SWITCH_COUNT; i++)
 		out->switches[i] = switches & 1U << i;
 	if (!err)

@@ -31,9 +31,17 @@ int sysctl_list_add(struct sysctl_list *list, const char *path, const char *valu
 int sysctl_list_copy(const struct sysctl_list *from, struct sysctl_list *to);
 void sysctl_list_free(struct sysctl_list *list);
 
-/* The switches that we may turn, each with all the values that turning it changes: forwarding, and
- * the hash that spreads flows over the hops of a route (fib_multipath_hash_policy; 1: by ports). */
-enum state_switch { SWITCH_FORWARD4, SWITCH_FORWARD6, SWITCH_HASH4, SWITCH_HASH6, SWITCH_COUNT };
+/* The switches that we may turn, each with all the values that turning it changes: forwarding,
+ * the hash that spreads flows over the hops of a route (fib_multipath_hash_policy; 1: by ports), and
+ * whether conntrack accepts what lies outside of TCP's window. */
+enum state_switch {
+	SWITCH_FORWARD4,
+	SWITCH_FORWARD6,
+	SWITCH_HASH4,
+	SWITCH_HASH6,
+	SWITCH_LIBERAL,
+	SWITCH_COUNT
+};
 
 /* What the name of a peer was last found to mean, in one family. */
 struct state_name {

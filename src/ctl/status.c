@@ -126,12 +126,12 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	const struct dp_params *params = lane->params(lane->arg, t->name);
 	struct dp_counters c = {0};
 	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
-	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], why[256] = "";
 
 	json_t *object = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
-		session_state_names[now->state], "reason", now->reason, "lane", "user",
-		"lane_reason", "this version has only the user lane", "mode",
+		session_state_names[now->state], "reason", now->reason, "lane",
+		lanes_of(s, t->name, why, sizeof why), "lane_reason", why, "mode",
 		t->mode == MODE_GRETAP ? "gretap" : "gre", "local", known_text(&now->local, local),
 		"remote", known_text(&now->remote, remote));
 	json_object_set_new(object, "local_device",

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dp/counters.h"
+#include "dp/fast.h"
 #include "dp/lease.h"
 #include "dp/port.h"
 #include "dp/worker.h"
@@ -33,6 +35,8 @@ struct tunnel {
 	uint32_t sequence_next;
 	bool carrier;	      /* what the interface shows */
 	uint64_t told;	      /* the enum keepalive_state of the last event */
+	int slot;	      /* of the kernel lanes; -1: they do not have it */
+	int slot_error;	      /* why not */
 	struct port *ports[]; /* one for each worker */
 };
 
@@ -42,6 +46,7 @@ struct dp {
 	struct tunnel *names[NAME_BUCKETS];
 	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
 	struct lease_tap tap;
+	struct fast *fast; /* NULL: there are no kernel lanes */
 	unsigned bound_tunnels; /* those bound to a device */
 	dp_event_fn on_event;
 	void *on_event_arg;
@@ -192,6 +197,8 @@ static void on_seen(void *arg, const struct packet_seen *seen)
 
 void dp_leases_revoke(struct dp *dp)
 {
+	if (dp->fast)
+		fast_void_flows(dp->fast);
 	for (unsigned i = 0; i < NAME_BUCKETS; i++)
 		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
 			end_lease(dp, tunnel);
@@ -217,6 +224,12 @@ static void stop_workers(struct dp *dp)
 		worker_stop(&dp->workers[--dp->worker_count]);
 }
 
+static int start_tick(struct worker *worker, void *arg)
+{
+	(void)arg;
+	return uv_timer_start(&worker->tick, worker_on_tick, 0, FAST_TICK_MS);
+}
+
 static int start_workers(struct dp *dp, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -226,6 +239,7 @@ static int start_workers(struct dp *dp, unsigned count)
 		worker->notify = notify;
 		worker->notify_arg = dp;
 		worker->clock = &dp->tap.clock;
+		worker->fast = dp->fast;
 		err = worker_start(worker, i, count);
 		if (err)
 			return err;
@@ -249,8 +263,8 @@ static void on_tap_stopped(void *arg)
 	uv_close((uv_handle_t *)&dp->wake, on_wake_closed);
 }
 
-int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
-	     struct dp **out)
+int dp_start(struct uv_loop_s *loop, unsigned workers, struct bpf *bpf, dp_event_fn on_event,
+	     void *arg, struct dp **out)
 {
 	struct dp *dp = calloc(1, sizeof *dp);
 	int err;
@@ -268,10 +282,14 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, voi
 	dp->wake.data = dp;
 	uv_unref((uv_handle_t *)&dp->wake);
 	err = lease_tap_start(&dp->tap, loop, on_seen, dp);
+	if (!err && bpf)
+		err = fast_open(bpf, &dp->fast);
 	if (!err)
 		err = start_workers(dp, count_workers(workers));
+	if (!err && dp->fast)
+		err = worker_run(&dp->workers[0], start_tick, NULL);
 	if (err) {
-		dp_stop(dp);
+		dp_stop(dp, true);
 		return err;
 	}
 	*out = dp;
@@ -288,11 +306,13 @@ static void free_tunnel(struct tunnel *tunnel, unsigned workers)
 	free(tunnel);
 }
 
-void dp_stop(struct dp *dp)
+void dp_stop(struct dp *dp, bool keep)
 {
 	unsigned workers = dp->worker_count;
 
 	stop_workers(dp);
+	if (dp->fast)
+		fast_close(dp->fast, keep);
 	dp->on_event = NULL;
 	for (unsigned i = 0; i < NAME_BUCKETS; i++) {
 		struct tunnel *next;
@@ -302,6 +322,11 @@ void dp_stop(struct dp *dp)
 		}
 	}
 	lease_tap_stop(&dp->tap, on_tap_stopped);
+}
+
+struct fast *dp_fast(const struct dp *dp)
+{
+	return dp->fast;
 }
 
 unsigned dp_workers(const struct dp *dp)
@@ -352,6 +377,17 @@ static int count_bound(struct dp *dp, const struct dp_params *before, const stru
 	return err;
 }
 
+/* What the kernel lanes do not take, the user lane carries. */
+static void set_fast(struct dp *dp, struct tunnel *tunnel)
+{
+	if (!dp->fast)
+		return;
+	tunnel->slot = fast_tunnel_set(dp->fast, tunnel->slot, &tunnel->params);
+	tunnel->slot_error = tunnel->slot < 0 ? tunnel->slot : 0;
+	if (tunnel->slot < 0)
+		tunnel->slot = -1;
+}
+
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
 {
 	int err = 0;
@@ -360,6 +396,11 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 		struct worker *worker = &dp->workers[i];
 		struct port *port =
 			port_new(worker, params, &tunnel->sequence_next, &tunnel->lease, &err);
+		/* The first has made the device, if need be. */
+		if (port && i == 0)
+			set_fast(dp, tunnel);
+		if (port && tunnel->slot >= 0)
+			port->seq_next = fast_sequence(dp->fast, tunnel->slot);
 		if (port)
 			err = worker_run(worker, port_add, &(struct port_job){port, params});
 		if (err)
@@ -392,6 +433,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 		return -ENOMEM;
 	tunnel->params = *params;
 	tunnel->carrier = true; /* attaching turns it on */
+	tunnel->slot = -1;
 	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);
@@ -402,6 +444,8 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	err = add_ports(dp, tunnel, params);
 	if (err) {
 		remove_ports(dp, tunnel, false);
+		if (tunnel->slot >= 0)
+			fast_tunnel_remove(dp->fast, tunnel->slot);
 		count_bound(dp, params, NULL);
 		free(tunnel);
 		return err;
@@ -429,6 +473,8 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	for (unsigned i = 0; i < dp->worker_count && !err; i++)
 		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
+	if (tunnel->slot >= 0)
+		set_fast(dp, tunnel);
 	show_verdict(dp, tunnel);
 	return err;
 }
@@ -441,6 +487,8 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	if (!tunnel)
 		return -ENOENT;
 	remove_ports(dp, tunnel, destroy);
+	if (tunnel->slot >= 0)
+		fast_tunnel_remove(dp->fast, tunnel->slot);
 	count_bound(dp, &tunnel->params, NULL);
 	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
@@ -479,7 +527,21 @@ int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters
 	*out = (struct dp_counters){.rx_packets = 0};
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		counters_sum(out, &tunnel->ports[i]->counters);
+	if (tunnel->slot >= 0)
+		fast_count(dp->fast, tunnel->slot, out);
 	return 0;
+}
+
+int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned size)
+{
+	const struct tunnel *tunnel = find_tunnel(dp, name);
+
+	if (!tunnel)
+		return -ENOENT;
+	if (tunnel->slot >= 0)
+		return (int)fast_lane(dp->fast, tunnel->slot, &tunnel->params, why, size);
+	snprintf(why, size, "%s", tunnel->slot_error ? strerror(-tunnel->slot_error) : "");
+	return FAST_LANE_USER;
 }
 
 void dp_stray_counters(const struct dp *dp, uint64_t drops[DROP_REASON_COUNT])

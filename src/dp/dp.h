@@ -18,6 +18,9 @@
 
 struct dp;
 
+/* What is to carry a tunnel: the fastest that can, or the one that the file names. */
+enum dp_lane { DP_LANE_AUTO, DP_LANE_USER, DP_LANE_TC, DP_LANE_XDP };
+
 /* What the packet paths know of a tunnel. */
 struct dp_params {
 	char name[IFNAMSIZ];
@@ -34,6 +37,8 @@ struct dp_params {
 	bool ttl_inherit, tos_inherit, ecn;
 	uint8_t ttl, tos;
 	uint8_t df;	     /* enum conf_df */
+	uint8_t lane;	     /* enum dp_lane */
+	bool stateless;	     /* its flows need no connection to be carried by the flow lanes */
 	uint32_t path_mtu;   /* largest outer packet, octets */
 	uint32_t mtu;	     /* of the interface, octets */
 	uint16_t mss4, mss6; /* clamp SYN to at most this, per passenger family; 0: leave alone */
@@ -77,13 +82,19 @@ struct dp_event {
 typedef void (*dp_event_fn)(void *arg, const struct dp_event *event);
 
 struct uv_loop_s;
+struct bpf;
+struct fast;
 
 /* Opens the raw sockets and starts `workers` threads (0: one per CPU that this process may use).
- * Returns 0 or -errno. */
-int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
-	     struct dp **out);
-/* Stops the threads and closes everything; the TUN devices stay, they are persistent. */
-void dp_stop(struct dp *dp);
+ * `bpf` has the programs of the kernel lanes, NULL: there are none; it stays the caller's. Returns 0
+ * or -errno. */
+int dp_start(struct uv_loop_s *loop, unsigned workers, struct bpf *bpf, dp_event_fn on_event,
+	     void *arg, struct dp **out);
+/* Stops the threads and closes everything; the TUN devices stay, they are persistent, and with
+ * `keep` so do the kernel lanes. */
+void dp_stop(struct dp *dp, bool keep);
+/* The kernel lanes; NULL: there are none. */
+struct fast *dp_fast(const struct dp *dp);
 unsigned dp_workers(const struct dp *dp);
 
 /* Creates the persistent TUN/TAP device `name`, or adopts it when it exists, and attaches one queue
@@ -141,6 +152,9 @@ unsigned dp_refusals(const struct dp *dp, struct dp_refusal *out, unsigned max);
 /* ICMP errors sent about packets for which there is no tunnel. */
 uint64_t dp_stray_answers(const struct dp *dp);
 
+/* Which lane carries the tunnel, an enum fast_lane (fast.h), and why no faster one does, "" where
+ * there is none. -ENOENT if unknown. */
+int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned size);
 /* -ENOENT if unknown. */
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
 /* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dp/alive.h"
+#include "dp/fast.h"
 #include "dp/in.h"
 #include "dp/lease.h"
 #include "dp/merged.h"
@@ -191,6 +192,9 @@ int worker_start(struct worker *worker, unsigned index, unsigned count)
 	err = uv_async_init(&worker->loop, &worker->wake, on_wake);
 	worker->wake.data = worker;
 	if (!err)
+		err = uv_timer_init(&worker->loop, &worker->tick);
+	worker->tick.data = worker;
+	if (!err)
 		err = allocate(worker);
 	if (!err)
 		err = open_sockets(worker, count);
@@ -216,6 +220,13 @@ int worker_run(struct worker *worker, worker_job job, void *arg)
 	result = worker->job_result;
 	pthread_mutex_unlock(&worker->lock);
 	return result;
+}
+
+void worker_on_tick(uv_timer_t *tick)
+{
+	struct worker *worker = tick->data;
+
+	fast_tick(worker->fast);
 }
 
 void worker_stop(struct worker *worker)

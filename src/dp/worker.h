@@ -17,6 +17,7 @@
 #include "dp/table.h"
 
 struct alive_clock;
+struct fast;
 struct lease_clock;
 struct merged;
 struct receiver;
@@ -40,6 +41,8 @@ struct worker {
 	int direct;	  /* packet socket that sends; -1: there is none */
 	struct lease_clock *clock;
 	struct alive_clock *alive;
+	struct fast *fast; /* the kernel lanes; NULL: there are none */
+	uv_timer_t tick;   /* of theirs, on the first worker */
 	struct table table;
 	struct merged *merged;
 	struct receiver *receiver;
@@ -63,5 +66,7 @@ int worker_start(struct worker *worker, unsigned index, unsigned count);
 /* Runs `job` on the worker's thread and returns what it returned. */
 int worker_run(struct worker *worker, worker_job job, void *arg);
 void worker_stop(struct worker *worker);
+/* What the kernel lanes want done every FAST_TICK_MS. */
+void worker_on_tick(uv_timer_t *tick);
 
 #endif

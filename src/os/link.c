@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void copy_text(char *out, size_t size, const struct nlattr *attribute)
 {
@@ -52,7 +56,9 @@ void link_decode(const struct nlmsghdr *message, struct link_info *out)
 	const struct nlattr *attribute;
 	struct nl_cursor cursor;
 
-	*out = (struct link_info){.index = (uint32_t)header->ifi_index, .flags = header->ifi_flags};
+	*out = (struct link_info){.index = (uint32_t)header->ifi_index,
+				  .flags = header->ifi_flags,
+				  .type = header->ifi_type};
 	cursor = nl_attributes(message, sizeof(*header));
 	while ((attribute = nl_next(&cursor))) {
 		switch (mnl_attr_get_type(attribute)) {
@@ -70,6 +76,13 @@ void link_decode(const struct nlmsghdr *message, struct link_info *out)
 			break;
 		case IFLA_MASTER:
 			out->master = mnl_attr_get_u32(attribute);
+			break;
+		case IFLA_QDISC:
+			copy_text(out->qdisc, sizeof(out->qdisc), attribute);
+			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attribute) == sizeof(out->mac))
+				memcpy(out->mac, mnl_attr_get_payload(attribute), sizeof(out->mac));
 			break;
 		case IFLA_OPERSTATE:
 			out->operstate = mnl_attr_get_u8(attribute);
@@ -130,6 +143,21 @@ int link_get(struct nl *nl, const char *name, struct link_info *out)
 	mnl_attr_put_strz(request, IFLA_IFNAME, name);
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	return nl_ask(nl, request, walk_link, &walk);
+}
+
+void link_driver(const char *name, char driver[32])
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_data = (char *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	driver[0] = '\0';
+	if (fd < 0)
+		return;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
+		snprintf(driver, 32, "%.31s", info.driver);
+	close(fd);
 }
 
 uint32_t link_index(const char *name)

@@ -23,11 +23,14 @@ struct link_info {
 	uint32_t mtu;	 /* octets */
 	uint32_t flags;	 /* IFF_* */
 	uint32_t group;
+	uint16_t type;	   /* ARPHRD_* */
+	uint8_t mac[6];	   /* of an Ethernet */
 	uint8_t operstate; /* IF_OPER_* of RFC 2863 */
 	enum link_tun tun; /* what a link of kind "tun" is */
 	bool persist;	   /* a tun that stays without a process */
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_SIZE]; /* "tun", "bridge", ...; "" for a real device */
+	char qdisc[LINK_KIND_SIZE]; /* its queueing discipline */
 	char alias[LINK_ALIAS_SIZE];
 };
 
@@ -43,6 +46,8 @@ typedef int (*link_each_fn)(void *arg, const struct link_info *link);
 int link_each(struct nl *nl, link_each_fn each, void *arg);
 /* -ENODEV when there is none of that name. */
 int link_get(struct nl *nl, const char *name, struct link_info *out);
+/* The driver's name; "" when it is not told. */
+void link_driver(const char *name, char driver[32]);
 /* 0 when there is none. */
 uint32_t link_index(const char *name);
 

@@ -54,6 +54,24 @@ int raw_open(uint8_t family)
 	return fd;
 }
 
+int raw_open_sender(uint8_t family, uint32_t priority)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+	int err = 0, on = 1, level = (int)priority;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &level, sizeof level) < 0 ||
+	    (family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on) < 0))
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 /*
  * The share filter in classic BPF. X holds the offset of the GRE header, later of the fields behind
  * its options. A load outside the packet would drop it unseen, so what is too short goes to share

@@ -12,6 +12,32 @@
 
 #define PROTO_INLINE static inline __attribute__((always_inline, unused))
 
+#ifdef __bpf__
+
+/* The verifier knows whether this processor takes words at any address, and refuses the program
+ * where it does not. Octet by octet, as below, costs several nanoseconds a header. */
+PROTO_INLINE uint16_t get_be16(const void *p)
+{
+	return __builtin_bswap16(*(const uint16_t *)p);
+}
+
+PROTO_INLINE uint32_t get_be32(const void *p)
+{
+	return __builtin_bswap32(*(const uint32_t *)p);
+}
+
+PROTO_INLINE void put_be16(void *p, uint16_t v)
+{
+	*(uint16_t *)p = __builtin_bswap16(v);
+}
+
+PROTO_INLINE void put_be32(void *p, uint32_t v)
+{
+	*(uint32_t *)p = __builtin_bswap32(v);
+}
+
+#else
+
 PROTO_INLINE uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;
@@ -43,5 +69,7 @@ PROTO_INLINE void put_be32(void *p, uint32_t v)
 	b[2] = (uint8_t)(v >> 8);
 	b[3] = (uint8_t)v;
 }
+
+#endif
 
 #endif

@@ -87,10 +87,11 @@ PROTO_INLINE enum seq_verdict seq_receive(struct seq_state *state, uint32_t sequ
 	return SEQ_RESTART;
 }
 
-/* The number for the next packet to send: 0 first, 0 again after 2^32 - 1. */
+/* The number for the next packet to send: 0 first, 0 again after 2^32 - 1. Whoever sends for the
+ * tunnel at the same time, here or in the kernel, gets another one. */
 PROTO_INLINE uint32_t seq_send(uint32_t *next)
 {
-	return (*next)++;
+	return __sync_fetch_and_add(next, 1);
 }
 
 #endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * abi.h: what greteld and its programs in the kernel share: keys and values of the maps. A change
+ * here needs another FAST_ABI, so that a new greteld does not take over the maps of an old one.
+ */
+#ifndef BPF_ABI_H
+#define BPF_ABI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/outer.h"
+#include "proto/seq.h"
+
+enum {
+	FAST_ABI = 1,
+	FAST_TUNNELS_MAX = 16384,
+	FAST_DEVICES_MAX = 64,
+	FAST_ENTERING_MAX = 8192,
+	FAST_LINK_HEADER = 14, /* Ethernet */
+	FAST_WITNESS_LENGTH = 24,
+	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */
+};
+
+/* Times are CLOCK_MONOTONIC in nanoseconds. What is observed holds for FAST_LEASE_NS; the first
+ * packet after FAST_SAMPLE_NS takes the kernel's path to observe it anew, and another one each
+ * FAST_RETRY_NS until that has succeeded. */
+#define FAST_LEASE_NS  940000000ull
+#define FAST_SAMPLE_NS 800000000ull
+#define FAST_RETRY_NS  20000000ull
+/* A tunnel is shown to be in use by the programs this often at most. */
+#define FAST_USED_NS   100000000ull
+/* The daemon is taken to be gone after the first, and its last word holds up to the second. */
+#define FAST_BEAT_LOST_NS  1000000000ull
+#define FAST_BEAT_STALE_NS 600000000000ull
+
+/* Priority of the packets that greteld sends to see what becomes of them; nobody else may leave
+ * with it. */
+#define FAST_WITNESS_PRIORITY 0x67726574u
+/* Mark of the same on their way in, between two programs. */
+#define FAST_WITNESS_MARK 0x67726574u
+
+/* Entry 0 of the map `control`. Written by greteld. */
+struct fast_control {
+	uint64_t beat_ns;    /* when greteld was last alive */
+	uint64_t cookie;     /* in the body of its witnesses */
+	uint32_t generation; /* flows of another one are void */
+	uint32_t stateless;  /* nothing filters or translates here: flows need no connection */
+	uint32_t ip_id;	     /* of the next outer packet that may be fragmented */
+	uint32_t flows;	     /* whether flows are to be learned */
+	/* The programs': */
+	uint64_t lost; /* packets begun to be changed when memory ran out */
+};
+
+/* What the kernel's own path was seen to do with the outer packets of a tunnel, in one direction:
+ * the device, and the link header where they leave, or on the way in the device's own address in
+ * it. Written by the witness that has passed it. */
+struct fast_path {
+	uint64_t until_ns;  /* how long it holds while greteld is alive */
+	uint64_t sample_ns; /* when the next witness is due */
+	uint32_t ifindex;   /* 0: not known, or revoked */
+	uint32_t slot;	    /* in the map `xdp_ports`, plus one; 0: XDP cannot send there */
+	uint8_t header[FAST_LINK_HEADER];
+	uint8_t pad[2];
+};
+
+enum fast_flags {
+	FAST_ENCAP = 1,	    /* the programs encapsulate for it */
+	FAST_DECAP = 2,	    /* and decapsulate */
+	FAST_ETHERNET = 4,  /* passengers are frames */
+	FAST_IKEY = 8,	    /* received packets have a key */
+	FAST_OKEY = 16,	    /* sent ones have */
+	FAST_OSEQ = 32,	    /* sent ones have a sequence number */
+	FAST_ISEQ = 64,	    /* received ones are to have one */
+	FAST_STATELESS = 128, /* flows need no connection */
+	FAST_NEAR4 = 256,   /* peer4 is known */
+	FAST_NEAR6 = 512,
+	FAST_XDP = 1024,    /* XDP may carry it, too */
+	FAST_ECHO = 2048,   /* echo replies in it may be greteld's */
+};
+
+/* Entry of the map `tunnels`. greteld writes all but what is said to be the programs'. */
+struct fast_tunnel {
+	uint32_t ifindex; /* of its interface; 0: the entry is not in use */
+	uint32_t flags;	  /* enum fast_flags */
+	uint8_t family;	  /* enum ip_family of the outer addresses */
+	uint8_t gre_len;  /* octets of the GRE header that is sent */
+	uint16_t mss4, mss6;
+	uint16_t pad;
+	uint32_t room; /* octets of a passenger that fit into the path */
+	uint32_t okey; /* host order */
+	uint32_t ikey; /* of received packets, by which it is found */
+	uint32_t bind_ifindex;
+	struct outer_policy policy;
+	uint8_t local[16], remote[16]; /* 4 octets for IPv4 */
+	uint8_t peer4[4], peer6[16];   /* inner addresses of the peer, see FAST_NEAR4 */
+	/* The programs': */
+	uint64_t used_ns; /* when they last met a packet of it */
+	struct fast_path in, out;
+	uint64_t reflect_ns; /* when the second began in which ... */
+	uint32_t reflected;  /* ... so many keepalives were sent back */
+	/* Sequence numbers; greteld's own packets use the same. */
+	uint32_t seq_next;
+	struct seq_state seq;
+};
+
+/* Of one tunnel on one CPU; as struct dp_counters. */
+struct fast_counters {
+	uint64_t rx_packets, rx_octets, tx_packets, tx_octets;
+	uint64_t reflected;
+	uint64_t last_rx_ns;
+	uint64_t last_rx_gre;
+};
+
+/* Keys of the maps `outer4`, `outer6`: a received outer packet. */
+struct fast_outer4 {
+	uint8_t local[4], remote[4];
+	uint32_t key;	  /* host order; 0 without one */
+	uint32_t has_key;
+};
+
+struct fast_outer6 {
+	uint8_t local[16], remote[16];
+	uint32_t key;
+	uint32_t has_key;
+};
+
+/* Keys of the maps `flows4`, `flows6` and `entering4`, `entering6`: a passenger as it comes in. */
+struct fast_key4 {
+	uint32_t from; /* index of the device, times 256, plus the protocol */
+	uint8_t src[4], dst[4];
+	uint8_t ports[4]; /* as they stand in the packet; ICMP echo: the id, twice */
+};
+
+struct fast_key6 {
+	uint32_t from;
+	uint8_t ports[4];
+	uint8_t src[16], dst[16];
+};
+
+/* How the passenger looked when it came in: what netfilter changed beside addresses and ports is
+ * seen by the difference to what goes out. */
+struct fast_entering {
+	uint8_t tos, ttl;
+	uint8_t stateless; /* it came by a tunnel whose flows need no connection */
+	uint8_t pad;
+};
+
+/* A device of this host where the programs are, key its index. */
+struct fast_link {
+	uint32_t slot; /* in `xdp_ports`, plus one; 0: XDP cannot send there */
+	uint32_t mtu;  /* octets */
+	uint8_t mac[6];
+	uint8_t pad[2];
+};
+
+/* What becomes of the packets of a flow. */
+struct fast_action {
+	uint32_t tunnel;  /* entry of `tunnels`, plus one; 0: it leaves by a link */
+	uint32_t ifindex; /* the link */
+	uint32_t slot;	  /* of the link in `xdp_ports`, plus one; 0: XDP cannot send there */
+	uint32_t mtu;	  /* of the link, octets */
+	uint32_t mark;	  /* of the packet when it leaves */
+	uint32_t nat;	  /* whether addresses or ports are changed */
+	uint32_t addr_diff, port_diff; /* differences of checksums, as bpf_csum_diff() has them */
+	uint8_t ports[4];
+	uint8_t src[4], dst[4]; /* of IPv4; IPv6 is not translated */
+	uint8_t header[FAST_LINK_HEADER];
+	uint8_t mac[6]; /* of the device where they come in, to which they are addressed */
+};
+
+struct fast_flow {
+	uint64_t until_ns, sample_ns;
+	uint32_t generation;
+	uint32_t pad;
+	uint64_t packets, octets; /* counted by whoever carries one; of the IP packets */
+	struct fast_action action;
+};
+
+/* Behind the GRE header of a witness, whose protocol type is 0. */
+struct fast_witness {
+	uint64_t cookie, sent_ns;
+	uint32_t ifindex; /* of the device where it came in; on the way out 0 */
+	uint32_t tunnel;  /* entry of `tunnels` */
+};
+
+_Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as octets");
+_Static_assert(sizeof(struct fast_key6) == 40, "no padding");
+_Static_assert(sizeof(struct fast_action) % 8 == 0, "compared word by word");
+_Static_assert(sizeof(struct fast_witness) == FAST_WITNESS_LENGTH, "no padding");
+
+#endif

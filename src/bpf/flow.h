@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flow.h: which passengers can be those of a flow, and what is known of the flow. A flow is learned
+ * at the place where the kernel's own path has led one of its packets (learn.h), and is nothing but
+ * the promise that the next ones, for less than a second, would have been led there, too.
+ *
+ * What may end or change a connection, or ask for an answer by this host, has no flow: SYN, FIN and
+ * RST, fragments, IP options and extension headers, an expiring TTL.
+ */
+#ifndef BPF_FLOW_H
+#define BPF_FLOW_H
+
+#include "bpf/abi.h"
+#include "bpf/maps.h"
+#include "proto/ip.h"
+#include "proto/kaecho.h"
+#include "proto/mss.h"
+
+enum { TCP_FLAG_FIN = 0x01, TCP_FLAG_RST = 0x04, UDP_HEADER_LENGTH = 8, FLOW_HEADERS_MAX = 60 };
+
+/* A passenger that can belong to a flow. */
+struct flow_seen {
+	uint8_t version; /* 4 or 6 */
+	uint8_t protocol;
+	uint8_t tos, ttl;
+	uint8_t header;	   /* octets of the IP header: 20 or 40 */
+	uint8_t l4_header; /* octets of the transport header, options included */
+	uint32_t len;	   /* of the whole packet */
+};
+
+struct flow_key {
+	union {
+		struct fast_key4 v4;
+		struct fast_key6 v6;
+	};
+};
+
+PROTO_INLINE void copy4(void *to, const void *from)
+{
+	*(uint32_t *)to = *(const uint32_t *)from;
+}
+
+PROTO_INLINE void copy16(void *to, const void *from)
+{
+	for (unsigned i = 0; i < 16; i += 4)
+		copy4((uint8_t *)to + i, (const uint8_t *)from + i);
+}
+
+/* Reads the transport header at l4 into the key's ports and out->l4_header. */
+PROTO_INLINE bool flow_read_transport(const uint8_t *l4, const uint8_t *end, uint8_t ports[4],
+				      struct flow_seen *out)
+{
+	if (l4 + UDP_HEADER_LENGTH > end)
+		return false;
+	out->l4_header = UDP_HEADER_LENGTH;
+	copy4(ports, l4);
+	switch (out->protocol) {
+	case IP_PROTOCOL_TCP:
+		if (l4 + TCP_HEADER_LENGTH > end ||
+		    l4[13] & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST))
+			return false;
+		out->l4_header = (uint8_t)((l4[12] >> 4) * 4);
+		return out->l4_header >= TCP_HEADER_LENGTH;
+	case IP_PROTOCOL_UDP:
+		return true;
+	case IP_PROTOCOL_ICMP:
+		if (out->version != 4 || (l4[0] != ICMP4_ECHO_REQUEST && l4[0] != ICMP4_ECHO_REPLY))
+			return false;
+		break;
+	case IP_PROTOCOL_ICMPV6:
+		if (out->version != 6 || (l4[0] != ICMP6_ECHO_REQUEST && l4[0] != ICMP6_ECHO_REPLY))
+			return false;
+		break;
+	default:
+		return false;
+	}
+	ports[0] = ports[2] = l4[4];
+	ports[1] = ports[3] = l4[5];
+	return true;
+}
+
+/* `from` is the index of the device. False when no flow can have this packet; `ttl_min` is the
+ * least TTL that it must have. */
+PROTO_INLINE bool flow_read4(const uint8_t *p, const uint8_t *end, uint32_t from, uint8_t ttl_min,
+			     struct fast_key4 *key, struct flow_seen *out)
+{
+	if (p + IP4_HEADER_LENGTH + UDP_HEADER_LENGTH > end)
+		return false;
+	out->version = 4;
+	out->header = IP4_HEADER_LENGTH;
+	out->tos = p[1];
+	out->ttl = p[8];
+	out->protocol = p[9];
+	out->len = get_be16(p + 2);
+	if (p[0] != 0x45 || out->ttl < ttl_min || get_be16(p + 6) & 0x3fff ||
+	    !ip4_checksum_good(p, end, IP4_HEADER_LENGTH))
+		return false;
+	key->from = from << 8 | out->protocol;
+	copy4(key->src, p + 12);
+	copy4(key->dst, p + 16);
+	return flow_read_transport(p + IP4_HEADER_LENGTH, end, key->ports, out) &&
+	       out->len >= (uint32_t)IP4_HEADER_LENGTH + out->l4_header;
+}
+
+PROTO_INLINE bool flow_read6(const uint8_t *p, const uint8_t *end, uint32_t from, uint8_t ttl_min,
+			     struct fast_key6 *key, struct flow_seen *out)
+{
+	if (p + IP6_HEADER_LENGTH + UDP_HEADER_LENGTH > end)
+		return false;
+	out->version = 6;
+	out->header = IP6_HEADER_LENGTH;
+	out->tos = (uint8_t)(get_be16(p) >> 4);
+	out->ttl = p[7];
+	out->protocol = p[6];
+	out->len = IP6_HEADER_LENGTH + (uint32_t)get_be16(p + 4);
+	if (p[0] >> 4 != 6 || out->ttl < ttl_min)
+		return false;
+	key->from = from << 8 | out->protocol;
+	copy16(key->src, p + 8);
+	copy16(key->dst, p + 24);
+	return flow_read_transport(p + IP6_HEADER_LENGTH, end, key->ports, out) &&
+	       out->len >= (uint32_t)IP6_HEADER_LENGTH + out->l4_header;
+}
+
+/* Whether what is known of the flow may be used at `now`. Now and then it may not, and that packet
+ * renews it. */
+PROTO_INLINE bool flow_holds(struct fast_flow *flow, const struct fast_control *c, uint64_t now)
+{
+	if (flow->generation != c->generation)
+		return false;
+	if (now < flow->sample_ns)
+		return true;
+	if (now >= flow->until_ns)
+		return false;
+	flow->sample_ns = now + FAST_RETRY_NS;
+	return false;
+}
+
+/* Whether the way of the outer packets may be relied on. Without greteld nobody can renew it, and
+ * what it said last holds on. */
+PROTO_INLINE bool path_holds(const struct fast_path *path, const struct fast_control *c,
+			     uint64_t now)
+{
+	if (now < path->until_ns)
+		return true;
+	return path->ifindex && now - c->beat_ns > FAST_BEAT_LOST_NS &&
+	       now - c->beat_ns < FAST_BEAT_STALE_NS;
+}
+
+PROTO_INLINE void tunnel_used(struct fast_tunnel *tunnel, uint64_t now)
+{
+	if (now - tunnel->used_ns > FAST_USED_NS)
+		tunnel->used_ns = now;
+}
+
+/* What the transport header adds to every packet that a super-packet stands for. */
+struct flow_pieces {
+	uint32_t count, octets;
+};
+
+PROTO_INLINE struct flow_pieces flow_pieces(uint32_t len, uint32_t headers, uint32_t gso_size)
+{
+	struct flow_pieces out = {1, len};
+
+	if (gso_size && len > headers + gso_size) {
+		out.count = (len - headers + gso_size - 1) / gso_size;
+		out.octets = len + (out.count - 1) * headers;
+	}
+	return out;
+}
+
+#endif

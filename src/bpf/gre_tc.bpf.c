@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gre_tc.bpf.c: the TC lane. Four programs, each in two forms, with and without connection tracking:
+ *
+ *   tunnel_out   egress of a tunnel's interface: learns the flow, encapsulates
+ *   device_in    ingress of a device: decapsulates; carries packets of known flows
+ *   device_out   egress of a device: learns flows that came by a tunnel; reads witnesses
+ *
+ * They never drop. Whatever one of them cannot carry exactly, it leaves as it was, and it goes on
+ * to the next program, the kernel, greteld, which counts what is wrong with it.
+ *
+ * A witness is how the programs know that netfilter lets the outer packets of a tunnel pass. On the
+ * way out greteld sends one through the kernel's whole output path, and device_out takes it where
+ * it leaves; on the way in device_in lets a short copy of a received packet go on to greteld, which
+ * gets it only if the kernel's input path accepts it.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/flow.h"
+#include "bpf/learn.h"
+#include "bpf/tc_in.h"
+#include "bpf/tc_send.h"
+#include "bpf/tc_witness.h"
+
+const char program_license[] SEC("license") = "GPL";
+
+/* Whether the passenger at `at` may be encapsulated here, and what there is to know for it. */
+PROTO_INLINE bool passenger_out(struct __sk_buff *skb, uint32_t at, struct encap *e)
+{
+	struct fast_tunnel *t = e->tunnel;
+	uint16_t type = ETH_BE(skb->protocol);
+	uint32_t header, gso = skb->gso_size, headers = 0;
+	struct flow_seen seen = {0};
+
+	if (!skb_pull(skb, at + FLOW_HEADERS_MAX))
+		return false;
+	header = read_passenger(skb, at, type, &seen);
+	if (header == 0 || seen.protocol == IP_PROTOCOL_GRE || seen.len != skb->len - at)
+		return false;
+	if (gso) {
+		uint32_t l4 = piece_header(skb, at + header, seen.protocol);
+
+		headers = header + l4 + (e->frame ? FAST_LINK_HEADER : 0);
+		if (l4 == 0 || headers + gso > t->room || t->flags & FAST_OSEQ)
+			return false;
+	} else if (e->len > t->room) {
+		return false;
+	}
+	if (!clamp(skb, at + header, &seen, t))
+		return false;
+	e->pieces = flow_pieces(e->len, headers, gso);
+	e->outer = outer_fields(&t->policy, type, skb_start(skb) + at, skb_stop(skb));
+	return true;
+}
+
+PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
+{
+	struct fast_control *c = control_get();
+	uint32_t ifindex = skb->ifindex;
+	uint32_t *slot = bpf_map_lookup_elem(&interfaces, &ifindex);
+	uint64_t now = bpf_ktime_get_coarse_ns();
+	struct encap e = {.len = skb->len};
+
+	if (!c || !slot)
+		return TC_ACT_UNSPEC;
+	e.control = c;
+	e.slot = *slot;
+	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
+	if (!e.tunnel || e.tunnel->ifindex != ifindex || !(e.tunnel->flags & FAST_ENCAP))
+		return TC_ACT_UNSPEC;
+	if (skb->protocol != ETH_BE(GRE_PROTOCOL_IPV4) && skb->protocol != ETH_BE(GRE_PROTOCOL_IPV6))
+		return TC_ACT_UNSPEC;
+	tunnel_used(e.tunnel, now);
+	e.frame = e.tunnel->flags & FAST_ETHERNET;
+	e.protocol = e.frame ? GRE_PROTOCOL_TEB : ETH_BE(skb->protocol);
+	if (c->flows && skb->ingress_ifindex && !e.frame &&
+	    skb_pull(skb, FLOW_HEADERS_MAX)) {
+		struct fast_action action = {.tunnel = e.slot + 1, .mark = skb->mark};
+
+		learn(skb, 0, c, now, &action, ct);
+	}
+	if (!path_holds(&e.tunnel->out, c, now) ||
+	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e))
+		return TC_ACT_UNSPEC;
+	return encap(skb, &e);
+}
+
+SEC("tc") int tunnel_out_ct(struct __sk_buff *skb)
+{
+	return tunnel_out(skb, true);
+}
+
+SEC("tc") int tunnel_out_plain(struct __sk_buff *skb)
+{
+	return tunnel_out(skb, false);
+}
+
+/* A packet that the kernel has led from a tunnel to this device. */
+PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
+{
+	struct fast_action action = {.ifindex = skb->ifindex, .mark = skb->mark};
+	struct fast_control *c = control_get();
+	uint32_t from = skb->ingress_ifindex, to = skb->ifindex;
+	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
+	uint64_t now = bpf_ktime_get_coarse_ns();
+
+	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
+	    !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
+		return;
+	action.slot = link->slot;
+	action.mtu = link->mtu;
+	if (bpf_skb_load_bytes(skb, 0, action.header, sizeof action.header))
+		return;
+	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
+}
+
+PROTO_INLINE int device_out(struct __sk_buff *skb, bool ct)
+{
+	if (skb->priority == FAST_WITNESS_PRIORITY)
+		return witness_out(skb);
+	if (skb->ingress_ifindex)
+		learn_link(skb, ct);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int device_out_ct(struct __sk_buff *skb)
+{
+	return device_out(skb, true);
+}
+
+SEC("tc") int device_out_plain(struct __sk_buff *skb)
+{
+	return device_out(skb, false);
+}
+
+SEC("tc") int device_in(struct __sk_buff *skb)
+{
+	struct fast_control *c = control_get();
+
+	if (skb->mark == FAST_WITNESS_MARK)
+		return witness_in(skb);
+	if (!c || skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
+		return TC_ACT_UNSPEC;
+	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))
+		return device_in4(skb, c, bpf_ktime_get_coarse_ns());
+	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
+		return device_in6(skb, c, bpf_ktime_get_coarse_ns());
+	return TC_ACT_UNSPEC;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fast.h: the kernel lanes as greteld runs them. Programs in the kernel (src/bpf) carry what they can
+ * carry exactly; this gives them the tunnels, tells them that somebody is there, sends the
+ * witnesses by which they know what netfilter thinks of outer packets, and counts what they carried.
+ *
+ * Without it (a NULL pointer) the user lane carries everything.
+ */
+#ifndef DP_FAST_H
+#define DP_FAST_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "dp/dp.h"
+
+struct bpf;
+struct fast;
+
+/* An Ethernet device of this host at which packets come in or leave. */
+struct fast_device {
+	uint32_t ifindex, mtu;
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	bool native; /* XDP would be faster there */
+	bool forced; /* some tunnel asks for XDP whatever it brings */
+	/* Filled in by fast_devices(). */
+	char why_not_tc[96], why_not_xdp[96];
+};
+
+/* Takes over what the last process has left in the maps. `bpf` stays the caller's. 0 or -errno. */
+int fast_open(struct bpf *bpf, struct fast **out);
+/* With `keep` everything goes on running in the kernel; without it is taken away. */
+void fast_close(struct fast *fast, bool keep);
+
+/* A tunnel of the user lane, and what the programs are to do for it. The entry that is returned is
+ * its handle; -errno (-ENOSPC: there are too many). */
+int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params);
+void fast_tunnel_remove(struct fast *fast, int slot);
+/* Tunnels of the last process that are not wanted any more go. */
+void fast_forget_others(struct fast *fast);
+
+/* The devices where the programs are to be; those not named lose them. */
+void fast_devices(struct fast *fast, struct fast_device *devices, unsigned count);
+
+/* What is known of flows is void: rules, routes, neighbours, addresses or links have changed. */
+void fast_void_flows(struct fast *fast);
+/* Whether flows need no connection, since nothing on this host filters or translates. */
+void fast_set_stateless(struct fast *fast, bool stateless);
+
+/* Adds what the programs have carried and sent back. */
+void fast_count(const struct fast *fast, int slot, struct dp_counters *sum);
+
+enum fast_lane { FAST_LANE_USER, FAST_LANE_TC, FAST_LANE_XDP };
+/* The lane that carries a tunnel, and why none faster does; "" where there is none faster. */
+enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_params *params,
+			 char *why, unsigned size);
+
+/* The next sequence number of the tunnel, which the programs use, too. */
+uint32_t *fast_sequence(struct fast *fast, int slot);
+
+/* On a worker. Sends what is due: a sign of life, and witnesses. Every FAST_TICK_MS. */
+#define FAST_TICK_MS 100
+void fast_tick(struct fast *fast);
+/* A received packet with GRE protocol type 0: takes it if it is a witness. */
+bool fast_take_witness(struct fast *fast, const uint8_t *body, const uint8_t *end);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fast_witness.c: how the programs come to know what the kernel does with the outer packets of a
+ * tunnel. A witness is a GRE packet with the tunnel's own outer header, protocol type 0 and a body
+ * that only this host can write. One is sent every WITNESS_TICKS for each tunnel that is in use;
+ * where it would leave, device_out (src/bpf/gre_tc.bpf.c) notes the device and the link header, and
+ * drops it. Others come in by the raw sockets, made by device_in of packets of the peer.
+ *
+ * What a rule stops, changes or leads elsewhere is not seen, or not as it was written, and what was
+ * known of the way is over after FAST_LEASE_NS.
+ */
+#include <string.h>
+#include <uv.h>
+
+#include "dp/fast_state.h"
+#include "os/rawsock.h"
+#include "proto/gre.h"
+#include "proto/ip.h"
+
+enum {
+	WITNESS_TICKS = 4,
+	WITNESS_MAX = IP6_HEADER_LENGTH + GRE_LENGTH_MAX + FAST_WITNESS_LENGTH,
+	UNSEEN_MAX = 3, /* then the way out is known to be closed */
+};
+
+/* A tunnel without packets for so long is not looked at. */
+#define IN_USE_NS 1000000000ull
+/* A way in that is not renewed for so long, although packets come, is closed. */
+#define SILENT_NS 500000000ull
+/* When a received packet is to be made a witness of again. */
+#define RENEW_NS 400000000ull
+
+static struct ip_addr address(const struct fast_tunnel *t, const uint8_t bytes[16])
+{
+	struct ip_addr out = {.family = t->family};
+
+	memcpy(out.bytes, bytes, addr_size(t->family));
+	return out;
+}
+
+/* Returns the length. */
+static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_t out[WITNESS_MAX])
+{
+	const struct fast_tunnel *t = &fast->tunnels[slot];
+	struct fast_witness body = {
+		.cookie = fast->control->cookie, .sent_ns = now, .tunnel = slot};
+	struct gre_header gre = {.protocol = GRE_PROTOCOL_KEEPALIVE,
+				 .has_key = t->flags & FAST_OKEY,
+				 .key = t->okey};
+	uint8_t gre_len = gre_header_length(false, gre.has_key, false);
+	struct ip_outer ip = {.family = t->family,
+			      .protocol = IP_PROTOCOL_GRE,
+			      .tos = t->policy.tos_inherit ? 0 : t->policy.tos & 0xfc,
+			      .ttl = t->policy.ttl_inherit ? OUTER_TTL_DEFAULT : t->policy.ttl,
+			      .df = t->policy.df == OUTER_DF_SET,
+			      .payload_len = gre_len + sizeof body,
+			      .src = t->local,
+			      .dst = t->remote};
+	size_t at = ip_outer_encode(out, &ip);
+
+	at += gre_encode(out + at, &gre);
+	memcpy(out + at, &body, sizeof body);
+	return at + sizeof body;
+}
+
+static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
+{
+	const struct fast_tunnel *t = &fast->tunnels[slot];
+	struct ip_addr local = address(t, t->local), remote = address(t, t->remote);
+	int fd = t->family == IP_V4 ? fast->raw4 : fast->raw6;
+	uint8_t packet[WITNESS_MAX];
+	size_t len;
+
+	if (fd < 0 || (t->family != IP_V4 && t->family != IP_V6))
+		return;
+	len = build(fast, slot, now, packet);
+	/* A refusal is an answer, too: the witness is not seen. */
+	(void)raw_send(fd, &local, &remote, t->bind_ifindex, packet, len);
+}
+
+/* What greteld's absence would keep alive has to end where it is known to be wrong. */
+static void close_ways(struct fast *fast, uint32_t slot, uint64_t now)
+{
+	struct fast_tunnel *t = &fast->tunnels[slot];
+	struct fast_own *own = &fast->own[slot];
+
+	if (now < t->out.until_ns)
+		own->unseen = 0;
+	else if (own->unseen < UNSEEN_MAX)
+		own->unseen++;
+	else
+		t->out.ifindex = 0;
+	if (t->in.ifindex && now > t->in.until_ns + SILENT_NS && t->in.sample_ns + IN_USE_NS > now)
+		t->in.ifindex = 0;
+}
+
+static void look_after(struct fast *fast, uint32_t slot, uint64_t now)
+{
+	const struct fast_tunnel *t = &fast->tunnels[slot];
+
+	if (!t->ifindex || !(t->flags & (FAST_ENCAP | FAST_DECAP)) || now - t->used_ns > IN_USE_NS)
+		return;
+	close_ways(fast, slot, now);
+	if (t->flags & FAST_ENCAP)
+		send_witness(fast, slot, now);
+}
+
+void fast_tick(struct fast *fast)
+{
+	uint64_t now = uv_hrtime();
+	bool hurry = __atomic_exchange_n(&fast->hurry, 0, __ATOMIC_RELAXED);
+	uint32_t top = __atomic_load_n(&fast->top, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&fast->control->beat_ns, now, __ATOMIC_RELAXED);
+	if (fast->ticks++ % WITNESS_TICKS != 0 && !hurry)
+		return;
+	for (uint32_t slot = 0; slot < top; slot++)
+		look_after(fast, slot, now);
+}
+
+bool fast_take_witness(struct fast *fast, const uint8_t *body, const uint8_t *end)
+{
+	struct fast_witness w;
+	struct fast_tunnel *t;
+
+	if ((size_t)(end - body) < sizeof w)
+		return false;
+	memcpy(&w, body, sizeof w);
+	if (w.cookie != fast->control->cookie || w.tunnel >= FAST_TUNNELS_MAX)
+		return false;
+	t = &fast->tunnels[w.tunnel];
+	if (!t->ifindex || !fast_place_mac(fast, w.ifindex, t->in.header))
+		return true;
+	t->in.ifindex = w.ifindex;
+	t->in.until_ns = w.sent_ns + FAST_LEASE_NS;
+	t->in.sample_ns = w.sent_ns + RENEW_NS;
+	return true;
+}

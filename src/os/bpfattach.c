@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/bpfattach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <unistd.h>
+
+#include "os/netlink.h"
+
+/* Behind everybody else's: automatic priorities begin at 49152 and go down. */
+enum { PRIORITY = 0xc7e1, HANDLE = 1 };
+
+static int attach_tc(uint32_t ifindex, int program, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY,
+		    .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+	int err = bpf_tc_hook_create(&hook);
+
+	if (err && err != -EEXIST)
+		return err;
+	hook.attach_point = point;
+	return bpf_tc_attach(&hook, &filter);
+}
+
+int bpf_attach_ingress(uint32_t ifindex, int program)
+{
+	return attach_tc(ifindex, program, BPF_TC_INGRESS);
+}
+
+int bpf_attach_egress(uint32_t ifindex, int program)
+{
+	return attach_tc(ifindex, program, BPF_TC_EGRESS);
+}
+
+static int is_foreign(void *arg, const struct nlmsghdr *answer)
+{
+	const struct tcmsg *filter = mnl_nlmsg_get_payload(answer);
+	bool *foreign = arg;
+
+	if (answer->nlmsg_type == RTM_NEWTFILTER && filter->tcm_info >> 16 != PRIORITY)
+		*foreign = true;
+	return 0;
+}
+
+bool bpf_others_filter(uint32_t ifindex, bool ingress)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct nlmsghdr *request;
+	struct tcmsg *header;
+	bool foreign = false;
+	struct nl nl;
+
+	if (nl_open(&nl, NETLINK_ROUTE) != 0)
+		return false;
+	request = nl_begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, sizeof *header, AF_UNSPEC);
+	header = mnl_nlmsg_get_payload(request);
+	header->tcm_ifindex = (int)ifindex;
+	header->tcm_parent =
+		TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+	(void)nl_ask(&nl, request, is_foreign, &foreign);
+	nl_close(&nl);
+	return foreign;
+}
+
+static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY);
+
+	(void)bpf_tc_detach(&hook, &filter);
+}
+
+void bpf_detach_tc(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	detach_one(ifindex, BPF_TC_INGRESS);
+	detach_one(ifindex, BPF_TC_EGRESS);
+	if (!bpf_others_filter(ifindex, true) && !bpf_others_filter(ifindex, false))
+		(void)bpf_tc_hook_destroy(&hook);
+}
+
+/* The one that the last process has left, with another program in it. */
+static int take_over(const char *pin, uint32_t ifindex, int program)
+{
+	struct bpf_link_info info = {0};
+	uint32_t size = sizeof info;
+	int link = pin[0] ? bpf_obj_get(pin) : -1;
+
+	if (link < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(link, &info, &size) == 0 && info.xdp.ifindex == ifindex &&
+	    bpf_link_update(link, program, NULL) == 0)
+		return link;
+	close(link);
+	(void)unlink(pin);
+	return -ENOENT;
+}
+
+int bpf_attach_xdp(uint32_t ifindex, int program, const char *pin)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	int link = take_over(pin, ifindex, program);
+
+	if (link >= 0)
+		return link;
+	link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
+	if (link < 0)
+		return errno == EEXIST ? -EBUSY : -errno;
+	if (pin[0])
+		(void)bpf_obj_pin(link, pin);
+	return link;
+}
+
+void bpf_detach_xdp(int link, const char *pin)
+{
+	if (pin[0])
+		(void)unlink(pin);
+	(void)bpf_link_detach(link);
+	close(link);
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os/bpfload.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "gre_tc.skel.h"
+#include "gre_xdp.skel.h"
+
+struct bpf {
+	struct gre_tc *tc;
+	struct gre_xdp *xdp; /* NULL: see why_no_xdp */
+	bool conntrack;
+	char pins[PATH_MAX];
+	char why_no_xdp[BPF_WHY_SIZE];
+	struct fast_control *control;
+	struct fast_tunnel *tunnels;
+	struct fast_counters *sums; /* one for each CPU */
+	int cpus;
+};
+
+#define CONTROL_SIZE 4096
+#define TUNNELS_SIZE (FAST_TUNNELS_MAX * sizeof(struct fast_tunnel))
+
+/* libbpf's words for the last failure, of which the first says most. */
+static char said[BPF_WHY_SIZE];
+
+static int on_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN && !said[0]) {
+		vsnprintf(said, sizeof said, format, args);
+		said[strcspn(said, "\n")] = '\0';
+	}
+	return 0;
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+static bool make_directory(const char *path)
+{
+	return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+void bpf_pin_directory(const char *wanted, uint64_t netns, char *out, size_t size)
+{
+	bool common = !is_bpffs(wanted) && is_bpffs("/sys/fs/bpf");
+	int length = common ? snprintf(out, size, "/sys/fs/bpf/gretel/%" PRIu64, netns)
+			    : snprintf(out, size, "%s", wanted);
+
+	if (common && make_directory("/sys/fs/bpf/gretel"))
+		(void)make_directory(out);
+	if (length < 0 || (size_t)length >= size || !is_bpffs(out))
+		out[0] = '\0';
+}
+
+static int pin_path(const struct bpf *bpf, const char *name, char path[PATH_MAX])
+{
+	int length = snprintf(path, PATH_MAX, "%s/%s-%d", bpf->pins, name, FAST_ABI);
+
+	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static bool is_shared(const struct bpf_map *map)
+{
+	return strchr(bpf_map__name(map), '.') == NULL; /* constants belong to one object */
+}
+
+/* Before loading: where each map is kept, and taken from if it is there. */
+static int set_pins(struct bpf *bpf)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+	int err = 0;
+
+	bpf_object__for_each_map (map, bpf->tc->obj) {
+		if (err || !is_shared(map) || !bpf->pins[0])
+			continue;
+		err = pin_path(bpf, bpf_map__name(map), path);
+		if (!err)
+			err = bpf_map__set_pin_path(map, path);
+	}
+	return err;
+}
+
+void bpf_unpin(struct bpf *bpf)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+
+	bpf_object__for_each_map (map, bpf->tc->obj)
+		if (is_shared(map) && bpf->pins[0] &&
+		    pin_path(bpf, bpf_map__name(map), path) == 0)
+			(void)unlink(path);
+	if (bpf->pins[0])
+		(void)rmdir(bpf->pins);
+}
+
+static void choose_programs(struct gre_tc *tc, bool conntrack)
+{
+	bpf_program__set_autoload(tc->progs.tunnel_out_ct, conntrack);
+	bpf_program__set_autoload(tc->progs.device_out_ct, conntrack);
+	bpf_program__set_autoload(tc->progs.tunnel_out_plain, !conntrack);
+	bpf_program__set_autoload(tc->progs.device_out_plain, !conntrack);
+}
+
+/* One try; the object is closed again when it fails. */
+static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_flags)
+{
+	struct gre_tc *tc = gre_tc__open();
+	int err;
+
+	if (!tc)
+		return -errno;
+	bpf->tc = tc;
+	bpf_map__set_max_entries(tc->maps.flows4, flows);
+	bpf_map__set_max_entries(tc->maps.flows6, flows);
+	tc->rodata->decap_flags = decap_flags;
+	choose_programs(tc, conntrack);
+	err = set_pins(bpf);
+	if (!err)
+		err = gre_tc__load(tc);
+	if (err) {
+		gre_tc__destroy(tc);
+		bpf->tc = NULL;
+	}
+	bpf->conntrack = conntrack;
+	return err;
+}
+
+/* Maps of another size than is wanted now cannot be taken over. */
+static void remove_stale_pins(struct bpf *bpf)
+{
+	struct gre_tc *tc = gre_tc__open();
+
+	if (!tc)
+		return;
+	bpf->tc = tc;
+	bpf_unpin(bpf);
+	make_directory(bpf->pins);
+	gre_tc__destroy(tc);
+	bpf->tc = NULL;
+}
+
+/* Whether the kernel knows the flags of bpf_skb_adjust_room() that say what is left: it refuses
+ * those that it does not know before it looks at the packet. */
+static bool probe_decap_flags(void)
+{
+	/* r0 = bpf_skb_adjust_room(packet, -28, BPF_ADJ_ROOM_MAC, flags); return r0 == 0 */
+	const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = -28},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = BPF_ADJ_ROOM_MAC},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+		 .dst_reg = BPF_REG_4,
+		 .imm = BPF_F_ADJ_ROOM_FIXED_GSO | 1 << 7},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_adjust_room},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	uint8_t packet[14 + 20 + 28 + 20] = {[12] = 8, [14] = 0x45, [17] = 68, [23] = 47};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof packet);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "gretel_probe", "GPL", code,
+			       sizeof code / sizeof code[0], NULL);
+	bool known = fd >= 0 && bpf_prog_test_run_opts(fd, &run) == 0 && run.retval == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return known;
+}
+
+/* With what the kernel knows of connections, or without; with the maps that are there, or new ones. */
+static int load_any_tc(struct bpf *bpf, uint32_t flows)
+{
+	bool decap_flags = probe_decap_flags();
+	int err = load_tc(bpf, flows, true, decap_flags);
+
+	if (err && bpf->pins[0]) {
+		remove_stale_pins(bpf);
+		err = load_tc(bpf, flows, true, decap_flags);
+	}
+	if (err)
+		err = load_tc(bpf, flows, false, decap_flags);
+	return err;
+}
+
+static int share_maps(struct gre_xdp *xdp, const struct gre_tc *tc)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map (map, xdp->obj) {
+		const struct bpf_map *from =
+			bpf_object__find_map_by_name(tc->obj, bpf_map__name(map));
+
+		if (!err && from && is_shared(map))
+			err = bpf_map__reuse_fd(map, bpf_map__fd(from));
+	}
+	return err;
+}
+
+static void load_xdp(struct bpf *bpf)
+{
+	struct gre_xdp *xdp = gre_xdp__open();
+	int err = xdp ? share_maps(xdp, bpf->tc) : -errno;
+
+	said[0] = '\0';
+	if (!err)
+		err = gre_xdp__load(xdp);
+	if (!err) {
+		bpf->xdp = xdp;
+		return;
+	}
+	snprintf(bpf->why_no_xdp, sizeof bpf->why_no_xdp,
+		 "the kernel does not take the XDP program: %.100s", said[0] ? said : strerror(-err));
+	if (xdp)
+		gre_xdp__destroy(xdp);
+}
+
+static void *map_memory(const struct bpf_map *map, size_t size)
+{
+	void *memory =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+struct bpf *bpf_load(const char *pins, uint32_t flows, char why[BPF_WHY_SIZE])
+{
+	struct bpf *bpf = calloc(1, sizeof *bpf);
+	int err = bpf ? 0 : -ENOMEM;
+
+	said[0] = '\0';
+	libbpf_set_print(on_print);
+	if (bpf) {
+		snprintf(bpf->pins, sizeof bpf->pins, "%s", pins);
+		bpf->cpus = libbpf_num_possible_cpus();
+		bpf->sums = calloc(bpf->cpus > 0 ? (size_t)bpf->cpus : 1, sizeof *bpf->sums);
+		err = bpf->cpus < 0 ? bpf->cpus : bpf->sums ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = load_any_tc(bpf, flows);
+	if (!err) {
+		bpf->control = map_memory(bpf->tc->maps.control, CONTROL_SIZE);
+		bpf->tunnels = map_memory(bpf->tc->maps.tunnels, TUNNELS_SIZE);
+		err = bpf->control && bpf->tunnels ? 0 : -errno;
+	}
+	if (err) {
+		snprintf(why, BPF_WHY_SIZE, "the kernel does not take the programs: %.100s",
+			 said[0] ? said : strerror(-err));
+		if (bpf)
+			bpf_free(bpf);
+		return NULL;
+	}
+	load_xdp(bpf);
+	return bpf;
+}
+
+void bpf_free(struct bpf *bpf)
+{
+	if (bpf->control)
+		munmap(bpf->control, CONTROL_SIZE);
+	if (bpf->tunnels)
+		munmap(bpf->tunnels, TUNNELS_SIZE);
+	if (bpf->xdp)
+		gre_xdp__destroy(bpf->xdp);
+	if (bpf->tc)
+		gre_tc__destroy(bpf->tc);
+	free(bpf->sums);
+	free(bpf);
+}
+
+int bpf_program_tunnel_out(const struct bpf *bpf)
+{
+	return bpf_program__fd(bpf->conntrack ? bpf->tc->progs.tunnel_out_ct
+					      : bpf->tc->progs.tunnel_out_plain);
+}
+
+int bpf_program_device_in(const struct bpf *bpf)
+{
+	return bpf_program__fd(bpf->tc->progs.device_in);
+}
+
+int bpf_program_device_out(const struct bpf *bpf)
+{
+	return bpf_program__fd(bpf->conntrack ? bpf->tc->progs.device_out_ct
+					      : bpf->tc->progs.device_out_plain);
+}
+
+int bpf_program_xdp(const struct bpf *bpf)
+{
+	return bpf->xdp ? bpf_program__fd(bpf->xdp->progs.xdp_device_in) : -1;
+}
+
+const char *bpf_why_no_xdp(const struct bpf *bpf)
+{
+	return bpf->why_no_xdp;
+}
+
+bool bpf_has_conntrack(const struct bpf *bpf)
+{
+	return bpf->conntrack;
+}
+
+const char *bpf_pins(const struct bpf *bpf)
+{
+	return bpf->pins;
+}
+
+struct fast_control *bpf_control(const struct bpf *bpf)
+{
+	return bpf->control;
+}
+
+struct fast_tunnel *bpf_tunnels(const struct bpf *bpf)
+{
+	return bpf->tunnels;
+}
+
+static int set(const struct bpf_map *map, const void *key, const void *value)
+{
+	return bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+static int unset(const struct bpf_map *map, const void *key)
+{
+	if (bpf_map_delete_elem(bpf_map__fd(map), key) == 0 || errno == ENOENT)
+		return 0;
+	return -errno;
+}
+
+int bpf_interface_set(struct bpf *bpf, uint32_t ifindex, uint32_t slot)
+{
+	return set(bpf->tc->maps.interfaces, &ifindex, &slot);
+}
+
+int bpf_interface_remove(struct bpf *bpf, uint32_t ifindex)
+{
+	return unset(bpf->tc->maps.interfaces, &ifindex);
+}
+
+/* The key of an outer packet, and the map that has it. */
+struct outer_key {
+	union {
+		struct fast_outer4 v4;
+		struct fast_outer6 v6;
+	};
+	const struct bpf_map *map;
+};
+
+static struct outer_key outer_key(const struct bpf *bpf, const struct ip_addr *local,
+				  const struct ip_addr *remote, bool has_key, uint32_t key)
+{
+	struct outer_key out = {.map = NULL};
+
+	if (local->family == IP_V4) {
+		out.v4 = (struct fast_outer4){.key = key, .has_key = has_key};
+		memcpy(out.v4.local, local->bytes, 4);
+		memcpy(out.v4.remote, remote->bytes, 4);
+		out.map = bpf->tc->maps.outer4;
+	} else {
+		out.v6 = (struct fast_outer6){.key = key, .has_key = has_key};
+		memcpy(out.v6.local, local->bytes, 16);
+		memcpy(out.v6.remote, remote->bytes, 16);
+		out.map = bpf->tc->maps.outer6;
+	}
+	return out;
+}
+
+int bpf_outer_set(struct bpf *bpf, const struct ip_addr *local, const struct ip_addr *remote,
+		  bool has_key, uint32_t key, uint32_t slot)
+{
+	struct outer_key outer = outer_key(bpf, local, remote, has_key, key);
+
+	return set(outer.map, &outer, &slot);
+}
+
+int bpf_outer_remove(struct bpf *bpf, const struct ip_addr *local, const struct ip_addr *remote,
+		     bool has_key, uint32_t key, uint32_t slot)
+{
+	struct outer_key outer = outer_key(bpf, local, remote, has_key, key);
+	uint32_t found;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(outer.map), &outer, &found) < 0 || found != slot)
+		return 0;
+	return unset(outer.map, &outer);
+}
+
+int bpf_link_set(struct bpf *bpf, uint32_t ifindex, const struct fast_link *link)
+{
+	return set(bpf->tc->maps.links, &ifindex, link);
+}
+
+int bpf_link_remove(struct bpf *bpf, uint32_t ifindex)
+{
+	return unset(bpf->tc->maps.links, &ifindex);
+}
+
+bool bpf_link_next(const struct bpf *bpf, uint32_t *ifindex, struct fast_link *out)
+{
+	int fd = bpf_map__fd(bpf->tc->maps.links);
+	uint32_t next;
+
+	if (bpf_map_get_next_key(fd, *ifindex ? ifindex : NULL, &next) != 0)
+		return false;
+	*ifindex = next;
+	return bpf_map_lookup_elem(fd, &next, out) == 0;
+}
+
+int bpf_port_set(struct bpf *bpf, uint32_t slot, uint32_t ifindex)
+{
+	return ifindex ? set(bpf->tc->maps.xdp_ports, &slot, &ifindex)
+		       : unset(bpf->tc->maps.xdp_ports, &slot);
+}
+
+int bpf_counters(const struct bpf *bpf, uint32_t slot, struct fast_counters *sum)
+{
+	*sum = (struct fast_counters){0};
+	if (bpf_map_lookup_elem(bpf_map__fd(bpf->tc->maps.counters), &slot, bpf->sums) < 0)
+		return -errno;
+	for (int i = 0; i < bpf->cpus; i++) {
+		const struct fast_counters *c = &bpf->sums[i];
+
+		sum->rx_packets += c->rx_packets;
+		sum->rx_octets += c->rx_octets;
+		sum->tx_packets += c->tx_packets;
+		sum->tx_octets += c->tx_octets;
+		sum->reflected += c->reflected;
+		if (c->last_rx_ns > sum->last_rx_ns) {
+			sum->last_rx_ns = c->last_rx_ns;
+			sum->last_rx_gre = c->last_rx_gre;
+		}
+	}
+	return 0;
+}
+
+int bpf_counters_clear(struct bpf *bpf, uint32_t slot)
+{
+	memset(bpf->sums, 0, (size_t)bpf->cpus * sizeof *bpf->sums);
+	return set(bpf->tc->maps.counters, &slot, bpf->sums);
+}
+
+static uint32_t count_keys(const struct bpf_map *map)
+{
+	char key[sizeof(struct fast_key6)], next[sizeof key];
+	uint32_t count = 0, most = bpf_map__max_entries(map);
+	int fd = bpf_map__fd(map);
+	const void *before = NULL;
+
+	while (count < most && bpf_map_get_next_key(fd, before, next) == 0) {
+		memcpy(key, next, sizeof key);
+		before = key;
+		count++;
+	}
+	return count;
+}
+
+uint32_t bpf_flow_count(const struct bpf *bpf)
+{
+	return count_keys(bpf->tc->maps.flows4) + count_keys(bpf->tc->maps.flows6);
+}
