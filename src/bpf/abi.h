@@ -29,7 +29,7 @@ enum {
 #define FAST_SAMPLE_NS 800000000ull
 #define FAST_RETRY_NS  20000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
-#define FAST_USED_NS   100000000ull
+#define FAST_USED_NS 100000000ull
 /* The daemon is taken to be gone after the first, and its last word holds up to the second. */
 #define FAST_BEAT_LOST_NS  1000000000ull
 #define FAST_BEAT_STALE_NS 600000000000ull
@@ -65,18 +65,18 @@ struct fast_path {
 };
 
 enum fast_flags {
-	FAST_ENCAP = 1,	    /* the programs encapsulate for it */
-	FAST_DECAP = 2,	    /* and decapsulate */
-	FAST_ETHERNET = 4,  /* passengers are frames */
-	FAST_IKEY = 8,	    /* received packets have a key */
-	FAST_OKEY = 16,	    /* sent ones have */
-	FAST_OSEQ = 32,	    /* sent ones have a sequence number */
-	FAST_ISEQ = 64,	    /* received ones are to have one */
+	FAST_ENCAP = 1,	      /* the programs encapsulate for it */
+	FAST_DECAP = 2,	      /* and decapsulate */
+	FAST_ETHERNET = 4,    /* passengers are frames */
+	FAST_IKEY = 8,	      /* received packets have a key */
+	FAST_OKEY = 16,	      /* sent ones have */
+	FAST_OSEQ = 32,	      /* sent ones have a sequence number */
+	FAST_ISEQ = 64,	      /* received ones are to have one */
 	FAST_STATELESS = 128, /* flows need no connection */
-	FAST_NEAR4 = 256,   /* peer4 is known */
+	FAST_NEAR4 = 256,     /* peer4 is known */
 	FAST_NEAR6 = 512,
-	FAST_XDP = 1024,    /* XDP may carry it, too */
-	FAST_ECHO = 2048,   /* echo replies in it may be greteld's */
+	FAST_XDP = 1024,  /* XDP may carry it, too */
+	FAST_ECHO = 2048, /* echo replies in it may be greteld's */
 };
 
 /* Entry of the map `tunnels`. greteld writes all but what is said to be the programs'. */
@@ -115,7 +115,7 @@ struct fast_counters {
 /* Keys of the maps `outer4`, `outer6`: a received outer packet. */
 struct fast_outer4 {
 	uint8_t local[4], remote[4];
-	uint32_t key;	  /* host order; 0 without one */
+	uint32_t key; /* host order; 0 without one */
 	uint32_t has_key;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gre_tc.bpf.c: the TC lane. Four programs, each in two forms, with and without connection tracking:
+ * gre_tc.bpf.c: the TC lane. Four programs, each in two forms, with and without connection
+ * tracking:
  *
  *   tunnel_out   egress of a tunnel's interface: learns the flow, encapsulates
  *   device_in    ingress of a device: decapsulates; carries packets of known flows
@@ -70,13 +71,13 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
 	if (!e.tunnel || e.tunnel->ifindex != ifindex || !(e.tunnel->flags & FAST_ENCAP))
 		return TC_ACT_UNSPEC;
-	if (skb->protocol != ETH_BE(GRE_PROTOCOL_IPV4) && skb->protocol != ETH_BE(GRE_PROTOCOL_IPV6))
+	if (skb->protocol != ETH_BE(GRE_PROTOCOL_IPV4) &&
+	    skb->protocol != ETH_BE(GRE_PROTOCOL_IPV6))
 		return TC_ACT_UNSPEC;
 	tunnel_used(e.tunnel, now);
 	e.frame = e.tunnel->flags & FAST_ETHERNET;
 	e.protocol = e.frame ? GRE_PROTOCOL_TEB : ETH_BE(skb->protocol);
-	if (c->flows && skb->ingress_ifindex && !e.frame &&
-	    skb_pull(skb, FLOW_HEADERS_MAX)) {
+	if (c->flows && skb->ingress_ifindex && !e.frame && skb_pull(skb, FLOW_HEADERS_MAX)) {
 		struct fast_action action = {.tunnel = e.slot + 1, .mark = skb->mark};
 
 		learn(skb, 0, c, now, &action, ct);
@@ -106,8 +107,8 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
 	uint64_t now = bpf_ktime_get_coarse_ns();
 
-	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
-	    !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
+	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) ||
+	    skb->vlan_present || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return;
 	action.slot = link->slot;
 	action.mtu = link->mtu;

@@ -58,13 +58,13 @@ PROTO_INLINE bool aim(struct frame *f, const struct fast_action *a, uint32_t len
 /* What a router changes in the IPv4 packet at p, whose TCP or UDP checksum is at `sum`. */
 PROTO_INLINE void route4(uint8_t *p, uint8_t *sum, bool udp, const struct fast_action *a)
 {
-	uint32_t check = (uint32_t)(uint16_t)~*(uint16_t *)(p + 10) + 0xfffe; /* one hop less */
+	uint32_t check = (uint32_t)(uint16_t) ~*(uint16_t *)(p + 10) + 0xfffe; /* one hop less */
 
 	p[8]--;
 	if (a->nat)
 		check += (a->addr_diff & 0xffff) + (a->addr_diff >> 16);
 	check = (check & 0xffff) + (check >> 16);
-	*(uint16_t *)(p + 10) = (uint16_t)~(check + (check >> 16));
+	*(uint16_t *)(p + 10) = (uint16_t) ~(check + (check >> 16));
 	if (!a->nat)
 		return;
 	copy4(p + 12, a->src);
@@ -72,7 +72,7 @@ PROTO_INLINE void route4(uint8_t *p, uint8_t *sum, bool udp, const struct fast_a
 	copy4(p + IP4_HEADER_LENGTH, a->ports);
 	if (udp && *(uint16_t *)sum == 0)
 		return;
-	*(uint16_t *)sum = csum_fold((uint64_t)(uint16_t)~*(uint16_t *)sum + a->addr_diff +
+	*(uint16_t *)sum = csum_fold((uint64_t)(uint16_t) ~*(uint16_t *)sum + a->addr_diff +
 				     (uint64_t)a->port_diff);
 	if (udp && *(uint16_t *)sum == 0)
 		*(uint16_t *)sum = 0xffff;
@@ -98,9 +98,8 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 	outer.ttl = fields.ttl;
 	outer.df = fields.df;
 	if (family == IP_V4)
-		outer.id = (uint16_t)(fields.df
-					      ? bpf_get_prandom_u32()
-					      : __sync_fetch_and_add(&f->control->ip_id, 1));
+		outer.id = (uint16_t)(fields.df ? bpf_get_prandom_u32()
+						: __sync_fetch_and_add(&f->control->ip_id, 1));
 	if (t->flags & FAST_OSEQ)
 		gre.sequence = seq_send(&t->seq_next);
 	ip_outer_encode(ip, &outer);

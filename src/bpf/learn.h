@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * learn.h: how a flow comes to be known. A program at the place where packets leave, an interface of
- * a tunnel or a device of this host, looks at those that the kernel has forwarded: conntrack tells
- * how such a packet came in and that its connection is established, the note that the program at
- * the entrance has left tells how it looked, and the packet itself tells what became of it.
+ * learn.h: how a flow comes to be known. A program at the place where packets leave, an interface
+ * of a tunnel or a device of this host, looks at those that the kernel has forwarded: conntrack
+ * tells how such a packet came in and that its connection is established, the note that the program
+ * at the entrance has left tells how it looked, and the packet itself tells what became of it.
  */
 #ifndef BPF_LEARN_H
 #define BPF_LEARN_H
@@ -221,7 +221,8 @@ PROTO_INLINE void learn4(struct __sk_buff *skb, uint32_t at, const struct fast_c
 	copy4(action->src, out.src);
 	copy4(action->dst, out.dst);
 	copy4(action->ports, out.ports);
-	action->addr_diff = (uint32_t)bpf_csum_diff((uint32_t *)key.src, 8, (uint32_t *)out.src, 8, 0);
+	action->addr_diff =
+		(uint32_t)bpf_csum_diff((uint32_t *)key.src, 8, (uint32_t *)out.src, 8, 0);
 	action->port_diff =
 		(uint32_t)bpf_csum_diff((uint32_t *)key.ports, 4, (uint32_t *)out.ports, 4, 0);
 	action->nat = *(uint64_t *)key.src != *(uint64_t *)out.src ||

@@ -110,8 +110,8 @@ PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, 
 		return false;
 	/* Keepalives of every form, and perhaps probes. */
 	if (seen->protocol == IP_PROTOCOL_GRE ||
-	    (o->tunnel->flags & FAST_ECHO && (seen->protocol == IP_PROTOCOL_ICMP ||
-					      seen->protocol == IP_PROTOCOL_ICMPV6)))
+	    (o->tunnel->flags & FAST_ECHO &&
+	     (seen->protocol == IP_PROTOCOL_ICMP || seen->protocol == IP_PROTOCOL_ICMPV6)))
 		return false;
 	if (seen->version == 6 && ip + IP6_HEADER_LENGTH > end)
 		return false;
@@ -142,34 +142,35 @@ PROTO_INLINE void note_entering6(const struct fast_key6 *key, const struct flow_
 	bpf_map_update_elem(&entering6, key, &e, BPF_ANY);
 }
 
-/* Carries the passenger of `b`, which comes from the device `from`, if its flow is known. */
-PROTO_INLINE int flow_in(struct __sk_buff *skb, const struct before *b, uint32_t from,
+/* Carries the passenger at `at`, behind an outer header of the IP version `outer` (0: there is
+ * none), which comes from the device `from`, if its flow is known. */
+PROTO_INLINE int flow_in(struct __sk_buff *skb, uint32_t at, unsigned outer, uint32_t from,
 			 unsigned version, bool stateless, struct fast_control *c, uint64_t now)
 {
+	struct carried it = {.at = at, .outer = outer};
 	struct fast_flow *flow;
-	struct flow_seen seen = {0};
 	struct fast_key4 key4;
 	struct fast_key6 key6;
 	bool holds;
 
-	if (!c->flows || !skb_pull(skb, b->at + FLOW_HEADERS_MAX))
+	if (!c->flows || !skb_pull(skb, at + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
 	if (version == 4) {
-		if (!flow_read4(skb_start(skb) + b->at, skb_stop(skb), from, 2, &key4, &seen))
+		if (!flow_read4(skb_start(skb) + at, skb_stop(skb), from, 2, &key4, &it.seen))
 			return TC_ACT_UNSPEC;
 		flow = bpf_map_lookup_elem(&flows4, &key4);
 	} else {
-		if (!flow_read6(skb_start(skb) + b->at, skb_stop(skb), from, 2, &key6, &seen))
+		if (!flow_read6(skb_start(skb) + at, skb_stop(skb), from, 2, &key6, &it.seen))
 			return TC_ACT_UNSPEC;
 		flow = bpf_map_lookup_elem(&flows6, &key6);
 	}
 	holds = flow && flow_holds(flow, c, now);
 	if (holds)
-		return carry(skb, b, flow, &seen, c, now);
+		return carry(skb, &it, flow, c, now);
 	if (version == 4)
-		note_entering4(&key4, &seen, stateless);
+		note_entering4(&key4, &it.seen, stateless);
 	else
-		note_entering6(&key6, &seen, stateless);
+		note_entering6(&key6, &it.seen, stateless);
 	return TC_ACT_UNSPEC;
 }
 
@@ -200,18 +201,18 @@ PROTO_INLINE int passenger_in(struct __sk_buff *skb, const struct outer *o)
 {
 	bool frame = o->tunnel->flags & FAST_ETHERNET;
 	uint32_t at = o->at + (frame ? FAST_LINK_HEADER : 0), gso = skb->gso_size;
-	struct before b = {.at = at, .outer = o->family == IP_V4 ? 4 : 6};
 	struct flow_pieces pieces = {1, o->len};
 	struct flow_seen seen = {0};
 	uint16_t type = o->protocol;
 	int verdict = TC_ACT_UNSPEC;
 
-	if (frame && (o->protocol != GRE_PROTOCOL_TEB || bpf_skb_load_bytes(skb, o->at + 12, &type, 2)))
+	if (frame &&
+	    (o->protocol != GRE_PROTOCOL_TEB || bpf_skb_load_bytes(skb, o->at + 12, &type, 2)))
 		return TC_ACT_UNSPEC;
 	if (frame)
 		type = ETH_BE(type);
-	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
-	    o->len <= (at - o->at) || !skb_pull(skb, at + FLOW_HEADERS_MAX) ||
+	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) || o->len <= (at - o->at) ||
+	    !skb_pull(skb, at + FLOW_HEADERS_MAX) ||
 	    !check_passenger(skb, o, at, o->len - (at - o->at), type, &seen))
 		return TC_ACT_UNSPEC;
 	if (gso) {
@@ -222,8 +223,9 @@ PROTO_INLINE int passenger_in(struct __sk_buff *skb, const struct outer *o)
 		pieces = flow_pieces(o->len, at - o->at + seen.header + l4, gso);
 	}
 	if (!frame)
-		verdict = flow_in(skb, &b, o->tunnel->ifindex, seen.version,
-				  o->tunnel->flags & FAST_STATELESS, o->control, o->now);
+		verdict = flow_in(skb, at, o->family == IP_V4 ? 4 : 6, o->tunnel->ifindex,
+				  seen.version, o->tunnel->flags & FAST_STATELESS, o->control,
+				  o->now);
 	if (verdict == TC_ACT_UNSPEC)
 		verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
@@ -246,7 +248,6 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 
 PROTO_INLINE int device_in4(struct __sk_buff *skb, struct fast_control *c, uint64_t now)
 {
-	struct before b = {.at = FAST_LINK_HEADER};
 	const uint8_t *ip;
 
 	if (!skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
@@ -256,12 +257,11 @@ PROTO_INLINE int device_in4(struct __sk_buff *skb, struct fast_control *c, uint6
 		return TC_ACT_UNSPEC;
 	if (ip[9] == IP_PROTOCOL_GRE)
 		return outer_in(skb, c, now, IP_V4);
-	return flow_in(skb, &b, skb->ifindex, 4, false, c, now);
+	return flow_in(skb, FAST_LINK_HEADER, 0, skb->ifindex, 4, false, c, now);
 }
 
 PROTO_INLINE int device_in6(struct __sk_buff *skb, struct fast_control *c, uint64_t now)
 {
-	struct before b = {.at = FAST_LINK_HEADER};
 	const uint8_t *ip;
 
 	if (!skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
@@ -271,7 +271,7 @@ PROTO_INLINE int device_in6(struct __sk_buff *skb, struct fast_control *c, uint6
 		return TC_ACT_UNSPEC;
 	if (ip[6] == IP_PROTOCOL_GRE)
 		return outer_in(skb, c, now, IP_V6);
-	return flow_in(skb, &b, skb->ifindex, 6, false, c, now);
+	return flow_in(skb, FAST_LINK_HEADER, 0, skb->ifindex, 6, false, c, now);
 }
 
 #endif

@@ -85,38 +85,44 @@ PROTO_INLINE uint32_t piece_header(struct __sk_buff *skb, uint32_t l4, uint8_t p
 	return (uint32_t)(offset >> 4) * 4;
 }
 
-/* Lowers the MSS of a SYN. The checksum may be one that the device is to complete, which the helper
- * knows. False: greteld has to look at it. */
-PROTO_INLINE bool clamp(struct __sk_buff *skb, uint32_t l4, const struct flow_seen *seen,
-			const struct fast_tunnel *t)
+/* Lowers the MSS of the TCP header at l4, `available` octets of the packet, if it is a SYN. The
+ * checksum may be one that the device is to complete, which the helper knows. 0: greteld has to
+ * look at it. A function of its own, not inlined: so the verifier goes through its loop once. */
+__attribute__((noinline)) int clamp_tcp(struct __sk_buff *skb, uint32_t l4, uint32_t available,
+					uint32_t mss)
 {
-	uint16_t mss = seen->version == 4 ? t->mss4 : t->mss6;
 	const uint8_t *tcp, *end;
 	uint32_t at, header;
 	uint16_t from, to;
 
-	if (seen->protocol != IP_PROTOCOL_TCP || mss == 0)
-		return true;
 	if (l4 > 128 || !skb_pull(skb, l4 + TCP_HEADER_LENGTH + TCP_OPTIONS_MAX))
-		return false;
+		return 0;
 	tcp = skb_start(skb) + l4;
 	end = skb_stop(skb);
-	if (tcp + TCP_HEADER_LENGTH > end)
-		return true;
-	if (!(tcp[13] & TCP_FLAG_SYN))
-		return true;
+	if (tcp + TCP_HEADER_LENGTH > end || !(tcp[13] & TCP_FLAG_SYN))
+		return 1;
 	header = (uint32_t)(tcp[12] >> 4) * 4;
-	at = header > seen->len - seen->header ? 0 : mss_find(tcp, end, header);
+	at = header > available ? 0 : mss_find(tcp, end, header);
 	if (at == 0 || at > TCP_HEADER_LENGTH + TCP_OPTIONS_MAX || tcp + at + 4 > end)
-		return true;
+		return 1;
 	from = *(const uint16_t *)(tcp + at + 2);
 	to = ETH_BE(mss);
 	if (ETH_BE(from) <= mss)
-		return true;
+		return 1;
 	if (at & 1) /* the value lies across two words of the sum, as the device sees them, too */
-		return false;
+		return 0;
 	return bpf_l4_csum_replace(skb, l4 + 16, from, to, 2) == 0 &&
 	       bpf_skb_store_bytes(skb, l4 + at + 2, &to, 2, 0) == 0;
+}
+
+/* The same for any passenger. The packet's data has to be looked up anew. */
+PROTO_INLINE bool clamp(struct __sk_buff *skb, uint32_t l4, const struct flow_seen *seen,
+			const struct fast_tunnel *t)
+{
+	uint16_t mss = seen->version == 4 ? t->mss4 : t->mss6;
+
+	return seen->protocol != IP_PROTOCOL_TCP || mss == 0 ||
+	       clamp_tcp(skb, l4, seen->len - seen->header, mss);
 }
 
 PROTO_INLINE void count_out(uint32_t slot, const struct flow_pieces *pieces)
@@ -156,8 +162,8 @@ struct encap {
 	uint32_t slot;
 	uint32_t len;	   /* octets of the passenger */
 	uint16_t protocol; /* GRE protocol type */
-	bool has_link;	   /* the packet begins with an Ethernet header, which is not the passenger's */
-	bool frame;	   /* it does, and that is the passenger's */
+	bool has_link; /* the packet begins with an Ethernet header, which is not the passenger's */
+	bool frame;    /* it does, and that is the passenger's */
 	struct outer_fields outer;
 	struct flow_pieces pieces;
 };
@@ -200,9 +206,9 @@ PROTO_INLINE void put_outer(const struct encap *e, uint8_t *ip, uint8_t family)
 PROTO_INLINE int encap_family(struct __sk_buff *skb, const struct encap *e, uint8_t family)
 {
 	uint32_t outer = ip_outer_length(family) + e->tunnel->gre_len;
-	uint64_t flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_GRE |
-			 (family == IP_V4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
-					  : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
+	uint64_t flags =
+		BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_GRE |
+		(family == IP_V4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
 	uint8_t inner[FAST_LINK_HEADER] = {0}, *p;
 
 	if (e->frame) {
@@ -257,7 +263,7 @@ PROTO_INLINE bool route4(struct __sk_buff *skb, uint32_t at, const struct flow_s
 
 	if (p + IP4_HEADER_LENGTH + UDP_HEADER_LENGTH > skb_stop(skb))
 		return false;
-	check = (uint32_t)(uint16_t)~*(uint16_t *)(p + 10) + 0xfffe; /* one hop less */
+	check = (uint32_t)(uint16_t) ~*(uint16_t *)(p + 10) + 0xfffe; /* one hop less */
 	p[8]--;
 	if (a->nat) {
 		check += (a->addr_diff & 0xffff) + (a->addr_diff >> 16);
@@ -266,7 +272,7 @@ PROTO_INLINE bool route4(struct __sk_buff *skb, uint32_t at, const struct flow_s
 		copy4(p + IP4_HEADER_LENGTH, a->ports);
 	}
 	check = (check & 0xffff) + (check >> 16);
-	*(uint16_t *)(p + 10) = (uint16_t)~(check + (check >> 16));
+	*(uint16_t *)(p + 10) = (uint16_t) ~(check + (check >> 16));
 	if (!a->nat)
 		return true;
 	return bpf_l4_csum_replace(skb, sum, 0, a->addr_diff, BPF_F_PSEUDO_HDR | udp) == 0 &&
@@ -289,10 +295,12 @@ PROTO_INLINE bool route(struct __sk_buff *skb, uint32_t at, const struct flow_se
 	return seen->version == 4 ? route4(skb, at, seen, a) : route6(skb, at);
 }
 
-/* What comes before a passenger at hand: nothing but its Ethernet header, or an outer packet. */
-struct before {
+/* A passenger at hand, and what comes before it: nothing but its Ethernet header, or an outer
+ * packet that we receive. */
+struct carried {
+	struct flow_seen seen;
 	uint32_t at;	/* offset of the passenger's IP header */
-	unsigned outer; /* IP version of the outer header; 0: there is none */
+	uint32_t outer; /* IP version of the outer header; 0: there is none */
 };
 
 /* The longest packet that a super-packet stands for. */
@@ -327,23 +335,32 @@ PROTO_INLINE bool trim(struct __sk_buff *skb, uint32_t end)
 	return skb->len > end && !skb->gso_size && bpf_skb_change_tail(skb, end, 0) == 0;
 }
 
-/* Does with the packet what the kernel has done with others of this flow. */
-PROTO_INLINE int carry(struct __sk_buff *skb, const struct before *b, struct fast_flow *flow,
-		       const struct flow_seen *seen, struct fast_control *c, uint64_t now)
+/* Does with the packet what the kernel has done with others of this flow. Not inlined, so that the
+ * verifier goes through it once; it may ask for what cannot be. */
+__attribute__((noinline)) int carry(struct __sk_buff *skb, const struct carried *it,
+				    struct fast_flow *flow, struct fast_control *c, uint64_t now)
 {
-	const struct fast_action *a = &flow->action;
-	struct encap e = {.control = c, .len = seen->len, .has_link = true};
+	struct encap e = {.control = c, .has_link = true};
+	const struct fast_action *a;
+	const struct flow_seen *seen;
+	uint32_t at;
 	uint8_t *p;
 
+	if (!it || !flow || !c)
+		return TC_ACT_UNSPEC;
+	at = it->at & 0x7f; /* as long as headers get */
+	a = &flow->action;
+	seen = &it->seen;
+	e.len = seen->len;
 	e.pieces = flow_pieces(seen->len, (uint32_t)seen->header + seen->l4_header, skb->gso_size);
 	e.protocol = seen->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6;
-	if ((b->outer && !decap_flags && b->outer != seen->version) ||
-	    !aim(skb, seen, a, now, &e) || !trim(skb, b->at + seen->len))
+	if ((it->outer && !decap_flags && it->outer != seen->version) ||
+	    !aim(skb, seen, a, now, &e) || !trim(skb, at + seen->len))
 		return TC_ACT_UNSPEC;
 	flow->packets += e.pieces.count;
 	flow->octets += e.pieces.octets;
-	if (!route(skb, b->at, seen, a) ||
-	    (b->outer && !strip(skb, b->at - FAST_LINK_HEADER, b->outer, seen->version)))
+	if (!route(skb, at, seen, a) ||
+	    (it->outer && !strip(skb, at - FAST_LINK_HEADER, it->outer, seen->version)))
 		return lose(c);
 	p = skb_start(skb);
 	if (p + FAST_LINK_HEADER + IP4_HEADER_LENGTH > skb_stop(skb))

@@ -86,8 +86,8 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 		len = at + FAST_WITNESS_LENGTH;
 	return (len == skb->len || bpf_skb_change_tail(skb, len, 0) == 0) &&
 	       bpf_skb_store_bytes(skb, at - gre.length + 2, &none, sizeof none, 0) == 0 &&
-	       bpf_skb_store_bytes(skb, at, &body, sizeof body, 0) == 0 &&
-	       skb_pull(skb, at) && witness_write_ip(skb, family);
+	       bpf_skb_store_bytes(skb, at, &body, sizeof body, 0) == 0 && skb_pull(skb, at) &&
+	       witness_write_ip(skb, family);
 }
 
 /* The marked copy, as it comes in. */

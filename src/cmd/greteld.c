@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -18,12 +17,12 @@
 #include "ctl/doctor/run.h"
 #include "ctl/import/import.h"
 #include "ctl/instance.h"
+#include "ctl/lanes.h"
 #include "ctl/msg.h"
 #include "ctl/notify.h"
 #include "ctl/oneshot.h"
 #include "ctl/server.h"
 #include "ctl/session.h"
-#include "os/bpfload.h"
 #include "os/privilege.h"
 
 enum mode {
@@ -411,16 +410,14 @@ static int first_load(const struct settings *s, struct session *session,
 
 /* Opens what a session needs and makes the configuration so. Returns an enum msg_exit; with
  * session->conf set the site stands, whatever the code. */
-static int begin_session(const struct settings *s, uv_loop_t *loop, struct bpf *bpf,
-			 const char *why_no_bpf, struct session **out)
+static int begin_session(const struct settings *s, uv_loop_t *loop, struct lanes *lanes,
+			 struct session **out)
 {
 	const struct report report = {stdout, stderr};
 	struct session *session;
-	if (session_open(loop, s->run_dir, stderr, &session) != 0)
+	if (session_open(loop, s->run_dir, lanes, stderr, &session) != 0)
 		return EXIT_FAILED;
 	*out = session;
-	session->bpf = bpf;
-	session->why_no_bpf = why_no_bpf;
 	if (repair_open(session, stderr) != 0)
 		return EXIT_FAILED;
 	session->config = s->config ? strdup(s->config) : NULL;
@@ -473,39 +470,23 @@ static int run_loop(struct session *session, int ready_fd, int code)
 	return e;
 }
 
-/* The programs of the kernel lanes, for which more rights are needed than later. NULL: there are
- * none, and why. */
-static struct bpf *load_programs(const struct settings *s, char why[BPF_WHY_SIZE])
-{
-	char pins[PATH_MAX], wanted[PATH_MAX];
-	struct stat netns = {0};
-
-	if (snprintf(wanted, sizeof wanted, "%s/bpf", s->run_dir) >= (int)sizeof wanted)
-		wanted[0] = '\0';
-	(void)stat("/proc/self/ns/net", &netns);
-	bpf_pin_directory(wanted, netns.st_ino, pins, sizeof pins);
-	return bpf_load(pins, s->flows, why);
-}
-
 static int serve(const struct settings *s, int ready_fd)
 {
-	static char why_no_bpf[BPF_WHY_SIZE];
 	struct instance instance;
 	struct session *session = NULL;
 	struct server *server = NULL;
-	struct bpf *bpf;
 	uv_loop_t *loop = uv_default_loop();
 	if (!loop || instance_take(s->run_dir, stderr, &instance) != 0)
 		return EXIT_FAILED;
 	int e = privilege_raise_files();
 	if (e)
 		log_warn("limit of open files: %s", strerror(-e));
-	bpf = load_programs(s, why_no_bpf);
+	struct lanes *lanes = lanes_begin(loop, s->run_dir, s->flows);
 	e = privilege_drop();
 	if (e)
 		log_warn("giving up privileges: %s", strerror(-e));
 
-	int code = begin_session(s, loop, bpf, why_no_bpf, &session);
+	int code = begin_session(s, loop, lanes, &session);
 	if (session && session->conf) {
 		if (open_control(s, &instance, session, &server) == 0) {
 			code = run_loop(session, ready_fd, code);
@@ -518,14 +499,14 @@ static int serve(const struct settings *s, int ready_fd)
 	/* Last of all the clients' connections: "gretel down" waits for them. */
 	if (session)
 		session_stop(session);
+	lanes_close(lanes);
 	instance_release(&instance);
 	if (server)
 		server_close(server);
 	drain(loop);
 	if (session)
 		session_free(session);
-	if (bpf)
-		bpf_free(bpf);
+	lanes_free(lanes);
 	uv_loop_close(loop);
 	return code;
 }

@@ -165,6 +165,7 @@ int conf_load(const char *file, const char *extra, FILE *errors, struct conf **o
 
 	if (!reader.conf)
 		return out_of_memory(errors);
+	conf_key_defaults(&reader, SECTION_DAEMON); /* the section may be missing */
 	if (file)
 		read_file(&reader, file, false);
 	if (file && has_drop_ins(file))
@@ -182,6 +183,7 @@ int conf_load_text(const char *name, const char *text, FILE *errors, struct conf
 
 	if (!reader.conf)
 		return out_of_memory(errors);
+	conf_key_defaults(&reader, SECTION_DAEMON);
 	file = add_file(&reader, name);
 	if (file)
 		conf_read_text(&reader, file, text, strlen(text));

@@ -84,7 +84,7 @@ int lane_open(struct dp *dp, struct lane **out)
 	if (!lane)
 		return -ENOMEM;
 	lane->dp = dp;
-	lane->ops = (struct lane_ops){lane, add, change, del, params_of, dp_fast(dp) != NULL};
+	lane->ops = (struct lane_ops){lane, add, change, del, params_of, true};
 	*out = lane;
 	return 0;
 }
@@ -92,6 +92,11 @@ int lane_open(struct dp *dp, struct lane **out)
 const struct lane_ops *lane_ops(const struct lane *lane)
 {
 	return &lane->ops;
+}
+
+void lane_set_fast(struct lane *lane, bool fast)
+{
+	lane->ops.fast = fast;
 }
 
 void lane_close(struct lane *lane)

@@ -26,6 +26,8 @@ struct lane_ops {
 struct lane;
 int lane_open(struct dp *dp, struct lane **out);
 const struct lane_ops *lane_ops(const struct lane *lane);
+/* Whether the kernel carries packets, too, or is going to. */
+void lane_set_fast(struct lane *lane, bool fast);
 void lane_close(struct lane *lane);
 
 #endif

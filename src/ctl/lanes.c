@@ -1,38 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The programs go onto every Ethernet device of this host that packets of the site can come in by or
- * leave by: those that are up, are no port of a bridge or a bond, and are none of our own. Not onto
- * one that has a netdev chain of nftables, which they would pass by.
+ * The programs go onto every Ethernet device of this host that packets of the site can come in by
+ * or leave by: those that are up, are no port of a bridge or a bond, and are none of our own. Not
+ * onto one that has a netdev chain of nftables, which they would pass by.
  */
 #include "ctl/lanes.h"
 
+#include <limits.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "ctl/actual.h"
 #include "ctl/rules.h"
 #include "ctl/session.h"
 #include "dp/fast.h"
+#include "os/bpfload.h"
 
 /* A transaction of somebody else's is often followed by another. */
 #define RULES_QUIET_MS 200
 
+struct lanes {
+	uv_loop_t *loop;
+	struct session *session; /* NULL: not joined yet */
+	uv_timer_t rules;	 /* looks at the rules a moment after they have changed */
+	uv_async_t loaded;	 /* the thread is done */
+	uv_thread_t thread;
+	bool running; /* the thread, until it is joined */
+	bool settled; /* what the last process has left is taken over, or gone */
+	char *netdev; /* what netdev chains of nftables say of devices; NULL: nothing */
+	uint32_t flows;
+	char pins[PATH_MAX];
+	struct bpf *bpf; /* NULL: not loaded, or see `why` */
+	char why[BPF_WHY_SIZE];
+};
+
 static const char *const lane_names[] = {
 	[FAST_LANE_USER] = "user", [FAST_LANE_TC] = "tc", [FAST_LANE_XDP] = "xdp"};
 
-const char *lanes_of(const struct session *s, const char *name, char *why, unsigned size)
+/* The lanes in the kernel; NULL: there are none, or not yet. */
+static struct fast *fast_of(const struct lanes *lanes)
+{
+	return lanes && lanes->session && lanes->session->dp ? dp_fast(lanes->session->dp) : NULL;
+}
+
+const char *lanes_of(const struct lanes *lanes, const char *name, char *why, unsigned size)
 {
 	int lane;
 
-	if (!dp_fast(s->dp)) {
-		snprintf(why, size, "%s", s->why_no_bpf ? s->why_no_bpf : "");
+	if (!fast_of(lanes)) {
+		snprintf(why, size, "%s", lanes ? lanes->why : "");
 		return lane_names[FAST_LANE_USER];
 	}
-	lane = dp_tunnel_lane(s->dp, name, why, size);
+	lane = dp_tunnel_lane(lanes->session->dp, name, why, size);
 	if (lane >= 0)
 		return lane_names[lane];
 	snprintf(why, size, "it is not in place");
@@ -67,8 +90,8 @@ static bool is_candidate(const struct actual *actual, const struct link_info *li
 /* Queueing disciplines that do not hold packets back on purpose. */
 static bool is_plain_queue(const char *qdisc)
 {
-	static const char *const plain[] = {"", "noqueue", "mq", "fq_codel", "fq", "pfifo_fast",
-					    "pfifo", "noop"};
+	static const char *const plain[] = {"",	  "noqueue",	"mq",	 "fq_codel",
+					    "fq", "pfifo_fast", "pfifo", "noop"};
 
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		if (strcmp(qdisc, plain[i]) == 0)
@@ -112,10 +135,10 @@ static bool wants_lanes(const struct conf *conf)
 	return false;
 }
 
-static unsigned collect(const struct session *s, const struct actual *actual,
+static unsigned collect(const struct lanes *lanes, const struct actual *actual,
 			struct fast_device devices[FAST_DEVICES_MAX])
 {
-	bool forced = wants_xdp(s);
+	bool forced = wants_xdp(lanes->session);
 	unsigned count = 0;
 
 	for (size_t i = 0; i < actual->link_count && count < FAST_DEVICES_MAX; i++) {
@@ -123,7 +146,7 @@ static unsigned collect(const struct session *s, const struct actual *actual,
 		struct fast_device *device = &devices[count];
 
 		if (!is_candidate(actual, link) ||
-		    (s->lanes.shadowed && has_word(s->lanes.shadowed, link->name)))
+		    (lanes->netdev && has_word(lanes->netdev, link->name)))
 			continue;
 		*device = (struct fast_device){
 			.ifindex = link->index, .mtu = link->mtu, .forced = forced};
@@ -135,18 +158,18 @@ static unsigned collect(const struct session *s, const struct actual *actual,
 	return count;
 }
 
-void lanes_settle(struct session *s, const struct actual *actual)
+void lanes_settle(struct lanes *lanes, const struct actual *actual)
 {
 	static struct fast_device devices[FAST_DEVICES_MAX];
-	struct fast *fast = dp_fast(s->dp);
+	struct fast *fast = fast_of(lanes);
 	unsigned count;
 
-	if (!fast || !s->conf)
+	if (!fast || !lanes->session->conf)
 		return;
-	if (!s->lanes.settled)
+	if (!lanes->settled)
 		fast_forget_others(fast);
-	s->lanes.settled = true;
-	count = wants_lanes(s->conf) ? collect(s, actual, devices) : 0;
+	lanes->settled = true;
+	count = wants_lanes(lanes->session->conf) ? collect(lanes, actual, devices) : 0;
 	fast_devices(fast, devices, count);
 	for (unsigned i = 0; i < count; i++)
 		if (devices[i].why_not_tc[0])
@@ -212,64 +235,140 @@ static bool has_old_tables(void)
 	return false;
 }
 
-static void look_at_rules(struct session *s)
+static void look_at_rules(struct lanes *lanes)
 {
-	struct fast *fast = dp_fast(s->dp);
-	char *text = NULL, *shadowed = NULL;
+	const struct kernel *kernel = &lanes->session->kernel;
+	char *text = NULL, *netdev = NULL;
 	bool stateless = false;
 	size_t size;
 	FILE *out;
 
-	if (s->kernel.nft_error == 0 && nft_list_ruleset(s->kernel.nft, &text) != 0)
+	if (kernel->nft_error == 0 && nft_list_ruleset(kernel->nft, &text) != 0)
 		return; /* it is not known: nothing without a connection */
-	out = open_memstream(&shadowed, &size);
+	out = open_memstream(&netdev, &size);
 	if (out) {
 		stateless = (!text || reads_stateless(text, out)) && !has_old_tables();
 		fclose(out);
-		free(s->lanes.shadowed);
-		s->lanes.shadowed = shadowed;
+		free(lanes->netdev);
+		lanes->netdev = netdev;
 	}
 	free(text);
-	fast_set_stateless(fast, stateless);
+	fast_set_stateless(fast_of(lanes), stateless);
 }
 
 static void on_rules(uv_timer_t *timer)
 {
-	struct session *s = timer->data;
-	char *before = s->lanes.shadowed ? strdup(s->lanes.shadowed) : NULL;
+	struct lanes *lanes = timer->data;
+	char *before = lanes->netdev ? strdup(lanes->netdev) : NULL;
 
-	look_at_rules(s);
-	if (s->lanes.shadowed && (!before || strcmp(before, s->lanes.shadowed) != 0))
-		repair_arm(s); /* settles the devices, too */
+	if (!fast_of(lanes))
+		return;
+	look_at_rules(lanes);
+	if (lanes->netdev && (!before || strcmp(before, lanes->netdev) != 0))
+		repair_arm(lanes->session); /* settles the devices, too */
 	free(before);
 }
 
-void lanes_note_rules(struct session *s)
+void lanes_note_rules(struct lanes *lanes)
 {
-	struct fast *fast = s->dp ? dp_fast(s->dp) : NULL;
+	struct fast *fast = fast_of(lanes);
 
-	if (!fast || !s->lanes.opened)
+	if (!fast)
 		return;
 	fast_set_stateless(fast, false);
-	uv_timer_start(&s->lanes.rules, on_rules, RULES_QUIET_MS, 0);
+	uv_timer_start(&lanes->rules, on_rules, RULES_QUIET_MS, 0);
 }
 
-void lanes_open(struct session *s)
+/* Loading. */
+
+static void load(void *arg)
 {
-	if (!dp_fast(s->dp))
+	struct lanes *lanes = arg;
+
+	lanes->bpf = bpf_load(lanes->pins, lanes->flows, lanes->why);
+	uv_async_send(&lanes->loaded);
+}
+
+static void put_to_use(struct lanes *lanes)
+{
+	struct session *s = lanes->session;
+	int err = lanes->bpf ? dp_start_fast(s->dp, lanes->bpf) : 0;
+
+	if (err)
+		snprintf(lanes->why, sizeof lanes->why, "the programs cannot be used: %s",
+			 strerror(-err));
+	if (!lanes->bpf || err) {
+		log_warn("no kernel lanes: %s", lanes->why);
+		lane_set_fast(s->lane, false);
+	} else {
+		look_at_rules(lanes);
+	}
+	repair_arm(s); /* settles the devices */
+}
+
+static void on_loaded(uv_async_t *loaded)
+{
+	struct lanes *lanes = loaded->data;
+
+	if (lanes->running)
+		uv_thread_join(&lanes->thread);
+	lanes->running = false;
+	if (lanes->session && !dp_fast(lanes->session->dp))
+		put_to_use(lanes);
+}
+
+struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows)
+{
+	struct lanes *lanes = calloc(1, sizeof *lanes);
+	char wanted[PATH_MAX];
+	struct stat netns = {0};
+
+	if (!lanes)
+		return NULL;
+	lanes->loop = loop;
+	lanes->flows = flows;
+	snprintf(lanes->why, sizeof lanes->why, "the programs are being loaded");
+	if (snprintf(wanted, sizeof wanted, "%s/bpf", run_dir) >= (int)sizeof wanted)
+		wanted[0] = '\0';
+	(void)stat("/proc/self/ns/net", &netns);
+	bpf_pin_directory(wanted, netns.st_ino, lanes->pins, sizeof lanes->pins);
+	uv_timer_init(loop, &lanes->rules);
+	uv_async_init(loop, &lanes->loaded, on_loaded);
+	lanes->rules.data = lanes->loaded.data = lanes;
+	uv_unref((uv_handle_t *)&lanes->loaded);
+	lanes->running = uv_thread_create(&lanes->thread, load, lanes) == 0;
+	if (!lanes->running)
+		snprintf(lanes->why, sizeof lanes->why, "there is no thread to load the programs");
+	return lanes;
+}
+
+void lanes_join(struct lanes *lanes, struct session *session)
+{
+	if (!lanes)
 		return;
-	uv_timer_init(s->loop, &s->lanes.rules);
-	s->lanes.rules.data = s;
-	s->lanes.opened = true;
-	look_at_rules(s);
-	uv_timer_start(&s->lanes.rules, on_rules, RULES_QUIET_MS, 0);
+	lanes->session = session;
+	if (!lanes->running)
+		put_to_use(lanes);
 }
 
-void lanes_close(struct session *s)
+void lanes_close(struct lanes *lanes)
 {
-	if (s->lanes.opened && !uv_is_closing((uv_handle_t *)&s->lanes.rules))
-		uv_close((uv_handle_t *)&s->lanes.rules, NULL);
-	s->lanes.opened = false;
-	free(s->lanes.shadowed);
-	s->lanes.shadowed = NULL;
+	if (!lanes)
+		return;
+	lanes->session = NULL;
+	if (lanes->running)
+		uv_thread_join(&lanes->thread);
+	lanes->running = false;
+	uv_close((uv_handle_t *)&lanes->rules, NULL);
+	uv_close((uv_handle_t *)&lanes->loaded, NULL);
+}
+
+void lanes_free(struct lanes *lanes)
+{
+	if (!lanes)
+		return;
+	if (lanes->bpf)
+		bpf_free(lanes->bpf);
+	free(lanes->netdev);
+	free(lanes);
 }

@@ -6,29 +6,32 @@
 #ifndef CTL_LANES_H
 #define CTL_LANES_H
 
-#include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct actual;
+struct lanes;
 struct session;
 
-/* Part of the session. */
-struct lanes {
-	uv_timer_t rules; /* looks at the rules a moment after they have changed */
-	bool opened;
-	bool settled;	/* once: what the last process has left is taken over, or gone */
-	char *shadowed; /* what netdev chains of nftables say of devices: "" or their lines */
-};
+/*
+ * Begins to load the programs, with room for `flows` flows of each family, on a thread of its own:
+ * it takes the kernel some tenths of a second to verify them, and more rights than the rest of
+ * greteld needs, so this comes before they are given up. Until they are there the user lane carries
+ * everything. NULL without memory.
+ */
+struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows);
+/* When the packet paths have been started: what is loaded is put to use, now or then. */
+void lanes_join(struct lanes *lanes, struct session *session);
+/* After session_stop(); the loop has to turn once more before lanes_free(). */
+void lanes_close(struct lanes *lanes);
+void lanes_free(struct lanes *lanes);
 
-/* When the packet paths have been started. */
-void lanes_open(struct session *session);
-void lanes_close(struct session *session);
 /* After the kernel has been made to agree with the configuration: the programs are where packets
  * come in and leave. */
-void lanes_settle(struct session *session, const struct actual *actual);
+void lanes_settle(struct lanes *lanes, const struct actual *actual);
 /* Somebody has changed rules of nftables. */
-void lanes_note_rules(struct session *session);
+void lanes_note_rules(struct lanes *lanes);
 /* The lane of a tunnel, and why it is no faster one. */
-const char *lanes_of(const struct session *session, const char *name, char *why, unsigned size);
+const char *lanes_of(const struct lanes *lanes, const char *name, char *why, unsigned size);
 
 #endif

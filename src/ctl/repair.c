@@ -228,7 +228,7 @@ static void on_event(void *arg, const struct watch_event *event)
 	/* What was true of the way to a peer may not be any more. */
 	dp_leases_revoke(s->dp);
 	if (event->what == WATCH_FOREIGN_RULES || event->what == WATCH_RULES)
-		lanes_note_rules(s);
+		lanes_note_rules(s->lanes);
 	if (event->what == WATCH_FOREIGN_RULES)
 		return;
 	if (event->what != WATCH_RULES)

@@ -15,12 +15,14 @@
 
 #define ADDED_SIZE_MAX (16u << 20)
 
-int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct session **out)
+int session_open(uv_loop_t *loop, const char *run_dir, struct lanes *lanes, FILE *errors,
+		 struct session **out)
 {
 	struct session *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
 	s->loop = loop;
+	s->lanes = lanes;
 	s->started_ms = uv_now(loop);
 	s->repair.session = s;
 	struct stat ns;
@@ -70,7 +72,6 @@ void session_stop(struct session *s)
 	repair_close(s);
 	session_hooks_close(s);
 	session_names_close(s);
-	lanes_close(s);
 	stop_lane(s);
 }
 
@@ -120,7 +121,7 @@ static int start_lane(struct session *s, unsigned workers, FILE *errors)
 				 dp_workers(s->dp), workers);
 		return 0;
 	}
-	int e = dp_start(s->loop, workers, s->bpf, on_dp_event, s, &s->dp);
+	int e = dp_start(s->loop, workers, on_dp_event, s, &s->dp);
 	if (e) {
 		fprintf(errors, "starting the packet threads: %s%s\n", strerror(-e),
 			e == -EPERM ? ": run it as root (CAP_NET_ADMIN and CAP_NET_RAW)" : "");
@@ -132,7 +133,7 @@ static int start_lane(struct session *s, unsigned workers, FILE *errors)
 		stop_lane(s);
 	}
 	if (e == 0)
-		lanes_open(s);
+		lanes_join(s->lanes, s);
 	return e;
 }
 
@@ -162,7 +163,7 @@ static int make_so(struct session *s, const struct conf *conf, const struct repo
 	else if (conf && tunnels_note(s, conf, &pass) != 0)
 		e = EXIT_FAILED;
 	else if (conf)
-		lanes_settle(s, &pass.actual);
+		lanes_settle(s->lanes, &pass.actual);
 	if (e == 0)
 		pass_print_steps(&pass, report->lines);
 	if (e == 0 && pass.plan.step_count == 0)
@@ -330,7 +331,7 @@ int session_look(struct session *s, FILE *errors, char **steps)
 		   (n > 0 && print_step_texts(&pass, steps) != 0)) {
 		n = -1;
 	} else {
-		lanes_settle(s, &pass.actual);
+		lanes_settle(s->lanes, &pass.actual);
 	}
 	pass_free(&pass);
 	return n;

@@ -72,10 +72,8 @@ struct session {
 	struct kernel kernel;
 	bool kernel_opened;
 	struct state state;
-	struct bpf *bpf; /* the programs of the kernel lanes, borrowed; NULL: see why_no_bpf */
-	const char *why_no_bpf;
 	struct dp *dp;
-	struct lanes lanes;
+	struct lanes *lanes; /* borrowed */
 	struct lane *lane;
 	struct conf *conf;		/* NULL: nothing is in place */
 	struct session_tunnel *tunnels; /* in the conf's order */
@@ -90,9 +88,10 @@ struct session {
 	bool down;	       /* session_down() has been done: the daemon is to end */
 };
 
-/* Opens what is needed to talk to the kernel. session->bpf is the caller's to set. Returns 0, or
- * -errno and a line on `errors`. */
-int session_open(uv_loop_t *loop, const char *run_dir, FILE *errors, struct session **out);
+/* Opens what is needed to talk to the kernel. `lanes` stays the caller's. Returns 0, or -errno and
+ * a line on `errors`. */
+int session_open(uv_loop_t *loop, const char *run_dir, struct lanes *lanes, FILE *errors,
+		 struct session **out);
 /* Stops listening and the packet threads; what the kernel holds stays as it is. The loop has to
  * turn once more before session_free(). */
 void session_stop(struct session *session);

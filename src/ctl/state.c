@@ -25,7 +25,7 @@
 #define FILE_LIMIT (16 << 20)
 
 static const char *const switch_names[SWITCH_COUNT] = {"forward4", "forward6", "hash4", "hash6",
-							 "liberal"};
+						       "liberal"};
 
 int sysctl_list_add(struct sysctl_list *list, const char *path, const char *value)
 {

@@ -32,8 +32,8 @@ int sysctl_list_copy(const struct sysctl_list *from, struct sysctl_list *to);
 void sysctl_list_free(struct sysctl_list *list);
 
 /* The switches that we may turn, each with all the values that turning it changes: forwarding,
- * the hash that spreads flows over the hops of a route (fib_multipath_hash_policy; 1: by ports), and
- * whether conntrack accepts what lies outside of TCP's window. */
+ * the hash that spreads flows over the hops of a route (fib_multipath_hash_policy; 1: by ports),
+ * and whether conntrack accepts what lies outside of TCP's window. */
 enum state_switch {
 	SWITCH_FORWARD4,
 	SWITCH_FORWARD6,

@@ -131,7 +131,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_t *object = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
 		session_state_names[now->state], "reason", now->reason, "lane",
-		lanes_of(s, t->name, why, sizeof why), "lane_reason", why, "mode",
+		lanes_of(s->lanes, t->name, why, sizeof why), "lane_reason", why, "mode",
 		t->mode == MODE_GRETAP ? "gretap" : "gre", "local", known_text(&now->local, local),
 		"remote", known_text(&now->remote, remote));
 	json_object_set_new(object, "local_device",

@@ -31,13 +31,14 @@ struct tunnel {
 	struct tunnel *next_outer;
 	struct dp_params params;
 	struct lease lease;
-	uint32_t seen_round; /* of the lease clock, in which its sample was seen */
-	uint32_t sequence_next;
-	bool carrier;	      /* what the interface shows */
-	uint64_t told;	      /* the enum keepalive_state of the last event */
-	int slot;	      /* of the kernel lanes; -1: they do not have it */
-	int slot_error;	      /* why not */
-	struct port *ports[]; /* one for each worker */
+	uint32_t seen_round;	/* of the lease clock, in which its sample was seen */
+	uint32_t sequence_next; /* where the kernel lanes do not have one */
+	uint32_t *sequence;	/* the one in use */
+	bool carrier;		/* what the interface shows */
+	uint64_t told;		/* the enum keepalive_state of the last event */
+	int slot;		/* of the kernel lanes; -1: they do not have it */
+	int slot_error;		/* why not */
+	struct port *ports[];	/* one for each worker */
 };
 
 struct dp {
@@ -46,7 +47,7 @@ struct dp {
 	struct tunnel *names[NAME_BUCKETS];
 	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
 	struct lease_tap tap;
-	struct fast *fast; /* NULL: there are no kernel lanes */
+	struct fast *fast;	/* NULL: there are no kernel lanes */
 	unsigned bound_tunnels; /* those bound to a device */
 	dp_event_fn on_event;
 	void *on_event_arg;
@@ -224,12 +225,6 @@ static void stop_workers(struct dp *dp)
 		worker_stop(&dp->workers[--dp->worker_count]);
 }
 
-static int start_tick(struct worker *worker, void *arg)
-{
-	(void)arg;
-	return uv_timer_start(&worker->tick, worker_on_tick, 0, FAST_TICK_MS);
-}
-
 static int start_workers(struct dp *dp, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -239,7 +234,6 @@ static int start_workers(struct dp *dp, unsigned count)
 		worker->notify = notify;
 		worker->notify_arg = dp;
 		worker->clock = &dp->tap.clock;
-		worker->fast = dp->fast;
 		err = worker_start(worker, i, count);
 		if (err)
 			return err;
@@ -263,8 +257,8 @@ static void on_tap_stopped(void *arg)
 	uv_close((uv_handle_t *)&dp->wake, on_wake_closed);
 }
 
-int dp_start(struct uv_loop_s *loop, unsigned workers, struct bpf *bpf, dp_event_fn on_event,
-	     void *arg, struct dp **out)
+int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
+	     struct dp **out)
 {
 	struct dp *dp = calloc(1, sizeof *dp);
 	int err;
@@ -282,12 +276,8 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, struct bpf *bpf, dp_event
 	dp->wake.data = dp;
 	uv_unref((uv_handle_t *)&dp->wake);
 	err = lease_tap_start(&dp->tap, loop, on_seen, dp);
-	if (!err && bpf)
-		err = fast_open(bpf, &dp->fast);
 	if (!err)
 		err = start_workers(dp, count_workers(workers));
-	if (!err && dp->fast)
-		err = worker_run(&dp->workers[0], start_tick, NULL);
 	if (err) {
 		dp_stop(dp, true);
 		return err;
@@ -386,6 +376,8 @@ static void set_fast(struct dp *dp, struct tunnel *tunnel)
 	tunnel->slot_error = tunnel->slot < 0 ? tunnel->slot : 0;
 	if (tunnel->slot < 0)
 		tunnel->slot = -1;
+	else
+		tunnel->sequence = fast_sequence(dp->fast, tunnel->slot);
 }
 
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
@@ -395,12 +387,12 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		struct worker *worker = &dp->workers[i];
 		struct port *port =
-			port_new(worker, params, &tunnel->sequence_next, &tunnel->lease, &err);
+			port_new(worker, params, tunnel->sequence, &tunnel->lease, &err);
 		/* The first has made the device, if need be. */
 		if (port && i == 0)
 			set_fast(dp, tunnel);
-		if (port && tunnel->slot >= 0)
-			port->seq_next = fast_sequence(dp->fast, tunnel->slot);
+		if (port)
+			port->seq_next = tunnel->sequence;
 		if (port)
 			err = worker_run(worker, port_add, &(struct port_job){port, params});
 		if (err)
@@ -434,6 +426,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->params = *params;
 	tunnel->carrier = true; /* attaching turns it on */
 	tunnel->slot = -1;
+	tunnel->sequence = &tunnel->sequence_next;
 	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);
@@ -493,6 +486,48 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
 	free(tunnel);
+	return 0;
+}
+
+/* A worker comes to know of the kernel lanes; the first works for them. */
+static int join_fast(struct worker *worker, void *arg)
+{
+	worker->fast = arg;
+	if (worker->index > 0)
+		return 0;
+	return uv_timer_start(&worker->tick, worker_on_tick, 0, FAST_TICK_MS);
+}
+
+static int move_sequence(struct worker *worker, void *arg)
+{
+	struct tunnel *tunnel = arg;
+	struct port *port = tunnel->ports[worker->index];
+
+	/* The one that goes on is farther, unless the last process has left it. */
+	if (worker->index == 0 && *tunnel->sequence < *port->seq_next)
+		*tunnel->sequence = *port->seq_next;
+	port->seq_next = tunnel->sequence;
+	return 0;
+}
+
+static void hand_over(struct dp *dp, struct tunnel *tunnel)
+{
+	set_fast(dp, tunnel);
+	for (unsigned i = 0; tunnel->params.seq_send && i < dp->worker_count; i++)
+		worker_run(&dp->workers[i], move_sequence, tunnel);
+}
+
+int dp_start_fast(struct dp *dp, struct bpf *bpf)
+{
+	int err = fast_open(bpf, &dp->fast);
+
+	for (unsigned i = 0; !err && i < dp->worker_count; i++)
+		err = worker_run(&dp->workers[i], join_fast, dp->fast);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < NAME_BUCKETS; i++)
+		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
+			hand_over(dp, tunnel);
 	return 0;
 }
 

@@ -86,10 +86,12 @@ struct bpf;
 struct fast;
 
 /* Opens the raw sockets and starts `workers` threads (0: one per CPU that this process may use).
- * `bpf` has the programs of the kernel lanes, NULL: there are none; it stays the caller's. Returns 0
- * or -errno. */
-int dp_start(struct uv_loop_s *loop, unsigned workers, struct bpf *bpf, dp_event_fn on_event,
-	     void *arg, struct dp **out);
+ * Returns 0 or -errno. */
+int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
+	     struct dp **out);
+/* From now on the programs in the kernel carry what they can; `bpf` stays the caller's. Tunnels
+ * that are there already lose no packet. 0 or -errno. */
+int dp_start_fast(struct dp *dp, struct bpf *bpf);
 /* Stops the threads and closes everything; the TUN devices stay, they are persistent, and with
  * `keep` so do the kernel lanes. */
 void dp_stop(struct dp *dp, bool keep);

@@ -70,13 +70,12 @@ void fast_close(struct fast *fast, bool keep)
 
 static uint32_t flags_of(const struct dp_params *params)
 {
-	uint32_t flags = (params->ethernet ? FAST_ETHERNET : 0) |
-			 (params->has_ikey ? FAST_IKEY : 0) | (params->has_okey ? FAST_OKEY : 0) |
-			 (params->seq_send ? FAST_OSEQ : 0) | (params->seq_receive ? FAST_ISEQ : 0) |
-			 (params->stateless ? FAST_STATELESS : 0) |
-			 (params->peer4.family ? FAST_NEAR4 : 0) |
-			 (params->peer6.family ? FAST_NEAR6 : 0) |
-			 (params->echo_return || params->probe.family ? FAST_ECHO : 0);
+	uint32_t flags =
+		(params->ethernet ? FAST_ETHERNET : 0) | (params->has_ikey ? FAST_IKEY : 0) |
+		(params->has_okey ? FAST_OKEY : 0) | (params->seq_send ? FAST_OSEQ : 0) |
+		(params->seq_receive ? FAST_ISEQ : 0) | (params->stateless ? FAST_STATELESS : 0) |
+		(params->peer4.family ? FAST_NEAR4 : 0) | (params->peer6.family ? FAST_NEAR6 : 0) |
+		(params->echo_return || params->probe.family ? FAST_ECHO : 0);
 
 	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE)
 		return flags;
@@ -183,7 +182,8 @@ static int make_known(struct fast *fast, uint32_t slot, const struct fast_tunnel
 	int err = bpf_interface_set(fast->bpf, t->ifindex, slot);
 
 	if (!err && t->flags & FAST_DECAP && !fast->own[slot].shadowed)
-		err = bpf_outer_set(fast->bpf, &local, &remote, t->flags & FAST_IKEY, t->ikey, slot);
+		err = bpf_outer_set(fast->bpf, &local, &remote, t->flags & FAST_IKEY, t->ikey,
+				    slot);
 	return err;
 }
 
@@ -207,9 +207,8 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 		forget_outer(fast, at);
 		write_entry(fast, at, &wanted);
 	}
-	fast->own[at] = (struct fast_own){.used = true,
-					  .shadowed = has_twin(fast, at, &wanted),
-					  .lane = params->lane};
+	fast->own[at] = (struct fast_own){
+		.used = true, .shadowed = has_twin(fast, at, &wanted), .lane = params->lane};
 	fast->tunnels[at].used_ns = uv_hrtime(); /* so that its ways are looked at soon */
 	if (fast->top <= at)
 		__atomic_store_n(&fast->top, at + 1, __ATOMIC_RELEASE);
@@ -313,7 +312,8 @@ enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_para
 		snprintf(why, size, "the file says lane = tc");
 	else if (params->ethernet || params->seq_receive)
 		snprintf(why, size, "only the TC lane has %s",
-			 params->ethernet ? "Ethernet frames" : "sequence numbers that are checked");
+			 params->ethernet ? "Ethernet frames"
+					  : "sequence numbers that are checked");
 	else if (!fast->tunnels[slot].out.slot)
 		fast_place_why((struct fast *)(uintptr_t)fast, fast->tunnels[slot].out.ifindex, why,
 			       size);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fast.h: the kernel lanes as greteld runs them. Programs in the kernel (src/bpf) carry what they can
- * carry exactly; this gives them the tunnels, tells them that somebody is there, sends the
- * witnesses by which they know what netfilter thinks of outer packets, and counts what they carried.
+ * fast.h: the kernel lanes as greteld runs them. Programs in the kernel (src/bpf) carry what they
+ * can carry exactly; this gives them the tunnels, tells them that somebody is there, sends the
+ * witnesses by which they know what netfilter thinks of outer packets, and counts what they
+ * carried.
  *
  * Without it (a NULL pointer) the user lane carries everything.
  */

@@ -19,10 +19,10 @@ struct fast_place {
 
 /* What greteld itself remembers of an entry of the map `tunnels`. */
 struct fast_own {
-	bool used;	   /* it belongs to a tunnel of this process */
-	uint8_t unseen;	   /* witnesses in a row that did not leave */
-	uint8_t shadowed;  /* another tunnel has the same outer addresses and key: by no program */
-	uint8_t lane;	   /* enum dp_lane that the file asks for */
+	bool used;	  /* it belongs to a tunnel of this process */
+	uint8_t unseen;	  /* witnesses in a row that did not leave */
+	uint8_t shadowed; /* another tunnel has the same outer addresses and key: by no program */
+	uint8_t lane;	  /* enum dp_lane that the file asks for */
 };
 
 struct fast {
@@ -30,11 +30,11 @@ struct fast {
 	struct fast_control *control;
 	struct fast_tunnel *tunnels;
 	struct fast_own *own;
-	uint32_t top;	    /* entries in use are below it; read by the worker */
-	uint32_t free_hint; /* where to look for a free one first */
-	uint32_t ticks;	    /* the worker's */
-	uint32_t hurry;	    /* the next tick sends witnesses */
-	int raw4, raw6;	    /* witnesses leave by them; -1: none */
+	uint32_t top;	      /* entries in use are below it; read by the worker */
+	uint32_t free_hint;   /* where to look for a free one first */
+	uint32_t ticks;	      /* the worker's */
+	uint32_t hurry;	      /* the next tick sends witnesses */
+	int raw4, raw6;	      /* witnesses leave by them; -1: none */
 	pthread_mutex_t lock; /* of `places`, which workers read for a witness */
 	struct fast_place places[FAST_DEVICES_MAX];
 };

@@ -19,8 +19,8 @@ static int attach_tc(uint32_t ifindex, int program, enum bpf_tc_attach_point poi
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY,
-		    .prog_fd = program, .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY, .prog_fd = program,
+		    .flags = BPF_TC_F_REPLACE);
 	int err = bpf_tc_hook_create(&hook);
 
 	if (err && err != -EEXIST)
@@ -62,8 +62,7 @@ bool bpf_others_filter(uint32_t ifindex, bool ingress)
 	request = nl_begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, sizeof *header, AF_UNSPEC);
 	header = mnl_nlmsg_get_payload(request);
 	header->tcm_ifindex = (int)ifindex;
-	header->tcm_parent =
-		TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+	header->tcm_parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 	(void)nl_ask(&nl, request, is_foreign, &foreign);
 	nl_close(&nl);
 	return foreign;

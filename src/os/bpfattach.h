@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpfattach.h: where the programs run: as TC filters with a priority of ours, behind anybody else's,
- * and as XDP programs of devices that have none. Both stay when the process ends. A program in the
- * same place is replaced at once, without a packet that meets neither.
+ * bpfattach.h: where the programs run: as TC filters with a priority of ours, behind anybody
+ * else's, and as XDP programs of devices that have none. Both stay when the process ends. A program
+ * in the same place is replaced at once, without a packet that meets neither.
  */
 #ifndef OS_BPFATTACH_H
 #define OS_BPFATTACH_H

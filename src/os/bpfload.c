@@ -88,7 +88,8 @@ static int set_pins(struct bpf *bpf)
 	char path[PATH_MAX];
 	int err = 0;
 
-	bpf_object__for_each_map (map, bpf->tc->obj) {
+	bpf_object__for_each_map(map, bpf->tc->obj)
+	{
 		if (err || !is_shared(map) || !bpf->pins[0])
 			continue;
 		err = pin_path(bpf, bpf_map__name(map), path);
@@ -103,10 +104,9 @@ void bpf_unpin(struct bpf *bpf)
 	struct bpf_map *map;
 	char path[PATH_MAX];
 
-	bpf_object__for_each_map (map, bpf->tc->obj)
-		if (is_shared(map) && bpf->pins[0] &&
-		    pin_path(bpf, bpf_map__name(map), path) == 0)
-			(void)unlink(path);
+	bpf_object__for_each_map(map, bpf->tc->obj) if (is_shared(map) && bpf->pins[0] &&
+							pin_path(bpf, bpf_map__name(map), path) ==
+								0)(void) unlink(path);
 	if (bpf->pins[0])
 		(void)rmdir(bpf->pins);
 }
@@ -164,7 +164,9 @@ static bool probe_decap_flags(void)
 	/* r0 = bpf_skb_adjust_room(packet, -28, BPF_ADJ_ROOM_MAC, flags); return r0 == 0 */
 	const struct bpf_insn code[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = -28},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = BPF_ADJ_ROOM_MAC},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+		 .dst_reg = BPF_REG_3,
+		 .imm = BPF_ADJ_ROOM_MAC},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
 		 .dst_reg = BPF_REG_4,
 		 .imm = BPF_F_ADJ_ROOM_FIXED_GSO | 1 << 7},
@@ -182,7 +184,8 @@ static bool probe_decap_flags(void)
 	return known;
 }
 
-/* With what the kernel knows of connections, or without; with the maps that are there, or new ones. */
+/* With what the kernel knows of connections, or without; with the maps that are there, or new ones.
+ */
 static int load_any_tc(struct bpf *bpf, uint32_t flows)
 {
 	bool decap_flags = probe_decap_flags();
@@ -202,7 +205,8 @@ static int share_maps(struct gre_xdp *xdp, const struct gre_tc *tc)
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map (map, xdp->obj) {
+	bpf_object__for_each_map(map, xdp->obj)
+	{
 		const struct bpf_map *from =
 			bpf_object__find_map_by_name(tc->obj, bpf_map__name(map));
 
@@ -225,15 +229,15 @@ static void load_xdp(struct bpf *bpf)
 		return;
 	}
 	snprintf(bpf->why_no_xdp, sizeof bpf->why_no_xdp,
-		 "the kernel does not take the XDP program: %.100s", said[0] ? said : strerror(-err));
+		 "the kernel does not take the XDP program: %.100s",
+		 said[0] ? said : strerror(-err));
 	if (xdp)
 		gre_xdp__destroy(xdp);
 }
 
 static void *map_memory(const struct bpf_map *map, size_t size)
 {
-	void *memory =
-		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }

@@ -29,7 +29,7 @@ struct link_info {
 	enum link_tun tun; /* what a link of kind "tun" is */
 	bool persist;	   /* a tun that stays without a process */
 	char name[IFNAMSIZ];
-	char kind[LINK_KIND_SIZE]; /* "tun", "bridge", ...; "" for a real device */
+	char kind[LINK_KIND_SIZE];  /* "tun", "bridge", ...; "" for a real device */
 	char qdisc[LINK_KIND_SIZE]; /* its queueing discipline */
 	char alias[LINK_ALIAS_SIZE];
 };

@@ -62,8 +62,7 @@ int raw_open_sender(uint8_t family, uint32_t priority)
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &level, sizeof level) < 0 ||
-	    (family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on) < 0))
+	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on) < 0))
 		err = -errno;
 	if (err) {
 		close(fd);

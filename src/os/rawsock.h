@@ -16,8 +16,8 @@
 /* Opens a non-blocking socket. Returns it, or -errno (-EAFNOSUPPORT: the kernel has no IPv6). */
 int raw_open(uint8_t family);
 
-/* Opens one that only sends, packets of this priority (SO_PRIORITY), and receives nothing. Returns it,
- * or -errno. */
+/* Opens one that only sends, packets of this priority (SO_PRIORITY), and receives nothing. Returns
+ * it, or -errno. */
 int raw_open_sender(uint8_t family, uint32_t priority);
 
 /* Lets through the packets of share `index` of `count`, so that `count` sockets divide the traffic:
