@@ -161,7 +161,7 @@ PROTO_INLINE int witness_out(struct __sk_buff *skb)
 		witness_read(skb, IP_V4);
 	else if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
 		witness_read(skb, IP_V6);
-	return TC_ACT_SHOT;
+	return TC_ACT_STOLEN; /* no failure, which would be counted as one */
 }
 
 #endif

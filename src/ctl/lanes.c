@@ -171,6 +171,9 @@ void lanes_settle(struct lanes *lanes, const struct actual *actual)
 	lanes->settled = true;
 	count = wants_lanes(lanes->session->conf) ? collect(lanes, actual, devices) : 0;
 	fast_devices(fast, devices, count);
+	for (size_t i = 0; i < actual->way_count; i++)
+		dp_tunnel_way(lanes->session->dp, actual->conf->tunnels[i].name,
+			      actual->ways[i].error ? 0 : actual->ways[i].way.oif);
 	for (unsigned i = 0; i < count; i++)
 		if (devices[i].why_not_tc[0])
 			log_warn("the kernel lanes are not on %s", devices[i].why_not_tc);
@@ -300,6 +303,7 @@ static void put_to_use(struct lanes *lanes)
 	if (!lanes->bpf || err) {
 		log_warn("no kernel lanes: %s", lanes->why);
 		lane_set_fast(s->lane, false);
+		dp_expect_fast(s->dp, false);
 	} else {
 		look_at_rules(lanes);
 	}
@@ -347,6 +351,7 @@ void lanes_join(struct lanes *lanes, struct session *session)
 	if (!lanes)
 		return;
 	lanes->session = session;
+	dp_expect_fast(session->dp, lanes->running || lanes->bpf);
 	if (!lanes->running)
 		put_to_use(lanes);
 }

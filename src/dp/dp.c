@@ -17,6 +17,7 @@
 #include "dp/lease.h"
 #include "dp/port.h"
 #include "dp/worker.h"
+#include "os/bpfattach.h"
 #include "os/packet.h"
 #include "os/tun.h"
 
@@ -47,7 +48,8 @@ struct dp {
 	struct tunnel *names[NAME_BUCKETS];
 	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
 	struct lease_tap tap;
-	struct fast *fast;	/* NULL: there are no kernel lanes */
+	struct fast *fast; /* NULL: there are no kernel lanes */
+	bool fast_expected;
 	unsigned bound_tunnels; /* those bound to a device */
 	dp_event_fn on_event;
 	void *on_event_arg;
@@ -370,6 +372,8 @@ static int count_bound(struct dp *dp, const struct dp_params *before, const stru
 /* What the kernel lanes do not take, the user lane carries. */
 static void set_fast(struct dp *dp, struct tunnel *tunnel)
 {
+	if (!dp->fast && dp->fast_expected && tunnel->params.lane != DP_LANE_USER)
+		(void)bpf_attach_prepare(if_nametoindex(tunnel->params.name));
 	if (!dp->fast)
 		return;
 	tunnel->slot = fast_tunnel_set(dp->fast, tunnel->slot, &tunnel->params);
@@ -517,6 +521,11 @@ static void hand_over(struct dp *dp, struct tunnel *tunnel)
 		worker_run(&dp->workers[i], move_sequence, tunnel);
 }
 
+void dp_expect_fast(struct dp *dp, bool expected)
+{
+	dp->fast_expected = expected;
+}
+
 int dp_start_fast(struct dp *dp, struct bpf *bpf)
 {
 	int err = fast_open(bpf, &dp->fast);
@@ -564,6 +573,17 @@ int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters
 		counters_sum(out, &tunnel->ports[i]->counters);
 	if (tunnel->slot >= 0)
 		fast_count(dp->fast, tunnel->slot, out);
+	return 0;
+}
+
+int dp_tunnel_way(struct dp *dp, const char *name, uint32_t ifindex)
+{
+	const struct tunnel *tunnel = find_tunnel(dp, name);
+
+	if (!tunnel)
+		return -ENOENT;
+	if (tunnel->slot >= 0)
+		fast_tunnel_way(dp->fast, tunnel->slot, ifindex);
 	return 0;
 }
 

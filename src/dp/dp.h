@@ -89,6 +89,8 @@ struct fast;
  * Returns 0 or -errno. */
 int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, void *arg,
 	     struct dp **out);
+/* They are going to be there: new interfaces are made ready for them. */
+void dp_expect_fast(struct dp *dp, bool expected);
 /* From now on the programs in the kernel carry what they can; `bpf` stays the caller's. Tunnels
  * that are there already lose no packet. 0 or -errno. */
 int dp_start_fast(struct dp *dp, struct bpf *bpf);
@@ -154,6 +156,8 @@ unsigned dp_refusals(const struct dp *dp, struct dp_refusal *out, unsigned max);
 /* ICMP errors sent about packets for which there is no tunnel. */
 uint64_t dp_stray_answers(const struct dp *dp);
 
+/* The device that its outer packets leave by, as the kernel's routes say; 0: none. */
+int dp_tunnel_way(struct dp *dp, const char *name, uint32_t ifindex);
 /* Which lane carries the tunnel, an enum fast_lane (fast.h), and why no faster one does, "" where
  * there is none. -ENOENT if unknown. */
 int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned size);

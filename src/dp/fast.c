@@ -207,8 +207,10 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 		forget_outer(fast, at);
 		write_entry(fast, at, &wanted);
 	}
-	fast->own[at] = (struct fast_own){
-		.used = true, .shadowed = has_twin(fast, at, &wanted), .lane = params->lane};
+	fast->own[at] = (struct fast_own){.way = fast->own[at].way,
+					  .used = true,
+					  .shadowed = has_twin(fast, at, &wanted),
+					  .lane = params->lane};
 	fast->tunnels[at].used_ns = uv_hrtime(); /* so that its ways are looked at soon */
 	if (fast->top <= at)
 		__atomic_store_n(&fast->top, at + 1, __ATOMIC_RELEASE);
@@ -223,6 +225,11 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 	}
 	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
 	return slot;
+}
+
+void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex)
+{
+	__atomic_store_n(&fast->own[slot].way, ifindex, __ATOMIC_RELAXED);
 }
 
 void fast_tunnel_remove(struct fast *fast, int slot)

@@ -39,6 +39,9 @@ void fast_close(struct fast *fast, bool keep);
 /* A tunnel of the user lane, and what the programs are to do for it. The entry that is returned is
  * its handle; -errno (-ENOSPC: there are too many). */
 int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params);
+/* The device that the kernel would send its outer packets by: only where the programs are on it may
+ * a witness be sent, since they take it there. */
+void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex);
 void fast_tunnel_remove(struct fast *fast, int slot);
 /* Tunnels of the last process that are not wanted any more go. */
 void fast_forget_others(struct fast *fast);

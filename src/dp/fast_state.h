@@ -19,6 +19,7 @@ struct fast_place {
 
 /* What greteld itself remembers of an entry of the map `tunnels`. */
 struct fast_own {
+	uint32_t way;	  /* device that its outer packets leave by; 0: not known */
 	bool used;	  /* it belongs to a tunnel of this process */
 	uint8_t unseen;	  /* witnesses in a row that did not leave */
 	uint8_t shadowed; /* another tunnel has the same outer addresses and key: by no program */

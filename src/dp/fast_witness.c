@@ -68,9 +68,11 @@ static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 	const struct fast_tunnel *t = &fast->tunnels[slot];
 	struct ip_addr local = address(t, t->local), remote = address(t, t->remote);
 	int fd = t->family == IP_V4 ? fast->raw4 : fast->raw6;
-	uint8_t packet[WITNESS_MAX];
+	uint8_t packet[WITNESS_MAX], mac[6];
 	size_t len;
 
+	if (!fast_place_mac(fast, __atomic_load_n(&fast->own[slot].way, __ATOMIC_RELAXED), mac))
+		return; /* nobody would take it */
 	if (fd < 0 || (t->family != IP_V4 && t->family != IP_V6))
 		return;
 	len = build(fast, slot, now, packet);

@@ -15,18 +15,23 @@
 /* Behind everybody else's: automatic priorities begin at 49152 and go down. */
 enum { PRIORITY = 0xc7e1, HANDLE = 1 };
 
-static int attach_tc(uint32_t ifindex, int program, enum bpf_tc_attach_point point)
+int bpf_attach_prepare(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY, .prog_fd = program,
-		    .flags = BPF_TC_F_REPLACE);
 	int err = bpf_tc_hook_create(&hook);
 
-	if (err && err != -EEXIST)
-		return err;
-	hook.attach_point = point;
-	return bpf_tc_attach(&hook, &filter);
+	return err == -EEXIST ? 0 : err;
+}
+
+static int attach_tc(uint32_t ifindex, int program, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY, .prog_fd = program,
+		    .flags = BPF_TC_F_REPLACE);
+	int err = bpf_attach_prepare(ifindex);
+
+	return err ? err : bpf_tc_attach(&hook, &filter);
 }
 
 int bpf_attach_ingress(uint32_t ifindex, int program)

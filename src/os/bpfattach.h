@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Makes the place for filters. That takes the device's queue out of use for a moment, and what is
+ * sent in it is lost, so it is better done before the device is up. 0 or -errno. */
+int bpf_attach_prepare(uint32_t ifindex);
 /* 0 or -errno. */
 int bpf_attach_ingress(uint32_t ifindex, int program);
 int bpf_attach_egress(uint32_t ifindex, int program);
