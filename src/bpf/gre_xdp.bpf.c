@@ -325,7 +325,7 @@ PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 			(uint8_t)(get_be16(ip) >> 4), (uint32_t)get_be16(ip + 4) - gre.length);
 }
 
-SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)
+PROTO_INLINE int frame_in(struct xdp_md *ctx)
 {
 	struct frame f = {.start = (uint8_t *)(uintptr_t)ctx->data,
 			  .end = (const uint8_t *)(uintptr_t)ctx->data_end,
@@ -343,4 +343,9 @@ SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)
 	if (type == ETH_BE(GRE_PROTOCOL_IPV6))
 		return p[6] == IP_PROTOCOL_GRE ? outer_in6(ctx, &f) : lan_in(ctx, &f, 6);
 	return XDP_PASS;
+}
+
+SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)
+{
+	return frame_in(ctx);
 }

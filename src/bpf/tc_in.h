@@ -78,7 +78,7 @@ PROTO_INLINE bool may_enter(struct __sk_buff *skb, const struct outer *o)
 	struct fast_path *path = &o->tunnel->in;
 
 	tunnel_used(o->tunnel, o->now);
-	if (o->now >= path->sample_ns)
+	if (o->now >= path->sample_ns && o->len >= FAST_WITNESS_LENGTH)
 		witness_start(skb, o->tunnel, o->control, o->now);
 	return path->ifindex == skb->ifindex && path_holds(path, o->control, o->now) &&
 	       (!o->tunnel->bind_ifindex || o->tunnel->bind_ifindex == skb->ifindex);

@@ -5,12 +5,6 @@
 
 #include "bpf/tc_send.h"
 
-enum {
-	/* Octets behind the GRE header that the copy of a received packet keeps: the kernel does
-	 * not cut a packet before a checksum that is still to be completed. */
-	WITNESS_KEEP = 128,
-};
-
 /* Lets a copy of this packet go on, marked. The packet's data has to be looked up anew. */
 PROTO_INLINE void witness_start(struct __sk_buff *skb, struct fast_tunnel *t,
 				const struct fast_control *c, uint64_t now)
@@ -23,24 +17,6 @@ PROTO_INLINE void witness_start(struct __sk_buff *skb, struct fast_tunnel *t,
 	skb->mark = FAST_WITNESS_MARK;
 	bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	skb->mark = mark;
-}
-
-PROTO_INLINE bool witness_write_ip(struct __sk_buff *skb, uint8_t family)
-{
-	uint8_t *ip = skb_start(skb) + FAST_LINK_HEADER;
-	uint32_t len = skb->len - FAST_LINK_HEADER;
-	uint16_t before;
-
-	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
-		return false;
-	if (family == IP_V6) {
-		put_be16(ip + 4, (uint16_t)(len - IP6_HEADER_LENGTH));
-		return true;
-	}
-	before = get_be16(ip + 2);
-	put_be16(ip + 2, (uint16_t)len);
-	put_be16(ip + 10, csum_update16(get_be16(ip + 10), before, (uint16_t)len));
-	return true;
 }
 
 /* The entry of the tunnel that this outer packet belongs to; NULL: none. */
@@ -60,11 +36,11 @@ PROTO_INLINE uint32_t *witness_owner(const uint8_t *ip, const struct gre_header 
 	return bpf_map_lookup_elem(&outer6, &key6);
 }
 
-/* Cuts the copy short and writes into it who sent it. */
+/* Writes into the copy who sent it. Its length stays: the kernel does not let every packet be cut. */
 PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 {
 	const struct fast_control *c = control_get();
-	uint32_t at = FAST_LINK_HEADER + ip_outer_length(family), len = skb->len;
+	uint32_t at = FAST_LINK_HEADER + ip_outer_length(family);
 	struct fast_witness body = {.sent_ns = bpf_ktime_get_coarse_ns(), .ifindex = skb->ifindex};
 	struct gre_header gre;
 	uint16_t none = 0;
@@ -79,15 +55,8 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 		return false;
 	body.tunnel = *slot;
 	body.cookie = c->cookie;
-	at += gre.length;
-	if (len > at + WITNESS_KEEP)
-		len = at + WITNESS_KEEP;
-	if (len < at + FAST_WITNESS_LENGTH)
-		len = at + FAST_WITNESS_LENGTH;
-	return (len == skb->len || bpf_skb_change_tail(skb, len, 0) == 0) &&
-	       bpf_skb_store_bytes(skb, at - gre.length + 2, &none, sizeof none, 0) == 0 &&
-	       bpf_skb_store_bytes(skb, at, &body, sizeof body, 0) == 0 && skb_pull(skb, at) &&
-	       witness_write_ip(skb, family);
+	return bpf_skb_store_bytes(skb, at + 2, &none, sizeof none, 0) == 0 &&
+	       bpf_skb_store_bytes(skb, at + gre.length, &body, sizeof body, 0) == 0;
 }
 
 /* The marked copy, as it comes in. */
