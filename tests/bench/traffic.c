@@ -64,9 +64,12 @@ static uint64_t one_of_each(struct ends *ends, unsigned rate,
 	unsigned idle = 0;
 
 	ends_offer(ends, rate, flows);
+	while (offered(ends)->offered < flows)
+		sleep_ms(1);
+	ends_pause(ends); /* whoever has its core may need it */
 	while (*seen - before < flows && idle < OPEN_IDLE_MS) {
 		sleep_ms(1);
-		idle = offered(ends)->offered == flows && *seen == last ? idle + 1 : 0;
+		idle = *seen == last ? idle + 1 : 0;
 		last = *seen;
 	}
 	return *seen - before;

@@ -156,7 +156,7 @@ static void *generate(void *arg)
 	return NULL;
 }
 
-static void stop(struct ends *ends)
+void ends_pause(struct ends *ends)
 {
 	if (!ends->generator)
 		return;
@@ -184,7 +184,7 @@ void ends_offer(struct ends *ends, unsigned rate, uint64_t many)
 {
 	struct traffic_offer *state = &ends->skel->bss->offer_state;
 
-	stop(ends);
+	ends_pause(ends);
 	memset(state, 0, sizeof(*state));
 	state->gap_ps = rate ? 1000000000000ull / rate : 0;
 	state->limit = many;
@@ -194,7 +194,7 @@ void ends_offer(struct ends *ends, unsigned rate, uint64_t many)
 
 void ends_close(struct ends *ends)
 {
-	stop(ends);
+	ends_pause(ends);
 	detach(&ends->options->sink, ends->options->xdp);
 	detach(&ends->options->generator, ends->options->xdp);
 	traffic_bpf__destroy(ends->skel);

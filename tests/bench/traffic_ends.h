@@ -22,6 +22,7 @@ void ends_open(struct ends *ends, const struct options *o);
 /* From now on packets are offered, at that rate (0: as fast as it goes) and no more than so many.
  */
 void ends_offer(struct ends *ends, unsigned rate, uint64_t many);
+void ends_pause(struct ends *ends);
 void ends_close(struct ends *ends);
 
 uint64_t clock_ns(void);
