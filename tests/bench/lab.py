@@ -219,8 +219,8 @@ class Lab:
     def _check(self):
         """Packets arrive, and on the wire they look as the row says: the first of a flow does in
         every lane, or the contender has a check of its own."""
-        capture = self.a.popen(["tcpdump", "-p", "-n", "-c", "1", "-i", self.wire_devices[0],
-                                self.contender.on_wire], stdout=-3, stderr=-1)
+        capture = self.a.popen(["tcpdump", "--immediate-mode", "-p", "-n", "-c", "1", "-i",
+                                self.wire_devices[0], self.contender.on_wire], stdout=-3, stderr=-1)
         try:
             capture.stderr.readline()  # it listens
             capture.stderr.readline()

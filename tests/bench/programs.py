@@ -72,9 +72,11 @@ def run_one(lab, router, device, octets, length):
 def measure_one(name, build, directory, repeat):
     with Lab(CONTENDERS[name](), "lanes", build, directory) as lab:
         trial.offer(lab, "64", 1, 0, 100)
-        seen = {way: [run_one(lab, *what)["ns"] for _ in range(repeat)]
+        seen = {way: [run_one(lab, *what) for _ in range(repeat)]
                 for way, what in frames(lab).items()}
-        return {way: trial.spread(values) for way, values in seen.items()}
+    return {way: {**trial.spread([one["ns"] for one in runs]), "trials": runs,
+                  "clock": trial.spread([one["additions_per_ns"] for one in runs])["median"]}
+            for way, runs in seen.items()}
 
 
 def measure(build, directory, rows, repeat=7):

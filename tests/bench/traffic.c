@@ -33,7 +33,7 @@
 enum { START_DEADLINE_MS = 10000, OPEN_PASSES = 8, OPEN_IDLE_MS = 100 };
 
 struct sample {
-	uint64_t at_ns, offered, counted, octets;
+	uint64_t at_ns, cpu_ns, offered, counted, octets;
 };
 
 static volatile const struct traffic_offer *offered(const struct ends *ends)
@@ -50,6 +50,7 @@ static struct sample sample(const struct ends *ends)
 {
 	return (struct sample){
 		.at_ns = clock_ns(),
+		.cpu_ns = ends_cpu_ns(ends),
 		.offered = offered(ends)->offered,
 		.counted = arrived(ends)->counted,
 		.octets = arrived(ends)->octets,
@@ -105,10 +106,11 @@ static void measure_rate(struct ends *ends)
 	end = sample(ends);
 	seconds = (double)(end.at_ns - begin.at_ns) / 1e9;
 	printf("{\"wanted\": %u, \"offered\": %.0f, \"received\": %.0f, \"octets\": %.0f, "
-	       "\"seconds\": %.4f, \"behind_ms\": %.3f, \"opened\": %llu}\n",
+	       "\"seconds\": %.4f, \"cpu\": %.4f, \"behind_ms\": %.3f, \"opened\": %llu}\n",
 	       o->rate, (double)(end.offered - begin.offered) / seconds,
 	       (double)(end.counted - begin.counted) / seconds,
 	       (double)(end.octets - begin.octets) / seconds, seconds,
+	       (double)(end.cpu_ns - begin.cpu_ns) / 1e9,
 	       (double)offered(ends)->fallen_behind_ns / 1e6, (unsigned long long)opened);
 }
 

@@ -14,12 +14,24 @@
 
 enum { BATCH = 64 };
 
-uint64_t clock_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t ends_cpu_ns(const struct ends *ends)
+{
+	clockid_t clock;
+
+	return pthread_getcpuclockid(ends->generator, &clock) ? 0 : read_clock(clock);
 }
 
 void sleep_ms(unsigned ms)

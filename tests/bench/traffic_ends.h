@@ -25,6 +25,8 @@ void ends_offer(struct ends *ends, unsigned rate, uint64_t many);
 void ends_pause(struct ends *ends);
 void ends_close(struct ends *ends);
 
+/* What the generator's thread has had of its core, softirqs included that ran in it. */
+uint64_t ends_cpu_ns(const struct ends *ends);
 uint64_t clock_ns(void);
 void sleep_ms(unsigned ms);
 
