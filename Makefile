@@ -25,7 +25,7 @@ check:
 	@scripts/deps.sh check
 	@$(PYTHON) tests/run_all.py
 
-# Speed, memory and start-up, beside kernel routing, kernel VXLAN and Open vSwitch. Needs root.
+# Speed, memory and start-up, beside kernel and XDP routing, kernel VXLAN and Open vSwitch. Needs root.
 bench:
 	@scripts/deps.sh bench
 	@tests/bench/run

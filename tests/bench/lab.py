@@ -6,25 +6,36 @@
 
 Each contender has such a road of its own, with the same devices, addresses, MTUs and settings, so
 that all of them are in place at once and the trials can alternate. Nobody is idle at a cost: what
-has no packets sleeps.
+has no packets sleeps. A road is of one of three kinds.
 
-Packet rates ("packets"). Generator and counter have core 1 for themselves; all that a router does
-has core 0. The kernel's work gets there because A's LAN device receives in a NAPI thread that is
-pinned to core 0; what follows from it (the wire, B, B's LAN) runs in the softirqs that it raises,
-64 packets at a time, as behind a network card. The daemons of both routers are pinned there too.
-So what is compared is the packets that one core carries through both routers, whether a kernel or
-a process does the work, and the scheduler shares that core between the first receiver and the
-daemons instead of letting softirqs starve them. (With every device's NAPI a thread, the threads
-alternate by time slices and overrun each other's rings of 256: 0.3 of the rate, and not stable.)
-Offloads are off: every frame is one that a wire could carry. GRO is on at the routers, since that is
-what makes a veth receive by NAPI at all; single UDP packets are not merged by it.
-The counter is a program at the ingress of the far host's device, in the softirq of the sender like
-the rest of the road; on a thread of its own it would cost the routers an interrupt to another core
-each packet.
+In the kernel ("lanes"): contenders whose packets never leave the kernel. Generator, both routers and
+the counter share core 0: the generator hands 64 packets to A's device and the softirq that this
+raises carries them to the far host before the next 64 are made. So the road sets the pace, nothing
+is lost by overload and no load has to be sought; a packet's time is the whole road's on one core,
+the generator's share included. That share is a row of its own ("sender"), and including it makes the
+ratios of fast rows to slow ones smaller than those of the roads alone. With a generator on the other
+core, whose packets A receives in a NAPI thread, what is fast is measured worse: cache lines of each
+frame cross between the cores, the ring of 256 frames overflows or runs empty as the scheduler likes,
+and routing in XDP differed from itself by 0.3 where this way it differs by 0.1. Both ends count
+in XDP.
 
-In both, what takes part has a nice value of -19, NAPI threads, daemons, generator and iperf3 alike,
-each in a session (a scheduling group) of its own as services have, so that other work on the
-machine disturbs a trial less.
+Packet rates ("packets"): the road for contenders with a process in it, which has to sleep and wake
+as it would. Generator and counter have core 1 for themselves; all that a router does has core 0. The
+kernel's work gets there because A's LAN device receives in a NAPI thread that is pinned to core 0;
+what follows from it (the wire, B, B's LAN) runs in the softirqs that it raises, 64 packets at a time,
+as behind a network card. The daemons of both routers are pinned there too. So what is compared is the
+packets that one core carries through both routers, whether a kernel or a process does the work, and
+the scheduler shares that core between the first receiver and the daemons instead of letting softirqs
+starve them. (With every device's NAPI a thread, the threads alternate by time slices and overrun each
+other's rings: 0.3 of the rate, and not stable.) The counter is a program at the ingress of the far
+host's device, in the softirq of the sender like the rest of the road; on a thread of its own it would
+cost the routers an interrupt to another core each packet.
+
+In both, offloads are off: every frame is one that a wire could carry. GRO is on at the routers, since
+that is what makes a veth receive by NAPI at all; single UDP packets are not merged by it. Frames that
+XDP redirects need it at the hosts too, or they vanish. What takes part has a nice value of -19, NAPI
+threads, daemons, generator and iperf3 alike, each in a session (a scheduling group) of its own as
+services have, so that other work on the machine disturbs a trial less.
 
 TCP ("tcp"). Offloads as the kernel sets them up, nothing pinned: two hosts and two routers share
 the machine. The LAN's MTU of 1400 gives every contender the same segments, tunnel or not.
@@ -41,6 +52,7 @@ sys.path.insert(0, str(ROOT / "tests/netns"))
 
 from net import Failed, Namespace, run, veth, wait_for  # noqa: E402
 
+KINDS = ("lanes", "packets", "tcp")
 ROUTER_CORE, TRAFFIC_CORE = 0, 1
 NICE = -19
 LAN_MTU, WIRE_MTU = 1400, 1500
@@ -48,7 +60,9 @@ NEAR, FAR = "10.10.1.2", "20.10.1.2"
 LAN = ("10.10.1.1", "20.10.1.1")
 WIRE = ("172.19.1.1", "172.19.1.2")
 INSIDE = ("192.168.8.1", "192.168.8.11")
-REMOTE_LAN = ("20.10.1.0/24", "10.10.1.0/24")
+LANS = ("10.10.1.0/24", "20.10.1.0/24")
+# Where the subnets of tunnels after the first are (traffic.h): the hosts route for them.
+SPREAD = "100.64.0.0/10"
 
 _serial = itertools.count(1)
 
@@ -75,10 +89,13 @@ def start(namespace, argv, **options):
 
 
 class Lab:
-    def __init__(self, contender, packets, build, directory):
-        self.contender, self.packets, self.build = contender, packets, build
+    """One contender's road. `contender` is what contenders.py describes."""
+
+    def __init__(self, contender, kind, build, directory):
+        self.contender, self.kind, self.build = contender, kind, build
         self.directory = directory / f"{contender.name}-{next(_serial)}"
         self.directory.mkdir(parents=True)
+        self.daemons = []
         self._undo = contextlib.ExitStack()
         try:
             self._build()
@@ -102,11 +119,16 @@ class Lab:
         veth(self.far, self.far_device, self.b, self.lan_devices[1], LAN_MTU)
         veth(self.a, self.wire_devices[0], self.b, self.wire_devices[1], WIRE_MTU)
         self._addresses()
-        if self.packets:
+        if self.kind != "tcp":
             self._packet_settings()
+        elif self.contender.xdp:
+            self._redirected_tcp()
+        if self.kind == "packets":
+            self._receive_by_thread()
 
     def _namespace(self, label):
         made = Namespace(f"{self.contender.name}-{label}")
+        made.patience = 120  # ten thousand TUN devices are closed one by one
         self._undo.callback(made.close)
         made.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
         made.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
@@ -139,20 +161,24 @@ class Lab:
                           f"address add {WIRE[side]}/24 dev {wire}",
                           f"neigh replace {address} lladdr {macs[device]} dev {lan}",
                           f"neigh replace {WIRE[other]} lladdr {macs[self.wire_devices[other]]} "
-                          f"dev {wire}")
+                          f"dev {wire}", f"route add {SPREAD} via {address}")
                 router.sysctl("net.ipv4.ip_forward", 1)
 
     def _packet_settings(self):
         for namespace, device in self.ends():
-            gro = "on" if namespace in self.routers else "off"
+            gro = "on" if namespace in self.routers or self.kind == "lanes" else "off"
             namespace.run(["ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off",
                            "gro", gro])
-            if device != self.lan_devices[0]:  # of A
-                continue
-            namespace.run(["sh", "-c", f"echo 1 >/sys/class/net/{device}/threaded"])
-            threads = wait_for(lambda device=device: napi_threads(device), 5,
-                               f"{device} has no NAPI thread")
-            self._pin(threads)
+
+    def _redirected_tcp(self):
+        """A frame that XDP redirects has nobody who completes its checksum, and needs a receiver."""
+        for host, device in ((self.near, self.near_device), (self.far, self.far_device)):
+            host.run(["ethtool", "-K", device, "tx", "off", "gro", "on"])
+
+    def _receive_by_thread(self):
+        device = self.lan_devices[0]
+        self.a.run(["sh", "-c", f"echo 1 >/sys/class/net/{device}/threaded"])
+        self._pin(wait_for(lambda: napi_threads(device), 5, f"{device} has no NAPI thread"))
 
     @staticmethod
     def _pin(threads):
@@ -162,37 +188,52 @@ class Lab:
 
     def pin_tunnel(self):
         """A contender may have made its tunnel device's NAPI a thread: that is router work too."""
-        if self.packets:
+        if self.kind == "packets":
             self._pin(napi_threads(self.tunnel))
 
     def daemon(self, router, argv, **options):
         """Starts a contender's process on its core."""
-        pin = ["taskset", "-c", str(ROUTER_CORE)] if self.packets else []
+        pin = ["taskset", "-c", str(ROUTER_CORE)] if self.kind != "tcp" else []
         name = pathlib.Path(argv[0]).name
         log = self.directory / f"{name}-{self.routers.index(router)}.log"
         with open(log, "wb") as file:
-            return start(router, [*pin, *argv], stdout=file, stderr=file, **options)
+            process = start(router, [*pin, *argv], stdout=file, stderr=file, **options)
+        self.daemons.append(process)
+        return process
 
     def logs(self):
         return "".join(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}"
                        for log in sorted(self.directory.glob("*.log")))
 
+    def wait_for(self, condition, deadline, what):
+        """As net.wait_for(), with the daemons' words; at once when one of them has ended."""
+        def alive_and_true():
+            if any(process.poll() is not None for process in self.daemons):
+                raise Failed(f"{self.contender.name}: a process of it has ended\n{self.logs()}")
+            return condition()
+        return wait_for(alive_and_true, deadline, lambda: f"{self.contender.name}: {what}\n{self.logs()}")
+
     def ping(self):
         return self.near.run(["ping", "-c", "1", "-W", "0.3", FAR], check=False).returncode == 0
 
     def _check(self):
-        """Packets arrive, and on the wire they look as the row says."""
-        wait_for(self.ping, 15, lambda: f"{self.contender.name} carries nothing\n{self.logs()}")
-        self.pin_tunnel()
-        capture = self.a.popen(["tcpdump", "-p", "-n", "-c", "1", "-i", self.wire_devices[0],
-                                self.contender.on_wire], stdout=-3, stderr=-3)
+        """Packets arrive, and on the wire they look as the row says: the first of a flow does in
+        every lane, or the contender has a check of its own."""
+        capture = self.a.popen(["tcpdump", "--immediate-mode", "-p", "-n", "-c", "1", "-i",
+                                self.wire_devices[0], self.contender.on_wire], stdout=-3, stderr=-1)
         try:
-            wait_for(lambda: self.ping() and capture.poll() is not None, 10,
-                     f"{self.contender.name}: no packet on the wire is '{self.contender.on_wire}'")
+            capture.stderr.readline()  # it listens
+            capture.stderr.readline()
+            self.wait_for(self.ping, self.contender.patience, "nothing is carried")
+            self.pin_tunnel()
+            if self.contender.on_wire != NOTHING:
+                self.wait_for(lambda: self.ping() and capture.poll() is not None, 10,
+                              f"no packet on the wire is '{self.contender.on_wire}'")
         finally:
             if capture.poll() is None:
                 capture.kill()
-            capture.wait()
+            capture.communicate()
+        self.contender.check(self)
 
     def close(self):
         self._undo.close()
@@ -204,130 +245,8 @@ class Lab:
         self.close()
 
 
-class Route:
-    """The kernel's routing, no tunnel: what the road itself bears."""
-    name, title, bridged, on_wire = "route", "kernel routing, no tunnel", False, "icmp"
+# A filter that no packet passes: what XDP redirects is not seen by a capture.
+NOTHING = "less 1"
 
-    def start(self, lab):
-        for side, router in enumerate(lab.routers):
-            router.ip(f"route add {REMOTE_LAN[side]} via {WIRE[1 - side]}")
-
-
-class Vxlan:
-    """The nearest kernel tunnel on a kernel without ip_gre; as iproute2 makes it."""
-    name, title, bridged, on_wire = "vxlan", "kernel VXLAN", False, "udp port 4789"
-
-    def start(self, lab):
-        for side, router in enumerate(lab.routers):
-            router.ip(f"link add {lab.tunnel} type vxlan id 7 local {WIRE[side]} "
-                      f"remote {WIRE[1 - side]} dstport 4789 dev {lab.wire_devices[side]}",
-                      f"link set dev {lab.tunnel} up",
-                      f"address add {INSIDE[side]} peer {INSIDE[1 - side]} dev {lab.tunnel}",
-                      f"route add {REMOTE_LAN[side]} via {INSIDE[1 - side]} dev {lab.tunnel}")
-
-
-class Loop:
-    """loop.c: one packet per system call."""
-    name, title, bridged, on_wire = "loop", "one packet per call", False, "ip proto 47"
-
-    def start(self, lab):
-        for side, router in enumerate(lab.routers):
-            lab.daemon(router, [str(lab.build / "tests/bench/loop"), lab.tunnel, WIRE[side],
-                                WIRE[1 - side]])
-            wait_for(lambda router=router: (router.link(lab.tunnel) or {}).get("flags", []).count("UP"),
-                     5, lambda: f"loop made no device\n{lab.logs()}")
-            router.ip(f"address add {INSIDE[side]} peer {INSIDE[1 - side]} dev {lab.tunnel}",
-                      f"route add {REMOTE_LAN[side]} dev {lab.tunnel}")
-
-
-class OpenVSwitch:
-    """Open vSwitch's user-space datapath, GRE between two bridges, AF_PACKET ports. It carries
-    Ethernet and does not route; two fixed flows a bridge spare it all learning."""
-    name, title, bridged, on_wire = "ovs", "Open vSwitch user space", True, "ip proto 47"
-
-    def start(self, lab):
-        macs = [router.mac(device) for router, device in zip(lab.routers, lab.wire_devices)]
-        if not lab.packets:
-            # Its AF_PACKET ports hand a checksum that the kernel left open on as it is.
-            lab.near.run(["ethtool", "-K", lab.near_device, "tx", "off"])
-            lab.far.run(["ethtool", "-K", lab.far_device, "tx", "off"])
-        for side, router in enumerate(lab.routers):
-            self._side(lab, side, router, macs)
-
-    def _side(self, lab, side, router, macs):
-        directory = lab.directory / f"ovs{side}"
-        directory.mkdir()
-        env = {**os.environ, "OVS_RUNDIR": str(directory), "OVS_LOGDIR": str(directory),
-               "OVS_DBDIR": str(directory), "OVS_SYSCONFDIR": str(directory)}
-        socket = f"unix:{directory}/db.sock"
-        run(["ovsdb-tool", "create", directory / "conf.db",
-             "/usr/share/openvswitch/vswitch.ovsschema"], env=env)
-        lab.daemon(router, ["ovsdb-server", f"{directory}/conf.db", f"--remote=p{socket}",
-                            f"--unixctl={directory}/ovsdb.ctl", "--no-chdir"], env=env)
-        wait_for((directory / "db.sock").exists, 10, lab.logs)
-        run(["ovs-vsctl", f"--db={socket}", "--no-wait", "init"], env=env)
-        lab.daemon(router, ["ovs-vswitchd", socket, f"--unixctl={directory}/vswitchd.ctl",
-                            "--disable-system", "--no-chdir"], env=env)
-        wait_for((directory / "vswitchd.ctl").exists, 10, lab.logs)
-
-        def vsctl(*words):
-            router.run(["ovs-vsctl", f"--db={socket}", *words], env=env)
-
-        lan, wire = lab.lan_devices[side], lab.wire_devices[side]
-        vsctl("add-br", "outer", "--", "set", "bridge", "outer", "datapath_type=netdev",
-              f"other_config:hwaddr={macs[side]}", "--", "add-port", "outer", wire)
-        vsctl("add-br", "inner", "--", "set", "bridge", "inner", "datapath_type=netdev",
-              "--", "add-port", "inner", lan, "--", "add-port", "inner", "gre0", "--",
-              "set", "interface", "gre0", "type=gre", f"options:remote_ip={WIRE[1 - side]}")
-        router.ip("link set dev outer up", f"address add {WIRE[side]}/24 dev outer")
-        router.run(["ovs-appctl", "-t", f"{directory}/vswitchd.ctl", "tnl/arp/set", "outer",
-                    WIRE[1 - side], macs[1 - side]], env=env)
-        for bridge, one, other in (("outer", wire, "outer"), ("inner", lan, "gre0")):
-            self._flows(router, directory, env, bridge, one, other)
-
-    @staticmethod
-    def _flows(router, directory, env, bridge, one, other):
-        target = f"unix:{directory}/{bridge}.mgmt"
-        text = (f"in_port={one},actions=output:{other}\nin_port={other},actions=output:{one}\n"
-                .replace(f"in_port={bridge},", "in_port=LOCAL,")
-                .replace(f"output:{bridge}\n", "LOCAL\n"))
-        router.run(["ovs-ofctl", "add-flows", target, "-"], stdin="delete\n" + text, env=env)
-
-
-class Gretel:
-    """greteld's user lane, a plain tunnel: no key, no checksum, no rules."""
-    name, title, bridged, on_wire = "gretel", "gretel, user lane", False, "ip proto 47"
-    options = ""
-
-    def conf(self, lab, side, tunnels=1):
-        """The file of one side. Tunnels after the first carry nothing and differ by their key."""
-        text = [f"[tunnel {lab.tunnel}]\nlocal = {WIRE[side]}\nremote = {WIRE[1 - side]}\n"
-                f"address = {INSIDE[side]} peer {INSIDE[1 - side]}\nroute = {REMOTE_LAN[side]}\n"
-                f"notrack = no\n{self.options}"]
-        text += [f"[tunnel {lab.tunnel[-5:]}x{number}]\nlocal = {WIRE[side]}\n"
-                 f"remote = {WIRE[1 - side]}\nkey = {number}\nnotrack = no\n"
-                 for number in range(1, tunnels)]
-        path = lab.directory / f"side{side}.conf"
-        path.write_text("\n".join(text))
-        return path
-
-    def argv(self, lab, side):
-        return [str(lab.build / "src/cmd/greteld"), "-f", "-c", str(lab.directory / f"side{side}.conf"),
-                "-r", str(lab.directory / f"run{side}")]
-
-    def start(self, lab):
-        for side, router in enumerate(lab.routers):
-            self.conf(lab, side)
-            lab.daemon(router, self.argv(lab, side))
-
-
-class GretelFull(Gretel):
-    """The same with all that GRE has: key, checksum and sequence numbers."""
-    name, title = "gretel-full", "gretel, key+checksum+sequence"
-    options = "key = 4242\nchecksum = yes\nsequence = yes\n"
-
-
-CONTENDERS = {kind.name: kind for kind in (Route, Vxlan, OpenVSwitch, Loop, Gretel, GretelFull)}
-
-__all__ = ["CONTENDERS", "FAR", "Failed", "Gretel", "Lab", "NEAR", "ROOT", "TRAFFIC_CORE", "run",
-           "start", "wait_for"]
+__all__ = ["FAR", "Failed", "INSIDE", "KINDS", "LANS", "Lab", "NEAR", "NOTHING", "ROOT", "ROUTER_CORE",
+           "SPREAD", "TRAFFIC_CORE", "WIRE", "run", "start", "wait_for"]

@@ -10,7 +10,8 @@ import re
 import statistics
 import threading
 
-from lab import Gretel, Lab, wait_for
+from contenders import GretelUser
+from lab import Lab, wait_for
 from trial import tcp
 
 MANY = 101
@@ -22,15 +23,12 @@ def occupied(pid):
             for name in ("Rss", "Pss")}
 
 
-class Settled(Gretel):
+class Settled(GretelUser):
     """`tunnels` of them on both sides, and greteld of A is known."""
-
-    def __init__(self, tunnels):
-        self.tunnels = tunnels
 
     def start(self, lab):
         for side, router in enumerate(lab.routers):
-            self.conf(lab, side, self.tunnels)
+            self.conf(lab, side)
             process = lab.daemon(router, self.argv(lab, side))
             lab.greteld = process.pid if side == 0 else lab.greteld
         for router in lab.routers:
@@ -63,11 +61,11 @@ def during(lab, seconds):
 
 
 def measure(build, directory, seconds):
-    with Lab(Settled(1), False, build, directory) as lab:
+    with Lab(Settled(), "tcp", build, directory) as lab:
         one = occupied(lab.greteld)
         transfer = during(lab, seconds)
         after = occupied(lab.greteld)
-    with Lab(Settled(MANY), False, build, directory) as lab:
+    with Lab(Settled(tunnels=MANY), "tcp", build, directory) as lab:
         many = occupied(lab.greteld)
     return {"one": one, "transfer": transfer, "after": after, "many": many,
             "per_tunnel": {key: (many[key] - one[key]) / (MANY - 1) for key in one}}

@@ -8,13 +8,14 @@ last instruction before execve() to the arrival of the first packet on the far h
 import json
 import subprocess
 
-from lab import Gretel, Lab, start, wait_for
+from contenders import GretelUser
+from lab import Lab, start, wait_for
 from trial import finish, spread, traffic_argv
 
 RATE = 10_000
 
 
-class OneSided(Gretel):
+class OneSided(GretelUser):
     """Both sides are configured, the trial itself starts A."""
 
     def start(self, lab):
@@ -36,7 +37,7 @@ def take_down(lab):
 
 def once(lab):
     process = start(lab.a, [*traffic_argv(lab, "64", 1, RATE), "-w", "100",
-                            "-e", f"{lab.a.name},{lab.wire_devices[0]}", "--", *Gretel().argv(lab, 0)],
+                            "-e", f"{lab.a.name},{lab.wire_devices[0]}", "--", *GretelUser().argv(lab, 0)],
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     first = json.loads(finish(process, 30))["first_ms"]
     take_down(lab)
@@ -44,5 +45,5 @@ def once(lab):
 
 
 def measure(build, directory, repeat):
-    with StartLab(OneSided(), True, build, directory) as lab:
+    with StartLab(OneSided(), "packets", build, directory) as lab:
         return spread([once(lab) for _ in range(repeat)])

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One trial of each kind, and the search for the load at which a contender carries most."""
 import json
+import pathlib
 import statistics
 import subprocess
 
-from lab import FAR, NEAR, TRAFFIC_CORE, Failed, start, wait_for
+from lab import FAR, NEAR, ROUTER_CORE, TRAFFIC_CORE, Failed, start, wait_for
 
 # Lengths of frames without their check sequence: 60 is the 64-octet frame of RFC 2544.
 SIZES = {"64": [60], "imix": [60] * 7 + [566] * 4 + [1414], "1400": [1414]}
 
 LOWEST, STEP, HIGHEST = 20_000, 1.3, 4_000_000
 LOSS_BOUND = 0.005  # of the "PDR" figure
-WARM_MS, SEARCH_MS = 150, 300
+WARM_MS, SEARCH_MS = {"lanes": 100, "packets": 150}, 300
+# How fast flows are opened: where the road sets the pace anyway (in batches of 64 its rings would
+# overflow, since opening costs far more than carrying), and where a process carries them.
+OPEN_LANES, OPEN_PACKETS = 400_000, 20_000
+# With more flows than this, connection tracking forgets a trial's before the next row's: all
+# namespaces share one table of the kernel.
+KEPT_FLOWS = 10_000
 
 
 def finish(process, timeout):
@@ -27,21 +34,40 @@ def finish(process, timeout):
     return out
 
 
-def traffic_argv(lab, size, flows, rate):
+def traffic_argv(lab, size, flows, rate, tunnels=1):
+    sink, device = lab.contender.sink(lab)
     return [str(lab.build / "tests/bench/traffic"),
-            "-g", f"{lab.near.name},{lab.near_device}", "-s", f"{lab.far.name},{lab.far_device}",
+            "-g", f"{lab.near.name},{lab.near_device}", "-s", f"{sink.name},{device}",
             "-m", lab.gateway_mac, "-a", NEAR, "-b", FAR, "-l", ",".join(map(str, SIZES[size])),
-            "-f", str(flows), "-r", str(int(rate))]
+            "-f", str(flows), "-n", str(tunnels), "-r", str(int(rate))]
 
 
-def offer(lab, size, flows, rate, milliseconds):
+def _kind_argv(lab):
+    if lab.kind == "lanes":
+        return ["-x", "-o", str(OPEN_LANES), "-c", str(ROUTER_CORE)]
+    return ["-c", str(TRAFFIC_CORE), *(["-o", str(OPEN_PACKETS)] if lab.contender.rules else [])]
+
+
+def stolen_seconds():
+    """What the machine below has kept from this one, of all its CPUs."""
+    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / 100
+
+
+def offer(lab, size, flows, rate, milliseconds, tunnels=1):
     """Offers packets; returns what traffic.c prints, in packets a second, and the loss."""
     lab.pin_tunnel()
-    process = start(lab.near, [*traffic_argv(lab, size, flows, rate), "-c", str(TRAFFIC_CORE),
-                               "-w", str(WARM_MS), "-t", str(int(milliseconds))],
+    stolen = stolen_seconds()
+    process = start(lab.near, [*traffic_argv(lab, size, flows, rate, tunnels), *_kind_argv(lab),
+                               "-w", str(WARM_MS[lab.kind]), "-t", str(int(milliseconds))],
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    seen = json.loads(finish(process, 20 + milliseconds / 1000))
+    seen = json.loads(finish(process, 60 + milliseconds / 1000))
     seen["loss"] = max(0.0, 1 - seen["received"] / seen["offered"]) if seen["offered"] else 1.0
+    seen["stolen"] = stolen_seconds() - stolen
+    if "-o" in process.args and seen["opened"] < flows:
+        raise Failed(f"{lab.contender.name}: {seen['opened']} of {flows} flows had an answer")
+    if lab.contender.rules and flows > KEPT_FLOWS:
+        for router in lab.routers:
+            router.run(["conntrack", "-F"])
     return seen
 
 
@@ -85,14 +111,14 @@ class Search:
             self._seek((good + bad) / 2)
 
 
-def tcp(lab, seconds):
-    """One stream of iperf3 from near to far; bits a second at the receiver, first second omitted."""
+def tcp(lab, seconds, streams=1):
+    """iperf3 from near to far; bits a second at the receiver, first second omitted."""
     server = start(lab.far, ["iperf3", "-s", "-1", "-B", FAR], stdout=subprocess.PIPE,
                    stderr=subprocess.PIPE)
     try:
         wait_for(lambda: lab.far.run(["ss", "-Htln", "sport = 5201"]).stdout, 5, "iperf3 does not listen")
-        client = start(lab.near, ["iperf3", "-c", FAR, "-t", str(seconds), "-O", "1", "-J"],
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client = start(lab.near, ["iperf3", "-c", FAR, "-t", str(seconds), "-O", "1", "-J",
+                                  "-P", str(streams)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         seen = json.loads(finish(client, seconds + 20))
     finally:
         server.kill()

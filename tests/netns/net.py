@@ -58,7 +58,8 @@ def _setns(fd):
 
 
 class Namespace:
-    """One host of a test."""
+    """One host of a test. `patience`: seconds that its processes may take to end."""
+    patience = 5
 
     def __init__(self, label):
         self.label = label
@@ -141,9 +142,9 @@ class Namespace:
             for process in self.processes:
                 process.poll()
             return not self.pids()
-        wait_for(gone, 5, f"processes left in {self.name}")
+        wait_for(gone, self.patience, f"processes left in {self.name}")
         for process in self.processes:
-            process.wait(5)
+            process.wait(self.patience)
 
     def close(self):
         if _alive.pop(self.name, None):

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How many octets are written anew: those of a shortest frame, or of one with GRE in front of its
+ * IP header. */
+#ifndef BENCH_PROGRUN_H
+#define BENCH_PROGRUN_H
+
+enum { PROGRUN_SHORT = 60, PROGRUN_LONG = 84, PROGRUN_MAX = 1514 };
+
+#endif
