@@ -54,6 +54,8 @@ void fast_places_take_over(struct fast *fast)
 	struct fast_link link;
 	uint32_t ifindex = 0;
 
+	for (unsigned i = 0; i < FAST_DEVICES_MAX; i++)
+		fast->places[i].xdp = -1;
 	/* A slot of a device stays its own: flows that are known speak of it. */
 	while (bpf_link_next(fast->bpf, &ifindex, &link)) {
 		struct fast_place *place;
