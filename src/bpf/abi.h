@@ -39,6 +39,9 @@ enum {
 #define FAST_WITNESS_PRIORITY 0x67726574u
 /* Mark of the same on their way in, between two programs. */
 #define FAST_WITNESS_MARK 0x67726574u
+/* In tc_index of packets that the programs have sent on: those where they leave have nothing to learn
+ * of them. */
+#define FAST_SENT_INDEX 0x6774u
 
 /* Entry 0 of the map `control`. Written by greteld. */
 struct fast_control {

@@ -121,7 +121,7 @@ PROTO_INLINE int device_out(struct __sk_buff *skb, bool ct)
 {
 	if (skb->priority == FAST_WITNESS_PRIORITY)
 		return witness_out(skb);
-	if (skb->ingress_ifindex)
+	if (skb->ingress_ifindex && skb->tc_index != FAST_SENT_INDEX)
 		learn_link(skb, ct);
 	return TC_ACT_UNSPEC;
 }
@@ -140,6 +140,7 @@ SEC("tc") int device_in(struct __sk_buff *skb)
 {
 	struct fast_control *c = control_get();
 
+	skb->tc_index = 0; /* from another namespace of this host it may come marked */
 	if (skb->mark == FAST_WITNESS_MARK)
 		return witness_in(skb);
 	if (!c || skb->pkt_type != 0 /* for this host */ || skb->vlan_present)

@@ -230,6 +230,7 @@ PROTO_INLINE int encap_family(struct __sk_buff *skb, const struct encap *e, uint
 		bpf_skb_store_bytes(skb, outer, inner, sizeof inner, 0);
 	count_out(e->slot, &e->pieces);
 	skb->mark = 0;
+	skb->tc_index = FAST_SENT_INDEX;
 	return (int)bpf_redirect(e->tunnel->out.ifindex, 0);
 }
 
@@ -368,6 +369,7 @@ __attribute__((noinline)) int carry(struct __sk_buff *skb, const struct carried 
 	if (!e.tunnel) {
 		put_link(p, a->header);
 		skb->mark = a->mark;
+		skb->tc_index = FAST_SENT_INDEX;
 		return (int)bpf_redirect(a->ifindex, 0);
 	}
 	e.outer = outer_fields(&e.tunnel->policy, e.protocol, p + FAST_LINK_HEADER, skb_stop(skb));
