@@ -107,12 +107,12 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
 	uint64_t now = bpf_ktime_get_coarse_ns();
 
-	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) ||
+	if (!link || link->mtu > 65535 || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) ||
 	    skb->vlan_present || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return;
-	action.slot = link->slot;
-	action.mtu = link->mtu;
-	if (bpf_skb_load_bytes(skb, 0, action.header, sizeof action.header))
+	action.slot = (uint8_t)link->slot;
+	action.mtu = (uint16_t)link->mtu;
+	if (bpf_skb_load_bytes(skb, 0, action.link, sizeof action.link))
 		return;
 	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
 }
