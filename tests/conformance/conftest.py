@@ -8,7 +8,14 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "netns"))
 
-from bench import Bench  # noqa: E402: its imports are in that folder
+import net  # noqa: E402: in that folder, as are the imports of the next one
+from bench import Bench  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine():
+    """Nothing of a run that was killed is in the way."""
+    net.sweep()
 
 
 @pytest.fixture(scope="module")

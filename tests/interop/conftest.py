@@ -13,6 +13,12 @@ from scene import Scene  # noqa: E402
 from wire import Relay  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def machine():
+    """Nothing of a run that was killed is in the way."""
+    net.sweep()
+
+
 @pytest.fixture
 def undo():
     with contextlib.ExitStack() as stack:
