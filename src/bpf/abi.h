@@ -39,8 +39,8 @@ enum {
 #define FAST_WITNESS_PRIORITY 0x67726574u
 /* Mark of the same on their way in, between two programs. */
 #define FAST_WITNESS_MARK 0x67726574u
-/* In tc_index of packets that the programs have sent on: those where they leave have nothing to learn
- * of them. */
+/* In tc_index of packets that the programs have sent on: those where they leave have nothing to
+ * learn of them. */
 #define FAST_SENT_INDEX 0x6774u
 
 /* Entry 0 of the map `control`. Written by greteld. */
@@ -169,13 +169,13 @@ struct fast_action {
 	 * packets come in, to which they are addressed. */
 	uint8_t link[FAST_LINK_HEADER];
 	uint8_t pad[2];
-	uint32_t mark;			/* of the packet when it leaves by a link */
-	uint32_t addr_diff, port_diff;	/* differences of checksums, as bpf_csum_diff() has them */
+	uint32_t mark;		       /* of the packet when it leaves by a link */
+	uint32_t addr_diff, port_diff; /* differences of checksums, as bpf_csum_diff() has them */
 	uint8_t ports[4], src[4], dst[4]; /* of IPv4; IPv6 is not translated */
 };
 
-/* Its first 64 octets are all that a packet without translation needs: with the key before them, two
- * lines of the processor's cache. */
+/* Its first 64 octets are all that a packet without translation needs: with the key before them,
+ * two lines of the processor's cache. */
 struct fast_flow {
 	uint64_t until_ns, sample_ns;
 	uint64_t packets, octets; /* counted by whoever carries one; of the IP packets */
