@@ -17,6 +17,7 @@ enum {
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
+	FAST_HOT = 4096, /* of each CPU, a power of two */
 	FAST_LINK_HEADER = 14, /* Ethernet */
 	FAST_WITNESS_LENGTH = 24,
 	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */
@@ -46,6 +47,7 @@ enum {
 /* Entry 0 of the map `control`. Written by greteld. */
 struct fast_control {
 	uint64_t beat_ns;    /* when greteld was last alive */
+	uint64_t clock_base; /* CLOCK_MONOTONIC less the kernel's count of ticks, see clock_ns() */
 	uint64_t cookie;     /* in the body of its witnesses */
 	uint32_t generation; /* flows of another one are void */
 	uint32_t stateless;  /* nothing filters or translates here: flows need no connection */
@@ -100,6 +102,8 @@ struct fast_tunnel {
 	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
+	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
+	uint32_t pad_id;
 	struct fast_path in, out;
 	uint64_t reflect_ns; /* when the second began in which ... */
 	uint32_t reflected;  /* ... so many keepalives were sent back */
@@ -183,6 +187,18 @@ struct fast_flow {
 	struct fast_action action;
 };
 
+/* What one CPU knows of a flow of IPv4 that it has met lately, copied from the flow: found by an index
+ * alone, and in one line of the cache unless the flow is translated. */
+struct fast_hot {
+	struct fast_key4 key;
+	uint64_t sample_ns;  /* the flow's; then the copy is over */
+	uint16_t generation; /* its low half */
+	uint16_t outer;	     /* entry of `tunnels` where it comes in, plus one; 0: a device */
+	uint32_t packets, octets; /* that have not been added to the flow's yet */
+	struct fast_action action;
+	uint8_t pad[40];
+};
+
 /* Behind the GRE header of a witness, whose protocol type is 0. */
 struct fast_witness {
 	uint64_t cookie, sent_ns;
@@ -194,6 +210,8 @@ _Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as
 _Static_assert(sizeof(struct fast_key6) == 40, "no padding");
 _Static_assert(sizeof(struct fast_action) % 4 == 0, "compared word by word");
 _Static_assert(__builtin_offsetof(struct fast_flow, action.mark) == 64, "one line");
+_Static_assert(sizeof(struct fast_hot) == 128 && __builtin_offsetof(struct fast_hot, action.mark) == 64,
+	       "two lines, of which the first is enough");
 _Static_assert(sizeof(struct fast_witness) == FAST_WITNESS_LENGTH, "no padding");
 
 #endif

@@ -61,11 +61,12 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t ifindex = skb->ifindex;
 	uint32_t *slot = bpf_map_lookup_elem(&interfaces, &ifindex);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	struct encap e = {.len = skb->len};
+	uint64_t now;
 
 	if (!c || !slot)
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	e.control = c;
 	e.slot = *slot;
 	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
@@ -105,7 +106,6 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t from = skb->ingress_ifindex, to = skb->ifindex;
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 
 	if (!link || link->mtu > 65535 || !c || !c->flows ||
 	    !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
@@ -115,7 +115,7 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	action.mtu = (uint16_t)link->mtu;
 	if (bpf_skb_load_bytes(skb, 0, action.link, sizeof action.link))
 		return;
-	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
+	learn(skb, FAST_LINK_HEADER, c, clock_ns(c), &action, ct);
 }
 
 PROTO_INLINE int device_out(struct __sk_buff *skb, bool ct)
@@ -149,4 +149,17 @@ SEC("tc") int device_in(struct __sk_buff *skb)
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
 		return device_in6(skb);
 	return TC_ACT_UNSPEC;
+}
+
+/* Run by greteld with each sign of life: sets the clock of all programs. */
+SEC("tc") int beat(struct __sk_buff *skb)
+{
+	struct fast_control *c = control_get();
+
+	(void)skb;
+	if (!c)
+		return TC_ACT_SHOT;
+	c->beat_ns = bpf_ktime_get_ns();
+	c->clock_base = c->beat_ns - bpf_jiffies64() * tick_ns;
+	return TC_ACT_OK;
 }

@@ -134,6 +134,7 @@ struct candidate {
 	uint32_t from;	/* index of the device where it comes in */
 	uint32_t outer; /* IP version of the outer header; 0: there is none */
 	uint32_t len;	/* octets behind the outer header, where there is one */
+	uint32_t slot;	/* entry of `tunnels` where it comes in, plus one; 0: a device */
 	uint8_t tos;	/* of the outer header */
 	bool stateless;
 };
@@ -150,51 +151,82 @@ PROTO_INLINE bool settle_outer(const struct candidate *x, const struct flow_seen
 	return ecn == (seen->tos & ECN_MASK) || ecn_apply(ip, end, ecn);
 }
 
-/* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
-PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, bool note)
+/* Carries the packet as the flow says, if what surrounds it is in order. */
+PROTO_INLINE int carry_candidate(struct __sk_buff *skb, const struct candidate *x,
+				 struct carried *it, const struct fast_action *a)
 {
-	struct carried it = {.at = x->at, .outer = x->outer};
-	uint8_t *ip = skb_start(skb) + x->at;
-	const uint8_t *end = skb_stop(skb);
+	if (x->outer && !settle_outer(x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
+		return TC_ACT_UNSPEC;
+	return carry(skb, it, a, x->control, x->now);
+}
+
+/* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
+PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
+{
 	struct fast_entering e;
 	struct fast_flow *flow;
 	struct fast_key4 key;
+	struct fast_hot *h;
+	int verdict;
 
-	if (!flow_read4(ip, end, x->from, 2, &key, &it.seen))
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read4(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
 		return TC_ACT_UNSPEC;
+	h = hot_get(&key);
+	if (h && hot_holds(h, &key, x->control, x->now)) {
+		verdict = carry_candidate(skb, x, it, &h->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			h->packets += it->pieces.count;
+			h->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
 	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (likely(flow) && likely(flow_holds(flow, x->control, x->now)))
-		return !x->outer || settle_outer(x, &it.seen, ip, end)
-			       ? carry(skb, &it, flow, x->control, x->now)
-			       : TC_ACT_UNSPEC;
+	if (flow && flow_holds(flow, x->control, x->now)) {
+		if (h)
+			hot_fill(h, &key, flow, x->slot, x->control, x->now);
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
 	if (!note)
 		return TC_ACT_UNSPEC;
 	e = (struct fast_entering){
-		.tos = it.seen.tos, .ttl = it.seen.ttl, .stateless = x->stateless};
+		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
 	bpf_map_update_elem(&entering4, &key, &e, BPF_ANY);
 	return TC_ACT_UNSPEC;
 }
 
-PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, bool note)
+PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
 {
-	struct carried it = {.at = x->at, .outer = x->outer};
-	uint8_t *ip = skb_start(skb) + x->at;
-	const uint8_t *end = skb_stop(skb);
 	struct fast_entering e;
 	struct fast_flow *flow;
 	struct fast_key6 key;
+	int verdict;
 
-	if (!flow_read6(ip, end, x->from, 2, &key, &it.seen))
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read6(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
 		return TC_ACT_UNSPEC;
 	flow = bpf_map_lookup_elem(&flows6, &key);
-	if (flow && flow_holds(flow, x->control, x->now))
-		return !x->outer || settle_outer(x, &it.seen, ip, end)
-			       ? carry(skb, &it, flow, x->control, x->now)
-			       : TC_ACT_UNSPEC;
+	if (flow && flow_holds(flow, x->control, x->now)) {
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
 	if (!note)
 		return TC_ACT_UNSPEC;
 	e = (struct fast_entering){
-		.tos = it.seen.tos, .ttl = it.seen.ttl, .stateless = x->stateless};
+		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
 	bpf_map_update_elem(&entering6, &key, &e, BPF_ANY);
 	return TC_ACT_UNSPEC;
 }
@@ -234,7 +266,8 @@ PROTO_INLINE bool read_pieces(struct __sk_buff *skb, const struct outer *o, uint
 
 /* A passenger whose flow is not known: is given to the tunnel's interface, and how it comes in is
  * written down. */
-PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const struct candidate *x)
+PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const struct candidate *x,
+			   struct carried *it)
 {
 	struct flow_pieces pieces;
 	struct flow_seen seen = {0};
@@ -245,7 +278,7 @@ PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const s
 	    !read_pieces(skb, o, 0, &seen, &pieces))
 		return TC_ACT_UNSPEC;
 	if (o->control->flows && skb_pull(skb, o->at + FLOW_HEADERS_MAX))
-		(void)(seen.version == 4 ? flow_in4(skb, x, true) : flow_in6(skb, x, true));
+		(void)(seen.version == 4 ? flow_in4(skb, x, it, true) : flow_in6(skb, x, it, true));
 	verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
 		count_in(o->slot, &pieces, o->now, o->gre);
@@ -282,8 +315,7 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 {
 	struct outer o = {.control = c, .now = now, .family = family};
 	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6};
-	struct flow_pieces pieces;
-	struct flow_seen seen = {0};
+	struct carried it = {.at = 0};
 	int verdict = TC_ACT_UNSPEC;
 
 	if (!skb_pull(skb, FAST_LINK_HEADER + ip_outer_length(family) + GRE_LENGTH_MAX +
@@ -294,19 +326,20 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 		return frame_in(skb, &o);
 	x.at = o.at;
 	x.from = o.tunnel->ifindex;
+	x.slot = o.slot + 1;
 	x.len = o.len;
 	x.tos = o.tos;
 	x.stateless = o.tunnel->flags & FAST_STATELESS;
 	if (!skb_pull(skb, o.at + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
-	if (likely(c->flows) && read_passenger(skb, o.at, o.protocol, &seen) &&
-	    read_pieces(skb, &o, 0, &seen, &pieces)) {
-		verdict = o.protocol == GRE_PROTOCOL_IPV4 ? flow_in4(skb, &x, false)
-							  : flow_in6(skb, &x, false);
-		if (verdict != TC_ACT_UNSPEC)
-			count_in(o.slot, &pieces, now, o.gre);
-	}
-	return verdict != TC_ACT_UNSPEC ? verdict : packet_in(skb, &o, &x);
+	if (c->flows && o.protocol == GRE_PROTOCOL_IPV4)
+		verdict = flow_in4(skb, &x, &it, false);
+	else if (c->flows && o.protocol == GRE_PROTOCOL_IPV6)
+		verdict = flow_in6(skb, &x, &it, false);
+	if (verdict == TC_ACT_UNSPEC)
+		return packet_in(skb, &o, &x, &it);
+	count_in(o.slot, &it.pieces, now, o.gre);
+	return verdict;
 }
 
 PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
@@ -314,10 +347,11 @@ PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t 
 {
 	struct candidate x = {
 		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex};
+	struct carried it = {.at = 0};
 
 	if (!c->flows || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
-	return version == 4 ? flow_in4(skb, &x, true) : flow_in6(skb, &x, true);
+	return version == 4 ? flow_in4(skb, &x, &it, true) : flow_in6(skb, &x, &it, true);
 }
 
 /* The two families are functions of their own, so that what one needs lies close together, and the
@@ -325,11 +359,12 @@ PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t 
 __attribute__((noinline)) int device_in4(struct __sk_buff *skb)
 {
 	struct fast_control *c = control_get();
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	const uint8_t *ip;
+	uint64_t now;
 
 	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP4_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
@@ -339,11 +374,12 @@ __attribute__((noinline)) int device_in4(struct __sk_buff *skb)
 __attribute__((noinline)) int device_in6(struct __sk_buff *skb)
 {
 	struct fast_control *c = control_get();
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	const uint8_t *ip;
+	uint64_t now;
 
 	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;

@@ -42,7 +42,7 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 {
 	const struct fast_control *c = control_get();
 	uint32_t at = FAST_LINK_HEADER + ip_outer_length(family);
-	struct fast_witness body = {.sent_ns = bpf_ktime_get_coarse_ns(), .ifindex = skb->ifindex};
+	struct fast_witness body = {.ifindex = skb->ifindex};
 	struct gre_header gre;
 	uint16_t none = 0;
 	uint32_t *slot;
@@ -56,6 +56,7 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 		return false;
 	body.tunnel = *slot;
 	body.cookie = c->cookie;
+	body.sent_ns = clock_ns(c);
 	return bpf_skb_store_bytes(skb, at + 2, &none, sizeof none, 0) == 0 &&
 	       bpf_skb_store_bytes(skb, at + gre.length, &body, sizeof body, 0) == 0;
 }
