@@ -147,7 +147,7 @@ def test_nat_of_the_outer_packet_is_obeyed(scene, tmp_path, undo):
 
 def test_what_is_not_busy_is_the_kernels(scene, tmp_path):
     """No lease for a few pings: all of them pass the output chain."""
-    site = both_up(scene, tmp_path)[A]
+    site = both_up(scene, tmp_path, lane="user")[A]
     ping(scene.host[A], HOST[4][B])
     scene.router[A].nft("table inet watch { counter out { }\n chain o { type filter hook output "
                         "priority 1\n meta l4proto 47 counter name out\n }\n }")

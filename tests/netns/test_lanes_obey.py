@@ -169,8 +169,9 @@ def test_masquerade_that_is_deleted(scene, tmp_path, undo, lane):
     """Without the line packets leave as they came, in every lane."""
     masquerade = f"masquerade = {LAN[4][A]} out {NAME}\n"
     sites = lanes.up(scene, tmp_path, lane)
-    sites[A].edit("enable = yes\n", "enable = yes\n" + masquerade)
-    sites[A].reload()
+    for side, line in ((A, masquerade), (B, f"allow = {TUNNEL[4][A]} <-> {LAN[4][B]}\n")):
+        sites[side].edit("enable = yes\n", "enable = yes\n" + line)
+        sites[side].reload()
     flow = Flow(scene)
     undo.callback(flow.close)
     eyes = {side: lanes.Eyes(scene.router[side], undo) for side in (A, B)}
@@ -214,7 +215,7 @@ def test_allow_that_is_deleted(scene, tmp_path, undo, lane):
 def test_connection_that_is_deleted(scene, tmp_path, undo, lane, side):
     """Only what is established may pass: it does not any more, when conntrack has forgotten it."""
     stage = Stage(scene, tmp_path, undo, lane)
-    scene.router[side].nft(table("forward priority 0", "udp dport 6000 ct state new drop"))
+    scene.router[side].nft(table("forward priority 0", "meta l4proto udp ct state new drop"))
     stage.wait_fast()
     moment = time.monotonic()
     scene.router[side].run(["conntrack", "-D", "-p", "udp"])
