@@ -39,8 +39,8 @@ enum {
 #define FAST_WITNESS_PRIORITY 0x67726574u
 /* Mark of the same on their way in, between two programs. */
 #define FAST_WITNESS_MARK 0x67726574u
-/* In tc_index of packets that the programs have sent on: those where they leave have nothing to learn
- * of them. */
+/* In tc_index of packets that the programs have sent on: those where they leave have nothing to
+ * learn of them. */
 #define FAST_SENT_INDEX 0x6774u
 
 /* Entry 0 of the map `control`. Written by greteld. */
@@ -86,17 +86,18 @@ enum fast_flags {
 struct fast_tunnel {
 	uint32_t ifindex; /* of its interface; 0: the entry is not in use */
 	uint32_t flags;	  /* enum fast_flags */
-	uint8_t family;	  /* enum ip_family of the outer addresses */
-	uint8_t gre_len;  /* octets of the GRE header that is sent */
-	uint16_t mss4, mss6;
-	uint16_t pad;
-	uint32_t room; /* octets of a passenger that fit into the path */
-	uint32_t okey; /* host order */
-	uint32_t ikey; /* of received packets, by which it is found */
+	uint32_t room;	  /* octets of a passenger that fit into the path */
+	uint32_t okey;	  /* host order */
 	uint32_t bind_ifindex;
+	uint8_t family;	 /* enum ip_family of the outer addresses */
+	uint8_t gre_len; /* octets of the GRE header that is sent */
 	struct outer_policy policy;
+	uint8_t pad[4];
 	uint8_t local[16], remote[16]; /* 4 octets for IPv4 */
-	uint8_t peer4[4], peer6[16];   /* inner addresses of the peer, see FAST_NEAR4 */
+	uint32_t ikey;		       /* of received packets, by which it is found */
+	uint16_t mss4, mss6;
+	uint8_t peer4[4], peer6[16]; /* inner addresses of the peer, see FAST_NEAR4 */
+	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
 	struct fast_path in, out;
@@ -157,26 +158,28 @@ struct fast_link {
 	uint8_t pad[2];
 };
 
-/* What becomes of the packets of a flow. */
+/* What becomes of the packets of a flow. What every packet needs comes first. */
 struct fast_action {
 	uint32_t tunnel;  /* entry of `tunnels`, plus one; 0: it leaves by a link */
 	uint32_t ifindex; /* the link */
-	uint32_t slot;	  /* of the link in `xdp_ports`, plus one; 0: XDP cannot send there */
-	uint32_t mtu;	  /* of the link, octets */
-	uint32_t mark;	  /* of the packet when it leaves */
-	uint32_t nat;	  /* whether addresses or ports are changed */
+	uint16_t mtu;	  /* of the link, octets */
+	uint8_t slot;	  /* of the link in `xdp_ports`, plus one; 0: XDP cannot send there */
+	uint8_t nat;	  /* whether addresses or ports are changed */
+	/* The header that the link wants; or, before a tunnel, the address of the device where the
+	 * packets come in, to which they are addressed. */
+	uint8_t link[FAST_LINK_HEADER];
+	uint8_t pad[2];
+	uint32_t mark;		       /* of the packet when it leaves by a link */
 	uint32_t addr_diff, port_diff; /* differences of checksums, as bpf_csum_diff() has them */
-	uint8_t ports[4];
-	uint8_t src[4], dst[4]; /* of IPv4; IPv6 is not translated */
-	uint8_t header[FAST_LINK_HEADER];
-	uint8_t mac[6]; /* of the device where they come in, to which they are addressed */
+	uint8_t ports[4], src[4], dst[4]; /* of IPv4; IPv6 is not translated */
 };
 
+/* Its first 64 octets are all that a packet without translation needs: with the key before them,
+ * two lines of the processor's cache. */
 struct fast_flow {
 	uint64_t until_ns, sample_ns;
-	uint32_t generation;
-	uint32_t pad;
 	uint64_t packets, octets; /* counted by whoever carries one; of the IP packets */
+	uint32_t generation;
 	struct fast_action action;
 };
 
@@ -189,7 +192,8 @@ struct fast_witness {
 
 _Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as octets");
 _Static_assert(sizeof(struct fast_key6) == 40, "no padding");
-_Static_assert(sizeof(struct fast_action) % 8 == 0, "compared word by word");
+_Static_assert(sizeof(struct fast_action) % 4 == 0, "compared word by word");
+_Static_assert(__builtin_offsetof(struct fast_flow, action.mark) == 64, "one line");
 _Static_assert(sizeof(struct fast_witness) == FAST_WITNESS_LENGTH, "no padding");
 
 #endif

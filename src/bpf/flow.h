@@ -10,6 +10,9 @@
 #ifndef BPF_FLOW_H
 #define BPF_FLOW_H
 
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 #include "bpf/abi.h"
 #include "bpf/maps.h"
 #include "proto/ip.h"
@@ -93,7 +96,7 @@ PROTO_INLINE bool flow_read4(const uint8_t *p, const uint8_t *end, uint32_t from
 	out->protocol = p[9];
 	out->len = get_be16(p + 2);
 	if (p[0] != 0x45 || out->ttl < ttl_min || get_be16(p + 6) & 0x3fff ||
-	    !ip4_checksum_good(p, end, IP4_HEADER_LENGTH))
+	    !ip4_plain_checksum_good(p))
 		return false;
 	key->from = from << 8 | out->protocol;
 	copy4(key->src, p + 12);

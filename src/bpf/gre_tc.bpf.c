@@ -107,12 +107,13 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
 	uint64_t now = bpf_ktime_get_coarse_ns();
 
-	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) ||
-	    skb->vlan_present || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
+	if (!link || link->mtu > 65535 || !c || !c->flows ||
+	    !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
+	    !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return;
-	action.slot = link->slot;
-	action.mtu = link->mtu;
-	if (bpf_skb_load_bytes(skb, 0, action.header, sizeof action.header))
+	action.slot = (uint8_t)link->slot;
+	action.mtu = (uint16_t)link->mtu;
+	if (bpf_skb_load_bytes(skb, 0, action.link, sizeof action.link))
 		return;
 	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
 }
@@ -138,16 +139,14 @@ SEC("tc") int device_out_plain(struct __sk_buff *skb)
 
 SEC("tc") int device_in(struct __sk_buff *skb)
 {
-	struct fast_control *c = control_get();
-
 	skb->tc_index = 0; /* from another namespace of this host it may come marked */
 	if (skb->mark == FAST_WITNESS_MARK)
 		return witness_in(skb);
-	if (!c || skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
+	if (skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))
-		return device_in4(skb, c, bpf_ktime_get_coarse_ns());
+		return device_in4(skb);
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
-		return device_in6(skb, c, bpf_ktime_get_coarse_ns());
+		return device_in6(skb);
 	return TC_ACT_UNSPEC;
 }

@@ -126,7 +126,7 @@ PROTO_INLINE bool put_headers(const struct frame *f, uint8_t *p, const uint8_t *
 
 	if (ip > end)
 		return false;
-	__builtin_memcpy(p, f->into ? f->into->out.header : a->header, FAST_LINK_HEADER);
+	__builtin_memcpy(p, f->into ? f->into->out.header : a->link, FAST_LINK_HEADER);
 	if (!f->into)
 		return true;
 	if (f->into->family == IP_V4) {
@@ -213,7 +213,8 @@ PROTO_INLINE int lan_in(struct xdp_md *ctx, struct frame *f, unsigned version)
 			return XDP_PASS;
 		flow = bpf_map_lookup_elem(&flows6, &key6);
 	}
-	if (!flow || !flow_holds(flow, f->control, f->now) || !is_ours(p, flow->action.mac))
+	if (!flow || !flow_holds(flow, f->control, f->now) || !flow->action.tunnel ||
+	    !is_ours(p, flow->action.link))
 		return XDP_PASS;
 	return carry(ctx, f, flow, &seen);
 }
@@ -294,7 +295,7 @@ PROTO_INLINE int outer_in4(struct xdp_md *ctx, struct frame *f)
 	uint32_t len;
 
 	if (ip + IP4_HEADER_LENGTH > end || ip[0] != 0x45 || get_be16(ip + 6) & 0x3fff ||
-	    !ip4_checksum_good(ip, end, IP4_HEADER_LENGTH) ||
+	    !ip4_plain_checksum_good(ip) ||
 	    gre_decode(ip + IP4_HEADER_LENGTH, end, &gre) != DROP_NONE || gre.has_checksum)
 		return XDP_PASS;
 	copy4(key.local, ip + 16);
@@ -325,24 +326,38 @@ PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 			(uint8_t)(get_be16(ip) >> 4), (uint32_t)get_be16(ip + 4) - gre.length);
 }
 
-PROTO_INLINE int frame_in(struct xdp_md *ctx)
+PROTO_INLINE int frame_of(struct xdp_md *ctx, unsigned version)
 {
 	struct frame f = {.start = (uint8_t *)(uintptr_t)ctx->data,
 			  .end = (const uint8_t *)(uintptr_t)ctx->data_end,
 			  .control = control_get()};
-	const uint8_t *p = f.start, *end = f.end;
-	uint16_t type;
+	const uint8_t *ip = f.start + FAST_LINK_HEADER;
 
-	if (!f.control || p + FAST_LINK_HEADER + IP4_HEADER_LENGTH > end)
+	if (!f.control || ip + IP4_HEADER_LENGTH > f.end)
 		return XDP_PASS;
 	f.now = bpf_ktime_get_coarse_ns();
+	if (version == 4)
+		return ip[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in(ctx, &f, 4);
+	return ip[6] == IP_PROTOCOL_GRE ? outer_in6(ctx, &f) : lan_in(ctx, &f, 6);
+}
+
+/* Apart from the other, so that what IPv4 needs lies close together. */
+__attribute__((noinline)) int frame_in6(struct xdp_md *ctx)
+{
+	return frame_of(ctx, 6);
+}
+
+PROTO_INLINE int frame_in(struct xdp_md *ctx)
+{
+	const uint8_t *p = (const uint8_t *)(uintptr_t)ctx->data;
+	uint16_t type;
+
+	if (p + FAST_LINK_HEADER > (const uint8_t *)(uintptr_t)ctx->data_end)
+		return XDP_PASS;
 	type = *(const uint16_t *)(p + 12);
-	p += FAST_LINK_HEADER;
-	if (type == ETH_BE(GRE_PROTOCOL_IPV4))
-		return p[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in(ctx, &f, 4);
-	if (type == ETH_BE(GRE_PROTOCOL_IPV6))
-		return p[6] == IP_PROTOCOL_GRE ? outer_in6(ctx, &f) : lan_in(ctx, &f, 6);
-	return XDP_PASS;
+	if (likely(type == ETH_BE(GRE_PROTOCOL_IPV4)))
+		return frame_of(ctx, 4);
+	return type == ETH_BE(GRE_PROTOCOL_IPV6) ? frame_in6(ctx) : XDP_PASS;
 }
 
 SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)

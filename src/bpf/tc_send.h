@@ -367,7 +367,7 @@ __attribute__((noinline)) int carry(struct __sk_buff *skb, const struct carried 
 	if (p + FAST_LINK_HEADER + IP4_HEADER_LENGTH > skb_stop(skb))
 		return lose(c);
 	if (!e.tunnel) {
-		put_link(p, a->header);
+		put_link(p, a->link);
 		skb->mark = a->mark;
 		skb->tc_index = FAST_SENT_INDEX;
 		return (int)bpf_redirect(a->ifindex, 0);
