@@ -199,6 +199,27 @@ PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, bool
 	return TC_ACT_UNSPEC;
 }
 
+/* Writes down how a packet comes in that goes on to the kernel. Its flow may be known, and hold
+ * again for the next one: this one is the sample. */
+PROTO_INLINE void note_entering(struct __sk_buff *skb, const struct candidate *x, unsigned version)
+{
+	const uint8_t *ip = skb_start(skb) + x->at, *end = skb_stop(skb);
+	struct flow_seen seen;
+	struct fast_entering e = {.stateless = x->stateless};
+	struct fast_key4 key4;
+	struct fast_key6 key6;
+
+	if (version == 4 ? !flow_read4(ip, end, x->from, 2, &key4, &seen)
+			 : !flow_read6(ip, end, x->from, 2, &key6, &seen))
+		return;
+	e.tos = seen.tos;
+	e.ttl = seen.ttl;
+	if (version == 4)
+		bpf_map_update_elem(&entering4, &key4, &e, BPF_ANY);
+	else
+		bpf_map_update_elem(&entering6, &key6, &e, BPF_ANY);
+}
+
 /* Gives the passenger to the tunnel's interface as received there. */
 PROTO_INLINE int deliver(struct __sk_buff *skb, const struct outer *o, const struct flow_seen *seen)
 {
@@ -245,7 +266,7 @@ PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const s
 	    !read_pieces(skb, o, 0, &seen, &pieces))
 		return TC_ACT_UNSPEC;
 	if (o->control->flows && skb_pull(skb, o->at + FLOW_HEADERS_MAX))
-		(void)(seen.version == 4 ? flow_in4(skb, x, true) : flow_in6(skb, x, true));
+		note_entering(skb, x, seen.version);
 	verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
 		count_in(o->slot, &pieces, o->now, o->gre);
