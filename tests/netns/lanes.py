@@ -2,7 +2,9 @@
 """The kernel lanes: a scene that they can run in, what carries a tunnel, and who sees its packets."""
 import contextlib
 import json
+import os
 import re
+import signal
 import socket
 import struct
 import time
@@ -15,6 +17,7 @@ LANES = ("tc", "xdp")
 LOAD = 30  # seconds that a busy machine may take to load programs
 PACKET_STATISTICS = 6
 RATE = 1000
+GONE = 1.5  # seconds without a sign of life
 
 
 def fit(scene):
@@ -57,6 +60,22 @@ def settle(scene, sites, lane, families=(4, )):
         ping(scene.host[A], HOST[family][B])
     for site in sites.values():
         wait_lane(site, lane)
+
+
+@contextlib.contextmanager
+def alone(sites):
+    """The daemons stand still meanwhile: what passes is carried in the kernel. Begins when they count
+    as gone there."""
+    pids = [site.pid() for site in sites.values()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        wait_for(lambda: time.monotonic() > begun + GONE, GONE + 5)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Eyes:

@@ -83,6 +83,17 @@ def test_kill_loses_nothing(scene, tmp_path, undo, lane):
 
 
 @LANES
+def test_daemons_that_stand_still(scene, tmp_path, undo, lane):
+    sites, flow = start(scene, tmp_path, undo, lane)
+    for _ in range(3):
+        with lanes.alone(sites):
+            flow.wait_answered(RATE)
+        flow.wait_answered(RATE)
+    far, near, said = flow.lost()
+    assert (far, near) == (0, 0), said
+
+
+@LANES
 def test_counters_go_on(scene, tmp_path, undo, lane):
     sites, flow = start(scene, tmp_path, undo, lane)
     before = {side: site.tunnel() for side, site in sites.items()}
