@@ -38,8 +38,10 @@ enum {
 #define FAST_LEASE_NS 940000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
-/* The daemon is taken to be gone after the first, and its last word holds up to the second. */
-#define FAST_BEAT_LOST_NS  1000000000ull
+/* The daemon is taken to be gone after the first, and its last word holds up to the second. Before
+ * the first is over no lease can end, so that none is missed: the last renewal was at most 420 ms
+ * before the last sign of life. */
+#define FAST_BEAT_LOST_NS  400000000ull
 #define FAST_BEAT_STALE_NS 600000000000ull
 
 /* Priority of the packets that greteld sends to see what becomes of them; nobody else may leave

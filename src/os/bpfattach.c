@@ -76,12 +76,12 @@ bool bpf_others_filter(uint32_t ifindex, bool ingress)
 	return foreign;
 }
 
-static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
+static bool detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY);
 
-	(void)bpf_tc_detach(&hook, &filter);
+	return bpf_tc_detach(&hook, &filter) == 0;
 }
 
 void bpf_detach_tc(uint32_t ifindex)
@@ -89,9 +89,9 @@ void bpf_detach_tc(uint32_t ifindex)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 
-	detach_one(ifindex, BPF_TC_INGRESS);
-	detach_one(ifindex, BPF_TC_EGRESS);
-	if (!bpf_others_filter(ifindex, true) && !bpf_others_filter(ifindex, false))
+	bool in = detach_one(ifindex, BPF_TC_INGRESS), out = detach_one(ifindex, BPF_TC_EGRESS);
+
+	if ((in || out) && !bpf_others_filter(ifindex, true) && !bpf_others_filter(ifindex, false))
 		(void)bpf_tc_hook_destroy(&hook);
 }
 

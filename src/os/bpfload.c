@@ -82,6 +82,24 @@ static bool is_shared(const struct bpf_map *map)
 	return strchr(bpf_map__name(map), '.') == NULL; /* constants belong to one object */
 }
 
+/* The kernel adds a flag of its own to a map of devices, for which libbpf takes it for another map
+ * than it was: that one is taken over here. */
+static int take_ports(struct bpf *bpf, const char *path)
+{
+	struct bpf_map *map = bpf->tc->maps.xdp_ports;
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof info;
+	int fd = bpf_obj_get(path), err = -ENOENT;
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == BPF_MAP_TYPE_DEVMAP &&
+	    info.max_entries == FAST_DEVICES_MAX)
+		err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
+}
+
 /* Before loading: where each map is kept, and taken from if it is there. */
 static int set_pins(struct bpf *bpf)
 {
@@ -94,8 +112,9 @@ static int set_pins(struct bpf *bpf)
 		if (err || !is_shared(map) || !bpf->pins[0])
 			continue;
 		err = pin_path(bpf, bpf_map__name(map), path);
-		if (!err)
-			err = bpf_map__set_pin_path(map, path);
+		if (err || (map == bpf->tc->maps.xdp_ports && take_ports(bpf, path) == 0))
+			continue;
+		err = bpf_map__set_pin_path(map, path);
 	}
 	return err;
 }

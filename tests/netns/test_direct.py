@@ -10,6 +10,7 @@ from flow import Sink, udp
 from gretel import Site, both_up, ping, site_text
 from net import packet_socket, wait_for
 from scene import A, B, HOST, TUNNEL, UNDERLAY
+from wire import Watch
 
 UDP_SEGMENT = 103  # of linux/udp.h
 PIECE, PIECES = 1000, 40
@@ -42,33 +43,6 @@ class Flood:
         self.sock.close()
 
 
-class Watch:
-    """Counts A's GRE frames on the wire: when the last one came, and to which station."""
-
-    def __init__(self, scene):
-        self.sock = packet_socket(scene.wire, "a")
-        self.sock.settimeout(0.05)
-        self.count, self.last, self.station = 0, 0.0, None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self):
-        while not self._stop.is_set():
-            try:
-                frame = self.sock.recv(100)
-            except TimeoutError:
-                continue
-            if (frame[12:14], frame[23]) == (b"\x08\x00", 47) or (frame[12:14], frame[20]) == (b"\x86\xdd", 47):
-                self.count += 1
-                self.last, self.station = time.monotonic(), frame[:6].hex(":")
-
-    def close(self):
-        self._stop.set()
-        self._thread.join(5)
-        self.sock.close()
-
-
 def seen_by_netfilter(router):
     text = router.run(["nft", "-j", "list", "counter", "inet", "watch", "out"]).stdout
     return int(text.split('"packets": ')[1].split(",")[0])
@@ -82,7 +56,7 @@ def busy(scene, tmp_path, undo, outer):
     ping(scene.host[A], HOST[4][B])
     router.nft("table inet watch { counter out { }\n chain o { type filter hook output priority 1\n"
                " meta l4proto 47 counter name out\n }\n }")
-    flood, watch = Flood(scene), Watch(scene)
+    flood, watch = Flood(scene), Watch(scene.wire, "a")
     undo.callback(watch.close)
     undo.callback(flood.close)
     state = [0, 0]
@@ -173,7 +147,7 @@ def test_nat_of_the_outer_packet_is_obeyed(scene, tmp_path, undo):
 
 def test_what_is_not_busy_is_the_kernels(scene, tmp_path):
     """No lease for a few pings: all of them pass the output chain."""
-    site = both_up(scene, tmp_path)[A]
+    site = both_up(scene, tmp_path, lane="user")[A]
     ping(scene.host[A], HOST[4][B])
     scene.router[A].nft("table inet watch { counter out { }\n chain o { type filter hook output "
                         "priority 1\n meta l4proto 47 counter name out\n }\n }")

@@ -6,8 +6,10 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
+import time
 
-from net import run, wait_for
+from net import packet_socket, run, wait_for
 from scene import GATEWAY
 
 MARKER_TYPE = 0x88B5  # IEEE local experimental EtherType: the mark that ends a capture
@@ -51,6 +53,41 @@ class Relay:
             elif not word.isdigit():
                 way[word] = int(value)
         return found
+
+
+class Watch:
+    """Counts frames of an IP protocol (GRE's, unless told otherwise) that come in on a device: to which
+    station, and when the last one came."""
+
+    def __init__(self, namespace, device, protocol=47):
+        self.sock = packet_socket(namespace, device)
+        self.sock.settimeout(0.05)
+        self.protocol, self.seen = protocol, {}
+        self.count, self.last, self.station = 0, 0.0, None  # of all
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        while not self._stop.is_set():
+            try:
+                frame = self.sock.recv(100)
+            except TimeoutError:
+                continue
+            if frame[20 if frame[12:14] == b"\x86\xdd" else 23] == self.protocol:
+                self.count += 1
+                self.last, self.station = time.monotonic(), frame[:6].hex(":")
+                before = self.to(self.station)["count"]
+                self.seen[self.station] = {"count": before + 1, "last_ns": int(self.last * 1e9)}
+
+    def to(self, station):
+        """What came for a station; zeros if nothing did."""
+        return self.seen.get(station, {"count": 0, "last_ns": 0})
+
+    def close(self):
+        self._stop.set()
+        self._thread.join(5)
+        self.sock.close()
 
 
 class Capture:

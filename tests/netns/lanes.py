@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel lanes: a scene that they can run in, what carries a tunnel, and who sees its packets."""
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import time
+
+from gretel import NAME, both_up, ping
+from net import SOL_PACKET, packet_socket, run, wait_for
+from scene import A, B, HOST
+
+LANES = ("tc", "xdp")
+LOAD = 30  # seconds that a busy machine may take to load programs
+PACKET_STATISTICS = 6
+RATE = 1000
+GONE = 1.5  # seconds without a sign of life
+
+
+def fit(scene):
+    """XDP of a router hands frames to a veth only where its peer takes them one by one, and loses
+    checksums that were left to the device."""
+    for host in scene.host.values():
+        host.run(["ethtool", "-K", "eth0", "gro", "on", "tx", "off"])
+    for port in ("a", "b"):
+        scene.wire.run(["ethtool", "-K", port, "gro", "on"], check=False)
+
+
+def pins(site, undo):
+    """A BPF file system in the run directory, for a daemon that is not started yet."""
+    place = site.run_directory / "bpf"
+    place.mkdir(parents=True, exist_ok=True)
+    run(["mount", "-t", "bpf", "bpf", place])
+    undo.callback(run, ["umount", "-l", place], check=False)
+    return place
+
+
+def lane_of(site, name=NAME):
+    tunnel = site.tunnel(name)
+    return tunnel["lane"], tunnel["lane_reason"]
+
+
+def wait_lane(site, lane, name=NAME, deadline=LOAD):
+    wait_for(lambda: lane_of(site, name)[0] == lane, deadline, lambda: lane_of(site, name), 0.05)
+
+
+def up(scene, directory, lane, families=(4, ), **keys):
+    """The scene's tunnel in place, carried by `lane` on both sides; {side: Site}."""
+    fit(scene)
+    sites = both_up(scene, directory, lane=lane, **keys)
+    settle(scene, sites, lane, families)
+    return sites
+
+
+def settle(scene, sites, lane, families=(4, )):
+    for family in families:
+        ping(scene.host[A], HOST[family][B])
+    for site in sites.values():
+        wait_lane(site, lane)
+
+
+@contextlib.contextmanager
+def alone(sites):
+    """The daemons stand still meanwhile: what passes is carried in the kernel. Begins when they count
+    as gone there."""
+    pids = [site.pid() for site in sites.values()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        wait_for(lambda: time.monotonic() > begun + GONE, GONE + 5)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+class Eyes:
+    """What the kernel's own path of a router sees: a chain in its forward hook, and a packet socket
+    on each of its devices, which XDP passes by and TC does not."""
+
+    def __init__(self, router, undo, match="meta l4proto udp"):
+        self.router = router
+        router.nft("table inet eyes { counter seen { }\n chain f { type filter hook forward priority 5\n"
+                   f" {match} counter name seen\n }}\n }}")
+        self.sockets = {}
+        for device in ("eth1", "bond0"):
+            self.sockets[device] = sock = packet_socket(router, device)
+            undo.callback(sock.close)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self.total = dict.fromkeys(self.sockets, 0)
+
+    def look(self):
+        """Packets so far: in the forward hook, and received by each device."""
+        for device, sock in self.sockets.items():
+            self.total[device] += struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[0]
+        text = self.router.run(["nft", "-j", "list", "counter", "inet", "eyes", "seen"]).stdout
+        return {"forward": int(text.split('"packets": ')[1].split(",")[0]), **self.total}
+
+
+def carried(eyes, flow, seconds=1.0):
+    """What became of the flow's packets, both ways, for a while: {"flow", "forward", "eth1", "bond0"}."""
+    def look():
+        near = flow.near.stats()
+        return {"flow": near["sent"] + near["received"], **eyes.look()}
+    before, begun = look(), time.monotonic()
+    wait_for(lambda: time.monotonic() >= begun + seconds, seconds + 5)
+    return {name: n - before[name] for name, n in look().items()}
+
+
+def is_fast(lane, seen, least):
+    """Whether that lane's flow path carried nearly all of them."""
+    if seen["flow"] < least or seen["forward"] * 10 > seen["flow"]:
+        return False
+    devices = seen["eth1"] + seen["bond0"]
+    return devices * 5 < seen["flow"] if lane == "xdp" else devices > seen["flow"] * 0.8
+
+
+def wait_fast(lane, eyes, flow, rate=RATE, deadline=LOAD):
+    """Until the flow is carried by the lane's flows and no more by the kernel's path."""
+    last = []
+
+    def fast():
+        last[:] = [carried(eyes, flow, 0.5)]
+        return is_fast(lane, last[0], rate * 0.4)
+    wait_for(fast, deadline, lambda: f"carried {last}")
+
+
+def map_ids(pid):
+    """The BPF maps that a process holds."""
+    found = set()
+    for number in run(["ls", f"/proc/{pid}/fdinfo"]).stdout.split():
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as file:
+            held = re.search(r"^map_id:\s+(\d+)$", file.read(), re.M)
+            if held:
+                found.add(int(held[1]))
+    return found
+
+
+def dump_map(site, name):
+    """Keys and values of a map of the daemon, as bpftool decodes them."""
+    held = map_ids(site.pid())
+    for one in json.loads(run(["bpftool", "-j", "map", "show"]).stdout):
+        if one["id"] in held and one.get("name") == name:
+            entries = json.loads(run(["bpftool", "-j", "map", "dump", "id", one["id"]]).stdout)
+            return [entry["formatted"] for entry in entries]
+    raise AssertionError(f"the daemon has no map {name}")
+
+
+def flow_packets(site, family=4):
+    """Packets that the flows of this router have carried, by (protocol, ports)."""
+    found = {}
+    for entry in dump_map(site, f"flows{family}"):
+        key, value = entry["key"], entry["value"]
+        ports = struct.unpack("!HH", bytes(key["ports"]))
+        found[key["from"] & 255, *ports] = value["packets"]
+    return found

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A flow that a kernel lane carries is stopped, or led elsewhere, within a second by whatever would
+stop or lead it in the kernel's own path; and it is carried again when that is gone."""
+import os
+import signal
+import time
+
+import lanes
+import pytest
+from gretel import NAME
+from net import wait_for
+from scene import A, B, GATEWAY, HOST, LAN, TUNNEL, UNDERLAY
+from ticker import Flow, last_after
+from wire import Watch
+
+ELSEWHERE = "02:00:00:00:00:77"
+LANES = pytest.mark.parametrize("lane", lanes.LANES)
+
+
+class Stage:
+    """A scene with a flow that the lane carries, and what a change needs to know of it."""
+
+    def __init__(self, scene, directory, undo, lane, side=A, **keys):
+        self.scene, self.undo, self.lane = scene, undo, lane
+        self.router = scene.router
+        self.sites = lanes.up(scene, directory, lane, **keys)
+        self.flow = Flow(scene, side)
+        undo.callback(self.flow.close)
+        self.eyes = {router: lanes.Eyes(scene.router[router], undo) for router in (A, B)}
+        self.wait_fast()
+
+    def wait_fast(self):
+        for eyes in self.eyes.values():
+            lanes.wait_fast(self.lane, eyes, self.flow)
+
+
+def table(chain, rule):
+    return f"table inet fw {{ chain c {{ type filter hook {chain}\n {rule}\n }}\n }}"
+
+
+def rule(side, chain, words):
+    """A rule of somebody else's."""
+    return (lambda s: s.router[side].nft(table(chain, words)),
+            lambda s: s.router[side].nft("delete table inet fw"))
+
+
+def route(side, words):
+    return (lambda s: s.router[side].ip(f"route add {words}"), lambda s: s.router[side].ip(f"route del {words}"))
+
+
+def device_chain(side, words):
+    return (lambda s: s.router[side].nft(f"table netdev fw {{ chain c {{ type filter hook {words}\n }}\n }}"),
+            lambda s: s.router[side].nft("delete table netdev fw"))
+
+
+# What somebody does on a router: (do, undo). It ends what arrives at the other host.
+STOPS = {
+    "forward": rule(A, "forward priority 0", "udp dport 6000 drop"),
+    "forward there": rule(B, "forward priority 0", "udp dport 6000 drop"),
+    "prerouting": rule(A, "prerouting priority -300", "udp dport 6000 drop"),
+    "postrouting": rule(B, "postrouting priority 0", "udp dport 6000 drop"),
+    "outer output": rule(A, "output priority 0", "meta l4proto 47 drop"),
+    "outer input": rule(B, "input priority 0", "meta l4proto 47 drop"),
+    "blackhole": route(A, f"blackhole {HOST[4][B]}"),
+    "blackhole there": route(B, f"blackhole {HOST[4][B]}"),
+    "outer blackhole": route(A, f"blackhole {UNDERLAY[4][B]}"),
+    "LAN ingress": device_chain(A, "ingress device eth1 priority 0; udp dport 6000 drop"),
+    "underlay ingress": device_chain(B, "ingress device bond0 priority 0; ip protocol gre drop"),
+    "underlay egress": device_chain(A, "egress device bond0 priority 0; ip protocol gre drop"),
+    "LAN egress": device_chain(B, "egress device eth1 priority 0; udp dport 6000 drop"),
+    "neighbour": (lambda s: s.router[B].ip(f"neigh replace {HOST[4][B]} lladdr {ELSEWHERE} dev eth1 nud permanent"),
+                  lambda s: s.router[B].ip(f"neigh del {HOST[4][B]} dev eth1")),
+    "device": (lambda s: s.router[A].ip("link set dev bond0 down"), lambda s: s.router[A].ip("link set dev bond0 up")),
+    "forwarding": (lambda s: s.router[B].sysctl(f"net/ipv4/conf/{NAME}/forwarding", 0),
+                   lambda s: s.router[B].sysctl(f"net/ipv4/conf/{NAME}/forwarding", 1)),
+}
+
+
+@LANES
+@pytest.mark.parametrize("how", STOPS)
+def test_stops_within_a_second(scene, tmp_path, undo, lane, how, record_property):
+    stage = Stage(scene, tmp_path, undo, lane)
+    stop, resume = STOPS[how]
+    moment = time.monotonic()
+    stop(stage)
+    record_property("late", last_after(stage.flow.far.source, moment))
+    resume(stage)
+    stage.flow.wait_answered(200)
+    stage.wait_fast()
+
+
+@LANES
+@pytest.mark.parametrize("how", ("forward", "blackhole", "blackhole there", "neighbour"))
+def test_stops_without_the_daemons(scene, tmp_path, undo, lane, how, record_property):
+    """Nobody is there who could hear of the change."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    with lanes.alone(stage.sites):
+        stage.wait_fast()
+        moment = time.monotonic()
+        STOPS[how][0](stage)
+        record_property("late", last_after(stage.flow.far.source, moment))
+
+
+def leads(stage, watch, old, new, moment):
+    """Frames go to another station: none to the old one after a second, and to the new one by then."""
+    last_after(lambda: watch.to(old), moment)
+    begun = watch.to(new)
+    wait_for(lambda: watch.to(new)["count"] > begun["count"] + 100, 5, lambda: watch.seen)
+
+
+# What leads outer packets of A to another station: (do, undo).
+OUTER_WAYS = {
+    "neighbour": (lambda s: s.router[A].ip(f"neigh replace {UNDERLAY[4][B]} lladdr {ELSEWHERE} dev bond0 nud permanent"),
+                  lambda s: s.router[A].ip(f"neigh del {UNDERLAY[4][B]} dev bond0")),
+    "route": (lambda s: s.router[A].ip(f"route add {UNDERLAY[4][B]} via {GATEWAY[4]}"),
+              lambda s: s.router[A].ip(f"route del {UNDERLAY[4][B]}")),
+}
+
+
+@LANES
+@pytest.mark.parametrize("how", OUTER_WAYS)
+def test_follows_the_outer_way(scene, tmp_path, undo, lane, how):
+    stage = Stage(scene, tmp_path, undo, lane)
+    watch = Watch(scene.wire, "a")
+    undo.callback(watch.close)
+    scene.router[A].ip(f"neigh replace {GATEWAY[4]} lladdr {ELSEWHERE} dev bond0 nud permanent")
+    moment = time.monotonic()
+    OUTER_WAYS[how][0](stage)
+    leads(stage, watch, scene.router[B].mac("bond0"), ELSEWHERE, moment)
+    OUTER_WAYS[how][1](stage)
+    stage.flow.wait_answered(200)
+    stage.wait_fast()
+
+
+@LANES
+def test_follows_a_route_around_the_tunnel(scene, tmp_path, undo, lane):
+    stage = Stage(scene, tmp_path, undo, lane)
+    outer, bare = Watch(scene.wire, "a"), Watch(scene.wire, "a", 17)
+    undo.callback(outer.close)
+    undo.callback(bare.close)
+    scene.router[A].ip(f"neigh replace {GATEWAY[4]} lladdr {ELSEWHERE} dev bond0 nud permanent")
+    moment = time.monotonic()
+    scene.router[A].ip(f"route add {HOST[4][B]} via {GATEWAY[4]}")
+    last_after(lambda: outer.to(scene.router[B].mac("bond0")), moment)
+    assert bare.to(ELSEWHERE)["count"] > 300, bare.seen
+    scene.router[A].ip(f"route del {HOST[4][B]}")
+    stage.flow.wait_answered(200)
+    stage.wait_fast()
+
+
+@LANES
+def test_follows_a_neighbour_in_the_lan(scene, tmp_path, undo, lane):
+    stage = Stage(scene, tmp_path, undo, lane)
+    watch = Watch(scene.host[B], "eth0", 17)
+    undo.callback(watch.close)
+    moment = time.monotonic()
+    STOPS["neighbour"][0](stage)
+    leads(stage, watch, scene.host[B].mac("eth0"), ELSEWHERE, moment)
+
+
+@pytest.mark.parametrize("lane", ("user", *lanes.LANES))
+def test_masquerade_that_is_deleted(scene, tmp_path, undo, lane):
+    """Without the line packets leave as they came, in every lane."""
+    masquerade = f"masquerade = {LAN[4][A]} out {NAME}\n"
+    sites = lanes.up(scene, tmp_path, lane)
+    for side, line in ((A, masquerade), (B, f"allow = {TUNNEL[4][A]} <-> {LAN[4][B]}\n")):
+        sites[side].edit("enable = yes\n", "enable = yes\n" + line)
+        sites[side].reload()
+    flow = Flow(scene)
+    undo.callback(flow.close)
+    eyes = {side: lanes.Eyes(scene.router[side], undo) for side in (A, B)}
+    flow.wait_answered(200)
+    if lane != "user":
+        for one in eyes.values():
+            lanes.wait_fast(lane, one, flow)
+    assert flow.far.source()["address"] == TUNNEL[4][A]
+    sites[A].edit(masquerade, "")
+    moment = time.monotonic()
+    sites[A].reload()
+    last_after(lambda: flow.far.source(TUNNEL[4][A]), moment)
+    wait_for(lambda: flow.far.source(HOST[4][A])["count"] > 200, 5, flow.far.stats)
+
+
+@pytest.mark.parametrize("lane", ("user", *lanes.LANES))
+def test_allow_that_is_deleted(scene, tmp_path, undo, lane):
+    """A connection that is there goes on, as our own rules say; no other begins, and it ends with its
+    entry in conntrack."""
+    sites = lanes.up(scene, tmp_path, lane)
+    flow = Flow(scene)
+    undo.callback(flow.close)
+    eyes = lanes.Eyes(scene.router[A], undo)
+    sites[A].edit(f"allow = {LAN[4][A]} <-> {LAN[4][B]}\n", "")
+    sites[A].reload()
+    flow.wait_answered(2000)
+    if lane != "user":
+        lanes.wait_fast(lane, eyes, flow)
+    moment = time.monotonic()
+    scene.router[A].run(["conntrack", "-D", "-p", "udp"])
+    last_after(flow.far.source, moment)
+    sites[A].edit("enable = yes\n", f"enable = yes\nallow = {LAN[4][A]} <-> {LAN[4][B]}\n")
+    sites[A].reload()
+    flow.wait_answered(200)
+    if lane != "user":
+        lanes.wait_fast(lane, eyes, flow)
+
+
+@LANES
+@pytest.mark.parametrize("side", (A, B))
+def test_connection_that_is_deleted(scene, tmp_path, undo, lane, side):
+    """Only what is established may pass: it does not any more, when conntrack has forgotten it."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    scene.router[side].nft(table("forward priority 0", "meta l4proto udp ct state new drop"))
+    stage.wait_fast()
+    moment = time.monotonic()
+    scene.router[side].run(["conntrack", "-D", "-p", "udp"])
+    last_after(stage.flow.far.source, moment)
+
+
+@LANES
+def test_tunnel_that_is_set_down(scene, tmp_path, undo, lane):
+    """The daemon would set it up again, so it is stopped meanwhile."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    pid = stage.sites[A].pid()
+    os.kill(pid, signal.SIGSTOP)
+    undo.callback(os.kill, pid, signal.SIGCONT)
+    moment = time.monotonic()
+    scene.router[A].ip(f"link set dev {NAME} down")
+    last_after(stage.flow.far.source, moment)
+    os.kill(pid, signal.SIGCONT)
+    stage.flow.wait_answered(200)
+    stage.wait_fast()
+
+
+@LANES
+def test_receiving_tunnel_that_is_set_down(scene, tmp_path, undo, lane):
+    stage = Stage(scene, tmp_path, undo, lane)
+    pid = stage.sites[B].pid()
+    os.kill(pid, signal.SIGSTOP)
+    undo.callback(os.kill, pid, signal.SIGCONT)
+    moment = time.monotonic()
+    scene.router[B].ip(f"link set dev {NAME} down")
+    last_after(stage.flow.far.source, moment)
