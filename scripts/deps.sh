@@ -13,7 +13,7 @@ build="build-essential meson ninja-build pkg-config
        python3 iproute2 nftables iputils-ping procps ethtool"
 check="clang clang-format llvm libclang-rt-14-dev libbpf-dev bpftool cppcheck libcmocka-dev
        libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy
-       tshark tcpdump conntrack mandoc socat
+       tshark tcpdump conntrack mandoc socat frr bird2
        qemu-system-x86 busybox-static cpio kmod systemd"
 bench="iperf3 openvswitch-switch python3-matplotlib"
 

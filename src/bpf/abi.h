@@ -17,6 +17,7 @@ enum {
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
+	FAST_HOT = 4096, /* of each CPU, a power of two */
 	FAST_LINK_HEADER = 14, /* Ethernet */
 	FAST_WITNESS_LENGTH = 24,
 	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */
@@ -39,13 +40,14 @@ enum {
 #define FAST_WITNESS_PRIORITY 0x67726574u
 /* Mark of the same on their way in, between two programs. */
 #define FAST_WITNESS_MARK 0x67726574u
-/* In tc_index of packets that the programs have sent on: those where they leave have nothing to learn
- * of them. */
+/* In tc_index of packets that the programs have sent on: those where they leave have nothing to
+ * learn of them. */
 #define FAST_SENT_INDEX 0x6774u
 
 /* Entry 0 of the map `control`. Written by greteld. */
 struct fast_control {
 	uint64_t beat_ns;    /* when greteld was last alive */
+	uint64_t clock_base; /* CLOCK_MONOTONIC less the kernel's count of ticks, see clock_ns() */
 	uint64_t cookie;     /* in the body of its witnesses */
 	uint32_t generation; /* flows of another one are void */
 	uint32_t stateless;  /* nothing filters or translates here: flows need no connection */
@@ -86,19 +88,22 @@ enum fast_flags {
 struct fast_tunnel {
 	uint32_t ifindex; /* of its interface; 0: the entry is not in use */
 	uint32_t flags;	  /* enum fast_flags */
-	uint8_t family;	  /* enum ip_family of the outer addresses */
-	uint8_t gre_len;  /* octets of the GRE header that is sent */
-	uint16_t mss4, mss6;
-	uint16_t pad;
-	uint32_t room; /* octets of a passenger that fit into the path */
-	uint32_t okey; /* host order */
-	uint32_t ikey; /* of received packets, by which it is found */
+	uint32_t room;	  /* octets of a passenger that fit into the path */
+	uint32_t okey;	  /* host order */
 	uint32_t bind_ifindex;
+	uint8_t family;	 /* enum ip_family of the outer addresses */
+	uint8_t gre_len; /* octets of the GRE header that is sent */
 	struct outer_policy policy;
+	uint8_t pad[4];
 	uint8_t local[16], remote[16]; /* 4 octets for IPv4 */
-	uint8_t peer4[4], peer6[16];   /* inner addresses of the peer, see FAST_NEAR4 */
+	uint32_t ikey;		       /* of received packets, by which it is found */
+	uint16_t mss4, mss6;
+	uint8_t peer4[4], peer6[16]; /* inner addresses of the peer, see FAST_NEAR4 */
+	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
+	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
+	uint32_t pad_id;
 	struct fast_path in, out;
 	uint64_t reflect_ns; /* when the second began in which ... */
 	uint32_t reflected;  /* ... so many keepalives were sent back */
@@ -157,27 +162,41 @@ struct fast_link {
 	uint8_t pad[2];
 };
 
-/* What becomes of the packets of a flow. */
+/* What becomes of the packets of a flow. What every packet needs comes first. */
 struct fast_action {
 	uint32_t tunnel;  /* entry of `tunnels`, plus one; 0: it leaves by a link */
 	uint32_t ifindex; /* the link */
-	uint32_t slot;	  /* of the link in `xdp_ports`, plus one; 0: XDP cannot send there */
-	uint32_t mtu;	  /* of the link, octets */
-	uint32_t mark;	  /* of the packet when it leaves */
-	uint32_t nat;	  /* whether addresses or ports are changed */
+	uint16_t mtu;	  /* of the link, octets */
+	uint8_t slot;	  /* of the link in `xdp_ports`, plus one; 0: XDP cannot send there */
+	uint8_t nat;	  /* whether addresses or ports are changed */
+	/* The header that the link wants; or, before a tunnel, the address of the device where the
+	 * packets come in, to which they are addressed. */
+	uint8_t link[FAST_LINK_HEADER];
+	uint8_t pad[2];
+	uint32_t mark;		       /* of the packet when it leaves by a link */
 	uint32_t addr_diff, port_diff; /* differences of checksums, as bpf_csum_diff() has them */
-	uint8_t ports[4];
-	uint8_t src[4], dst[4]; /* of IPv4; IPv6 is not translated */
-	uint8_t header[FAST_LINK_HEADER];
-	uint8_t mac[6]; /* of the device where they come in, to which they are addressed */
+	uint8_t ports[4], src[4], dst[4]; /* of IPv4; IPv6 is not translated */
 };
 
+/* Its first 64 octets are all that a packet without translation needs: with the key before them,
+ * two lines of the processor's cache. */
 struct fast_flow {
 	uint64_t until_ns, sample_ns;
-	uint32_t generation;
-	uint32_t pad;
 	uint64_t packets, octets; /* counted by whoever carries one; of the IP packets */
+	uint32_t generation;
 	struct fast_action action;
+};
+
+/* What one CPU knows of a flow of IPv4 that it has met lately, copied from the flow: found by an index
+ * alone, and in one line of the cache unless the flow is translated. */
+struct fast_hot {
+	struct fast_key4 key;
+	uint64_t sample_ns;  /* the flow's; then the copy is over */
+	uint16_t generation; /* its low half */
+	uint16_t outer;	     /* entry of `tunnels` where it comes in, plus one; 0: a device */
+	uint32_t packets, octets; /* that have not been added to the flow's yet */
+	struct fast_action action;
+	uint8_t pad[40];
 };
 
 /* Behind the GRE header of a witness, whose protocol type is 0. */
@@ -189,7 +208,10 @@ struct fast_witness {
 
 _Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as octets");
 _Static_assert(sizeof(struct fast_key6) == 40, "no padding");
-_Static_assert(sizeof(struct fast_action) % 8 == 0, "compared word by word");
+_Static_assert(sizeof(struct fast_action) % 4 == 0, "compared word by word");
+_Static_assert(__builtin_offsetof(struct fast_flow, action.mark) == 64, "one line");
+_Static_assert(sizeof(struct fast_hot) == 128 && __builtin_offsetof(struct fast_hot, action.mark) == 64,
+	       "two lines, of which the first is enough");
 _Static_assert(sizeof(struct fast_witness) == FAST_WITNESS_LENGTH, "no padding");
 
 #endif

@@ -10,6 +10,9 @@
 #ifndef BPF_FLOW_H
 #define BPF_FLOW_H
 
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 #include "bpf/abi.h"
 #include "bpf/maps.h"
 #include "proto/ip.h"
@@ -93,7 +96,7 @@ PROTO_INLINE bool flow_read4(const uint8_t *p, const uint8_t *end, uint32_t from
 	out->protocol = p[9];
 	out->len = get_be16(p + 2);
 	if (p[0] != 0x45 || out->ttl < ttl_min || get_be16(p + 6) & 0x3fff ||
-	    !ip4_checksum_good(p, end, IP4_HEADER_LENGTH))
+	    !ip4_plain_checksum_good(p))
 		return false;
 	key->from = from << 8 | out->protocol;
 	copy4(key->src, p + 12);
@@ -122,6 +125,49 @@ PROTO_INLINE bool flow_read6(const uint8_t *p, const uint8_t *end, uint32_t from
 	       out->len >= (uint32_t)IP6_HEADER_LENGTH + out->l4_header;
 }
 
+PROTO_INLINE struct fast_hot *hot_get(const struct fast_key4 *key)
+{
+	uint32_t h = *(const uint32_t *)key->src * 0x9e3779b1u ^
+		     *(const uint32_t *)key->dst * 0x85ebca6bu ^
+		     *(const uint32_t *)key->ports * 0xc2b2ae35u;
+	uint32_t at = bpf_get_smp_processor_id() * FAST_HOT + ((h ^ h >> 16) & (FAST_HOT - 1));
+
+	return bpf_map_lookup_elem(&hot, &at);
+}
+
+PROTO_INLINE bool hot_holds(const struct fast_hot *h, const struct fast_key4 *key,
+			    const struct fast_control *c, uint64_t now)
+{
+	const uint64_t *a = (const uint64_t *)&h->key, *b = (const uint64_t *)key;
+
+	return a[0] == b[0] && a[1] == b[1] && now < h->sample_ns &&
+	       h->generation == (uint16_t)c->generation;
+}
+
+/* Copies the flow to `h`, unless that holds another one that is in use. */
+PROTO_INLINE void hot_fill(struct fast_hot *h, const struct fast_key4 *key,
+			   const struct fast_flow *flow, uint32_t outer,
+			   const struct fast_control *c, uint64_t now)
+{
+	struct fast_flow *before;
+
+	if (now < h->sample_ns && h->generation == (uint16_t)c->generation)
+		return;
+	if (h->packets) {
+		before = bpf_map_lookup_elem(&flows4, &h->key);
+		if (before) {
+			before->packets += h->packets;
+			before->octets += h->octets;
+		}
+	}
+	h->key = *key;
+	h->sample_ns = flow->sample_ns;
+	h->generation = (uint16_t)c->generation;
+	h->outer = (uint16_t)outer;
+	h->packets = h->octets = 0;
+	h->action = flow->action;
+}
+
 /* Whether what is known of the flow may be used at `now`. Now and then it may not, and that packet
  * renews it. */
 PROTO_INLINE bool flow_holds(struct fast_flow *flow, const struct fast_control *c, uint64_t now)
@@ -145,6 +191,13 @@ PROTO_INLINE bool path_holds(const struct fast_path *path, const struct fast_con
 		return true;
 	return path->ifindex && now - c->beat_ns > FAST_BEAT_LOST_NS &&
 	       now - c->beat_ns < FAST_BEAT_STALE_NS;
+}
+
+/* IPv4 identification: all packets that may be fragmented have different ones; of the others it does
+ * not matter if several CPUs take the same. */
+PROTO_INLINE uint16_t next_id(struct fast_control *c, struct fast_tunnel *t, bool df)
+{
+	return (uint16_t)(df ? t->ip_id++ : __sync_fetch_and_add(&c->ip_id, 1));
 }
 
 PROTO_INLINE void tunnel_used(struct fast_tunnel *tunnel, uint64_t now)

@@ -61,11 +61,12 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t ifindex = skb->ifindex;
 	uint32_t *slot = bpf_map_lookup_elem(&interfaces, &ifindex);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	struct encap e = {.len = skb->len};
+	uint64_t now;
 
 	if (!c || !slot)
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	e.control = c;
 	e.slot = *slot;
 	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
@@ -105,16 +106,16 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t from = skb->ingress_ifindex, to = skb->ifindex;
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 
-	if (!link || !c || !c->flows || !bpf_map_lookup_elem(&interfaces, &from) ||
-	    skb->vlan_present || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
+	if (!link || link->mtu > 65535 || !c || !c->flows ||
+	    !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
+	    !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return;
-	action.slot = link->slot;
-	action.mtu = link->mtu;
-	if (bpf_skb_load_bytes(skb, 0, action.header, sizeof action.header))
+	action.slot = (uint8_t)link->slot;
+	action.mtu = (uint16_t)link->mtu;
+	if (bpf_skb_load_bytes(skb, 0, action.link, sizeof action.link))
 		return;
-	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
+	learn(skb, FAST_LINK_HEADER, c, clock_ns(c), &action, ct);
 }
 
 PROTO_INLINE int device_out(struct __sk_buff *skb, bool ct)
@@ -138,16 +139,27 @@ SEC("tc") int device_out_plain(struct __sk_buff *skb)
 
 SEC("tc") int device_in(struct __sk_buff *skb)
 {
-	struct fast_control *c = control_get();
-
 	skb->tc_index = 0; /* from another namespace of this host it may come marked */
 	if (skb->mark == FAST_WITNESS_MARK)
 		return witness_in(skb);
-	if (!c || skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
+	if (skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))
-		return device_in4(skb, c, bpf_ktime_get_coarse_ns());
+		return device_in4(skb);
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
-		return device_in6(skb, c, bpf_ktime_get_coarse_ns());
+		return device_in6(skb);
 	return TC_ACT_UNSPEC;
+}
+
+/* Run by greteld with each sign of life: sets the clock of all programs. */
+SEC("tc") int beat(struct __sk_buff *skb)
+{
+	struct fast_control *c = control_get();
+
+	(void)skb;
+	if (!c)
+		return TC_ACT_SHOT;
+	c->beat_ns = bpf_ktime_get_ns();
+	c->clock_base = c->beat_ns - bpf_jiffies64() * tick_ns;
+	return TC_ACT_OK;
 }

@@ -160,8 +160,8 @@ PROTO_INLINE enum ct_found ct_before6(struct __sk_buff *skb, const struct fast_k
 
 PROTO_INLINE bool action_same(const struct fast_action *a, const struct fast_action *b)
 {
-	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
-	uint64_t differ = 0;
+	const uint32_t *x = (const uint32_t *)a, *y = (const uint32_t *)b;
+	uint32_t differ = 0;
 
 	for (unsigned i = 0; i < sizeof *a / sizeof *x; i++)
 		differ |= x[i] ^ y[i];
@@ -258,8 +258,8 @@ PROTO_INLINE void learn(struct __sk_buff *skb, uint32_t at, const struct fast_co
 	uint32_t from = skb->ingress_ifindex;
 	const struct fast_link *in = bpf_map_lookup_elem(&links, &from);
 
-	if (in)
-		__builtin_memcpy(action->mac, in->mac, sizeof action->mac);
+	if (in && action->tunnel)
+		__builtin_memcpy(action->link, in->mac, sizeof in->mac);
 	if (skb->protocol == __builtin_bswap16(GRE_PROTOCOL_IPV4))
 		learn4(skb, at, c, now, action, ct);
 	else if (skb->protocol == __builtin_bswap16(GRE_PROTOCOL_IPV6))

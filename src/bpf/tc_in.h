@@ -125,52 +125,109 @@ PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, 
 	return clamp(skb, at + header, seen, o->tunnel);
 }
 
-/* Notes how a packet that no flow is known for comes in, for learn.h. */
-PROTO_INLINE void note_entering4(const struct fast_key4 *key, const struct flow_seen *seen,
-				 bool stateless)
-{
-	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = stateless};
+/* A passenger that may belong to a flow; of one that comes out of a tunnel what its outer header
+ * says. */
+struct candidate {
+	struct fast_control *control;
+	uint64_t now;
+	uint32_t at;	/* offset of its IP header */
+	uint32_t from;	/* index of the device where it comes in */
+	uint32_t outer; /* IP version of the outer header; 0: there is none */
+	uint32_t len;	/* octets behind the outer header, where there is one */
+	uint32_t slot;	/* entry of `tunnels` where it comes in, plus one; 0: a device */
+	uint8_t tos;	/* of the outer header */
+	bool stateless;
+};
 
-	bpf_map_update_elem(&entering4, key, &e, BPF_ANY);
+/* Whether what came behind the outer header is the packet alone, and its congestion mark is set
+ * right. */
+PROTO_INLINE bool settle_outer(const struct candidate *x, const struct flow_seen *seen, uint8_t *ip,
+			       const uint8_t *end)
+{
+	uint8_t ecn = 0;
+
+	if (seen->len != x->len || ecn_decapsulate(seen->tos, x->tos, &ecn) != DROP_NONE)
+		return false;
+	return ecn == (seen->tos & ECN_MASK) || ecn_apply(ip, end, ecn);
 }
 
-PROTO_INLINE void note_entering6(const struct fast_key6 *key, const struct flow_seen *seen,
-				 bool stateless)
+/* Carries the packet as the flow says, if what surrounds it is in order. */
+PROTO_INLINE int carry_candidate(struct __sk_buff *skb, const struct candidate *x,
+				 struct carried *it, const struct fast_action *a)
 {
-	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = stateless};
-
-	bpf_map_update_elem(&entering6, key, &e, BPF_ANY);
-}
-
-/* Carries the passenger at `at`, behind an outer header of the IP version `outer` (0: there is
- * none), which comes from the device `from`, if its flow is known. */
-PROTO_INLINE int flow_in(struct __sk_buff *skb, uint32_t at, unsigned outer, uint32_t from,
-			 unsigned version, bool stateless, struct fast_control *c, uint64_t now)
-{
-	struct carried it = {.at = at, .outer = outer};
-	struct fast_flow *flow;
-	struct fast_key4 key4;
-	struct fast_key6 key6;
-	bool holds;
-
-	if (!c->flows || !skb_pull(skb, at + FLOW_HEADERS_MAX))
+	if (x->outer && !settle_outer(x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
 		return TC_ACT_UNSPEC;
-	if (version == 4) {
-		if (!flow_read4(skb_start(skb) + at, skb_stop(skb), from, 2, &key4, &it.seen))
-			return TC_ACT_UNSPEC;
-		flow = bpf_map_lookup_elem(&flows4, &key4);
-	} else {
-		if (!flow_read6(skb_start(skb) + at, skb_stop(skb), from, 2, &key6, &it.seen))
-			return TC_ACT_UNSPEC;
-		flow = bpf_map_lookup_elem(&flows6, &key6);
+	return carry(skb, it, a, x->control, x->now);
+}
+
+/* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
+PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
+{
+	struct fast_entering e;
+	struct fast_flow *flow;
+	struct fast_key4 key;
+	struct fast_hot *h;
+	int verdict;
+
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read4(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
+		return TC_ACT_UNSPEC;
+	h = hot_get(&key);
+	if (h && hot_holds(h, &key, x->control, x->now)) {
+		verdict = carry_candidate(skb, x, it, &h->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			h->packets += it->pieces.count;
+			h->octets += it->pieces.octets;
+		}
+		return verdict;
 	}
-	holds = flow && flow_holds(flow, c, now);
-	if (holds)
-		return carry(skb, &it, flow, c, now);
-	if (version == 4)
-		note_entering4(&key4, &it.seen, stateless);
-	else
-		note_entering6(&key6, &it.seen, stateless);
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (flow && flow_holds(flow, x->control, x->now)) {
+		if (h)
+			hot_fill(h, &key, flow, x->slot, x->control, x->now);
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
+	if (!note)
+		return TC_ACT_UNSPEC;
+	e = (struct fast_entering){
+		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
+	bpf_map_update_elem(&entering4, &key, &e, BPF_ANY);
+	return TC_ACT_UNSPEC;
+}
+
+PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
+{
+	struct fast_entering e;
+	struct fast_flow *flow;
+	struct fast_key6 key;
+	int verdict;
+
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read6(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
+		return TC_ACT_UNSPEC;
+	flow = bpf_map_lookup_elem(&flows6, &key);
+	if (flow && flow_holds(flow, x->control, x->now)) {
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
+	if (!note)
+		return TC_ACT_UNSPEC;
+	e = (struct fast_entering){
+		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
+	bpf_map_update_elem(&entering6, &key, &e, BPF_ANY);
 	return TC_ACT_UNSPEC;
 }
 
@@ -192,44 +249,63 @@ PROTO_INLINE int deliver(struct __sk_buff *skb, const struct outer *o, const str
 	return (int)bpf_redirect(o->tunnel->ifindex, BPF_F_INGRESS);
 }
 
-PROTO_INLINE void count_arrival(const struct outer *o, const struct flow_pieces *pieces)
+/* What a super-packet stands for, behind `before` octets of its frame; false: no such kind is
+ * known. */
+PROTO_INLINE bool read_pieces(struct __sk_buff *skb, const struct outer *o, uint32_t before,
+			      const struct flow_seen *seen, struct flow_pieces *pieces)
 {
-	count_in(o->slot, pieces, o->now, o->gre);
+	uint32_t gso = skb->gso_size, l4;
+
+	*pieces = (struct flow_pieces){1, o->len};
+	if (!gso)
+		return true;
+	l4 = piece_header(skb, o->at + before + seen->header, seen->protocol);
+	*pieces = flow_pieces(o->len, before + seen->header + l4, gso);
+	return l4 != 0;
 }
 
-PROTO_INLINE int passenger_in(struct __sk_buff *skb, const struct outer *o)
+/* A passenger whose flow is not known: is given to the tunnel's interface, and how it comes in is
+ * written down. */
+PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const struct candidate *x,
+			   struct carried *it)
 {
-	bool frame = o->tunnel->flags & FAST_ETHERNET;
-	uint32_t at = o->at + (frame ? FAST_LINK_HEADER : 0), gso = skb->gso_size;
-	struct flow_pieces pieces = {1, o->len};
+	struct flow_pieces pieces;
 	struct flow_seen seen = {0};
-	uint16_t type = o->protocol;
-	int verdict = TC_ACT_UNSPEC;
+	int verdict;
 
-	if (frame &&
-	    (o->protocol != GRE_PROTOCOL_TEB || bpf_skb_load_bytes(skb, o->at + 12, &type, 2)))
+	if ((o->protocol != GRE_PROTOCOL_IPV4 && o->protocol != GRE_PROTOCOL_IPV6) ||
+	    !check_passenger(skb, o, o->at, o->len, o->protocol, &seen) ||
+	    !read_pieces(skb, o, 0, &seen, &pieces))
 		return TC_ACT_UNSPEC;
-	if (frame)
-		type = ETH_BE(type);
-	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) || o->len <= (at - o->at) ||
-	    !skb_pull(skb, at + FLOW_HEADERS_MAX) ||
-	    !check_passenger(skb, o, at, o->len - (at - o->at), type, &seen))
-		return TC_ACT_UNSPEC;
-	if (gso) {
-		uint32_t l4 = piece_header(skb, at + seen.header, seen.protocol);
-
-		if (l4 == 0)
-			return TC_ACT_UNSPEC;
-		pieces = flow_pieces(o->len, at - o->at + seen.header + l4, gso);
-	}
-	if (!frame)
-		verdict = flow_in(skb, at, o->family == IP_V4 ? 4 : 6, o->tunnel->ifindex,
-				  seen.version, o->tunnel->flags & FAST_STATELESS, o->control,
-				  o->now);
-	if (verdict == TC_ACT_UNSPEC)
-		verdict = deliver(skb, o, &seen);
+	if (o->control->flows && skb_pull(skb, o->at + FLOW_HEADERS_MAX))
+		(void)(seen.version == 4 ? flow_in4(skb, x, it, true) : flow_in6(skb, x, it, true));
+	verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
-		count_arrival(o, &pieces);
+		count_in(o->slot, &pieces, o->now, o->gre);
+	return verdict;
+}
+
+/* An Ethernet frame as passenger; those that hold no IP are greteld's. */
+PROTO_INLINE int frame_in(struct __sk_buff *skb, const struct outer *o)
+{
+	struct flow_pieces pieces;
+	struct flow_seen seen = {0};
+	uint16_t type = 0;
+	int verdict;
+
+	if (o->protocol != GRE_PROTOCOL_TEB || o->len <= FAST_LINK_HEADER ||
+	    bpf_skb_load_bytes(skb, o->at + 12, &type, sizeof type))
+		return TC_ACT_UNSPEC;
+	type = ETH_BE(type);
+	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
+	    !skb_pull(skb, o->at + FAST_LINK_HEADER + FLOW_HEADERS_MAX) ||
+	    !check_passenger(skb, o, o->at + FAST_LINK_HEADER, o->len - FAST_LINK_HEADER, type,
+			     &seen) ||
+	    !read_pieces(skb, o, FAST_LINK_HEADER, &seen, &pieces))
+		return TC_ACT_UNSPEC;
+	verdict = deliver(skb, o, &seen);
+	if (verdict != TC_ACT_UNSPEC)
+		count_in(o->slot, &pieces, o->now, o->gre);
 	return verdict;
 }
 
@@ -238,40 +314,76 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 			  uint8_t family)
 {
 	struct outer o = {.control = c, .now = now, .family = family};
+	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6};
+	struct carried it = {.at = 0};
+	int verdict = TC_ACT_UNSPEC;
 
 	if (!skb_pull(skb, FAST_LINK_HEADER + ip_outer_length(family) + GRE_LENGTH_MAX +
 				   FLOW_HEADERS_MAX) ||
 	    !read_outer(skb, &o) || !may_enter(skb, &o))
 		return TC_ACT_UNSPEC;
-	return passenger_in(skb, &o);
+	if (o.tunnel->flags & FAST_ETHERNET)
+		return frame_in(skb, &o);
+	x.at = o.at;
+	x.from = o.tunnel->ifindex;
+	x.slot = o.slot + 1;
+	x.len = o.len;
+	x.tos = o.tos;
+	x.stateless = o.tunnel->flags & FAST_STATELESS;
+	if (!skb_pull(skb, o.at + FLOW_HEADERS_MAX))
+		return TC_ACT_UNSPEC;
+	if (c->flows && o.protocol == GRE_PROTOCOL_IPV4)
+		verdict = flow_in4(skb, &x, &it, false);
+	else if (c->flows && o.protocol == GRE_PROTOCOL_IPV6)
+		verdict = flow_in6(skb, &x, &it, false);
+	if (verdict == TC_ACT_UNSPEC)
+		return packet_in(skb, &o, &x, &it);
+	count_in(o.slot, &it.pieces, now, o.gre);
+	return verdict;
 }
 
-PROTO_INLINE int device_in4(struct __sk_buff *skb, struct fast_control *c, uint64_t now)
+PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
+			unsigned version)
 {
-	const uint8_t *ip;
+	struct candidate x = {
+		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex};
+	struct carried it = {.at = 0};
 
-	if (!skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
+	if (!c->flows || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
+	return version == 4 ? flow_in4(skb, &x, &it, true) : flow_in6(skb, &x, &it, true);
+}
+
+/* The two families are functions of their own, so that what one needs lies close together, and the
+ * stack is large enough. */
+__attribute__((noinline)) int device_in4(struct __sk_buff *skb)
+{
+	struct fast_control *c = control_get();
+	const uint8_t *ip;
+	uint64_t now;
+
+	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
+		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP4_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	if (ip[9] == IP_PROTOCOL_GRE)
-		return outer_in(skb, c, now, IP_V4);
-	return flow_in(skb, FAST_LINK_HEADER, 0, skb->ifindex, 4, false, c, now);
+	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4) : lan_in(skb, c, now, 4);
 }
 
-PROTO_INLINE int device_in6(struct __sk_buff *skb, struct fast_control *c, uint64_t now)
+__attribute__((noinline)) int device_in6(struct __sk_buff *skb)
 {
+	struct fast_control *c = control_get();
 	const uint8_t *ip;
+	uint64_t now;
 
-	if (!skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
+	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	if (ip[6] == IP_PROTOCOL_GRE)
-		return outer_in(skb, c, now, IP_V6);
-	return flow_in(skb, FAST_LINK_HEADER, 0, skb->ifindex, 6, false, c, now);
+	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6) : lan_in(skb, c, now, 6);
 }
 
 #endif

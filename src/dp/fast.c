@@ -41,6 +41,7 @@ int fast_open(struct bpf *bpf, struct fast **out)
 	    getrandom(&fast->control->cookie, sizeof fast->control->cookie, 0) < 0)
 		fast->control->cookie = uv_hrtime();
 	fast->control->flows = 1;
+	(void)bpf_beat(bpf); /* the clock of the programs, before they run */
 	for (uint32_t i = 0; i < FAST_TUNNELS_MAX; i++)
 		if (fast->tunnels[i].ifindex)
 			fast->top = i + 1;

@@ -9,6 +9,8 @@
 #include "dp/fast_state.h"
 #include "os/bpfattach.h"
 
+static const struct fast_place empty = {.held = {-1, -1, -1}};
+
 static struct fast_place *find(struct fast *fast, uint32_t ifindex)
 {
 	for (unsigned i = 0; i < FAST_DEVICES_MAX; i++)
@@ -39,14 +41,46 @@ void fast_place_why(struct fast *fast, uint32_t ifindex, char *why, unsigned siz
 		snprintf(why, size, "%s", place->why_not_xdp);
 }
 
-/* "" without pins. */
-static void pin_of(const struct fast *fast, uint32_t ifindex, char pin[PATH_MAX])
+/* The file that keeps a link for the next process; "" without a place for pins. */
+static void pin_of(const struct fast *fast, const struct fast_place *place, enum bpf_place kind,
+		   char pin[PATH_MAX])
 {
+	static const char *const names[PLACES] = {"xdp", "in", "out"};
 	const char *pins = bpf_pins(fast->bpf);
 
 	pin[0] = '\0';
-	if (pins[0] && snprintf(pin, PATH_MAX, "%s/xdp-%u", pins, ifindex) >= PATH_MAX)
+	if (pins[0] &&
+	    snprintf(pin, PATH_MAX, "%s/%s-%u", pins, names[kind], place->ifindex) >= PATH_MAX)
 		pin[0] = '\0';
+}
+
+/* Puts a program there, by a link. 0 or -errno. */
+static int hold(struct fast *fast, struct fast_place *place, enum bpf_place kind, int program)
+{
+	char pin[PATH_MAX];
+	int link;
+
+	if (place->held[kind] >= 0)
+		return 0;
+	if (program < 0)
+		return -ENOSYS;
+	pin_of(fast, place, kind, pin);
+	link = bpf_attach_link(place->ifindex, program, kind, pin);
+	if (link < 0)
+		return link;
+	place->held[kind] = link;
+	return 0;
+}
+
+static void let_go(struct fast *fast, struct fast_place *place, enum bpf_place kind)
+{
+	char pin[PATH_MAX];
+
+	if (place->held[kind] < 0)
+		return;
+	pin_of(fast, place, kind, pin);
+	bpf_detach_link(place->held[kind], pin);
+	place->held[kind] = -1;
 }
 
 void fast_places_take_over(struct fast *fast)
@@ -55,7 +89,7 @@ void fast_places_take_over(struct fast *fast)
 	uint32_t ifindex = 0;
 
 	for (unsigned i = 0; i < FAST_DEVICES_MAX; i++)
-		fast->places[i].xdp = -1;
+		fast->places[i] = empty;
 	/* A slot of a device stays its own: flows that are known speak of it. */
 	while (bpf_link_next(fast->bpf, &ifindex, &link)) {
 		struct fast_place *place;
@@ -63,23 +97,29 @@ void fast_places_take_over(struct fast *fast)
 		if (link.slot > FAST_DEVICES_MAX)
 			continue;
 		place = link.slot ? &fast->places[link.slot - 1] : find(fast, 0);
-		if (place && !place->ifindex)
-			*place = (struct fast_place){.ifindex = ifindex, .link = link, .xdp = -1};
+		if (!place || place->ifindex)
+			continue;
+		place->ifindex = ifindex;
+		place->link = link;
 	}
 }
 
 static void leave(struct fast *fast, struct fast_place *place)
 {
-	char pin[PATH_MAX];
-
-	pin_of(fast, place->ifindex, pin);
-	if (place->xdp >= 0)
-		bpf_detach_xdp(place->xdp, pin);
+	/* Of a device that the last process has left and nobody wants, the links are in their files
+	 * only: taking them over is how to get hold of them. */
+	if (place->held[BPF_PLACE_TC_IN] < 0 && !place->filters) {
+		(void)hold(fast, place, BPF_PLACE_TC_IN, bpf_program_device_in(fast->bpf));
+		(void)hold(fast, place, BPF_PLACE_TC_OUT, bpf_program_device_out(fast->bpf));
+		(void)hold(fast, place, BPF_PLACE_XDP, bpf_program_xdp(fast->bpf));
+	}
+	for (int kind = 0; kind < PLACES; kind++)
+		let_go(fast, place, (enum bpf_place)kind);
 	bpf_port_set(fast->bpf, (uint32_t)(place - fast->places), 0);
 	bpf_detach_tc(place->ifindex);
 	bpf_link_remove(fast->bpf, place->ifindex);
 	pthread_mutex_lock(&fast->lock);
-	*place = (struct fast_place){.xdp = -1};
+	*place = empty;
 	pthread_mutex_unlock(&fast->lock);
 }
 
@@ -99,17 +139,36 @@ static bool is_named(const struct fast_place *place, const struct fast_device *d
 	return false;
 }
 
-static int attach_tc(struct fast *fast, struct fast_place *place)
+static int attach_filters(struct fast *fast, struct fast_place *place)
 {
 	int err = 0;
 
-	if (place->tc)
+	if (place->filters)
 		return 0;
 	err = bpf_attach_egress(place->ifindex, bpf_program_device_out(fast->bpf));
 	if (!err)
 		err = bpf_attach_ingress(place->ifindex, bpf_program_device_in(fast->bpf));
-	place->tc = !err;
-	return err;
+	if (err)
+		return err;
+	place->filters = true;
+	let_go(fast, place, BPF_PLACE_TC_IN);
+	let_go(fast, place, BPF_PLACE_TC_OUT);
+	return 0;
+}
+
+/* By links, which run before any filter, where nobody else has one; else as a filter behind them.
+ */
+static int attach_tc(struct fast *fast, struct fast_place *place)
+{
+	int err;
+
+	if (place->filters || bpf_others_filter(place->ifindex, true) ||
+	    bpf_others_filter(place->ifindex, false))
+		return attach_filters(fast, place);
+	err = hold(fast, place, BPF_PLACE_TC_OUT, bpf_program_device_out(fast->bpf));
+	if (!err)
+		err = hold(fast, place, BPF_PLACE_TC_IN, bpf_program_device_in(fast->bpf));
+	return err ? attach_filters(fast, place) : 0;
 }
 
 static void say_why_not_xdp(struct fast_place *place, const struct fast_device *device, int err)
@@ -122,6 +181,8 @@ static void say_why_not_xdp(struct fast_place *place, const struct fast_device *
 		why = "somebody else's XDP program is on it";
 	else if (err == -EOPNOTSUPP || err == -ENOTSUP)
 		why = "its driver has no XDP";
+	else if (err == -EEXIST)
+		why = "XDP would pass by somebody else's TC filter";
 	else if (err)
 		why = strerror(-err);
 	if (why[0])
@@ -135,33 +196,20 @@ static void say_why_not_xdp(struct fast_place *place, const struct fast_device *
 static void settle_xdp(struct fast *fast, struct fast_place *place,
 		       const struct fast_device *device)
 {
-	bool wanted = device->native || device->forced;
 	uint32_t port = (uint32_t)(place - fast->places);
-	char pin[PATH_MAX];
 	int err = 0;
 
-	pin_of(fast, place->ifindex, pin);
-	if (wanted && bpf_others_filter(place->ifindex, true)) {
-		wanted = false;
-		snprintf(place->why_not_xdp, sizeof place->why_not_xdp,
-			 "%s: XDP would pass by somebody else's TC filter", device->name);
-	} else {
-		if (wanted && place->xdp < 0) {
-			err = bpf_program_xdp(fast->bpf) < 0
-				      ? -ENOSYS
-				      : bpf_attach_xdp(place->ifindex, bpf_program_xdp(fast->bpf),
-						       pin);
-			place->xdp = err < 0 ? -1 : err;
-			err = err < 0 ? err : 0;
-		}
-		say_why_not_xdp(place, device, err);
-	}
-	if (!wanted && place->xdp >= 0) {
-		bpf_detach_xdp(place->xdp, pin);
-		place->xdp = -1;
-	}
-	place->link.slot = place->xdp >= 0 ? port + 1 : 0;
-	bpf_port_set(fast->bpf, port, place->xdp >= 0 ? place->ifindex : 0);
+	if (!device->native && !device->forced)
+		err = -ECANCELED;
+	else if (bpf_others_filter(place->ifindex, true))
+		err = -EEXIST;
+	else
+		err = hold(fast, place, BPF_PLACE_XDP, bpf_program_xdp(fast->bpf));
+	if (err)
+		let_go(fast, place, BPF_PLACE_XDP);
+	say_why_not_xdp(place, device, err);
+	place->link.slot = err ? 0 : port + 1;
+	bpf_port_set(fast->bpf, port, err ? 0 : place->ifindex);
 }
 
 static void settle(struct fast *fast, struct fast_place *place, struct fast_device *device)

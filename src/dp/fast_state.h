@@ -8,12 +8,15 @@
 #include "dp/fast.h"
 #include "os/bpfload.h"
 
+/* By enum bpf_place. */
+enum { PLACES = 3 };
+
 /* A device where the programs are. */
 struct fast_place {
 	struct fast_link link; /* as in the map; its slot is of the map xdp_ports, plus one */
 	uint32_t ifindex;      /* 0: none */
-	bool tc;	       /* attached by this process */
-	int xdp;	       /* the descriptor that keeps the XDP program there; -1: none */
+	bool filters;	       /* TC by filters: the kernel has no links, or others have filters */
+	int held[PLACES];      /* descriptors that keep the programs there; -1: none */
 	char why_not_xdp[96];
 };
 

@@ -113,7 +113,7 @@ void fast_tick(struct fast *fast)
 	bool hurry = __atomic_exchange_n(&fast->hurry, 0, __ATOMIC_RELAXED);
 	uint32_t top = __atomic_load_n(&fast->top, __ATOMIC_ACQUIRE);
 
-	__atomic_store_n(&fast->control->beat_ns, now, __ATOMIC_RELAXED);
+	(void)bpf_beat(fast->bpf);
 	if (fast->ticks++ % WITNESS_TICKS != 0 && !hurry)
 		return;
 	for (uint32_t slot = 0; slot < top; slot++)

@@ -15,6 +15,9 @@
 /* Behind everybody else's: automatic priorities begin at 49152 and go down. */
 enum { PRIORITY = 0xc7e1, HANDLE = 1 };
 
+/* Debian 12's headers are older than these (Linux 6.6). */
+enum { ATTACH_TCX_INGRESS = 46, ATTACH_TCX_EGRESS = 47 };
+
 int bpf_attach_prepare(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
@@ -101,6 +104,7 @@ static int take_over(const char *pin, uint32_t ifindex, int program)
 
 	if (link < 0)
 		return -ENOENT;
+	/* The index stands in the same place for XDP and TC. */
 	if (bpf_obj_get_info_by_fd(link, &info, &size) == 0 && info.xdp.ifindex == ifindex &&
 	    bpf_link_update(link, program, NULL) == 0)
 		return link;
@@ -109,14 +113,18 @@ static int take_over(const char *pin, uint32_t ifindex, int program)
 	return -ENOENT;
 }
 
-int bpf_attach_xdp(uint32_t ifindex, int program, const char *pin)
+int bpf_attach_link(uint32_t ifindex, int program, enum bpf_place place, const char *pin)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	static const int types[] = {[BPF_PLACE_XDP] = BPF_XDP,
+				    [BPF_PLACE_TC_IN] = ATTACH_TCX_INGRESS,
+				    [BPF_PLACE_TC_OUT] = ATTACH_TCX_EGRESS};
+	LIBBPF_OPTS(bpf_link_create_opts, options,
+		    .flags = place == BPF_PLACE_XDP ? XDP_FLAGS_DRV_MODE : 0);
 	int link = take_over(pin, ifindex, program);
 
 	if (link >= 0)
 		return link;
-	link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
+	link = bpf_link_create(program, (int)ifindex, (enum bpf_attach_type)types[place], &options);
 	if (link < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
 	if (pin[0])
@@ -124,7 +132,7 @@ int bpf_attach_xdp(uint32_t ifindex, int program, const char *pin)
 	return link;
 }
 
-void bpf_detach_xdp(int link, const char *pin)
+void bpf_detach_link(int link, const char *pin)
 {
 	if (pin[0])
 		(void)unlink(pin);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpfattach.h: where the programs run: as TC filters with a priority of ours, behind anybody
- * else's, and as XDP programs of devices that have none. Both stay when the process ends. A program
- * in the same place is replaced at once, without a packet that meets neither.
+ * bpfattach.h: where the programs run. On devices they are held by links, kept in a file for the
+ * next process: XDP where there is none yet, and TC (tcx, Linux 6.6). On the many interfaces of
+ * tunnels, on older kernels, and where somebody else has TC filters, they are filters with a
+ * priority of ours, behind anybody else's; those stay when the process ends. A program in the same
+ * place is replaced at once, without a packet that meets neither.
  */
 #ifndef OS_BPFATTACH_H
 #define OS_BPFATTACH_H
@@ -22,11 +24,13 @@ void bpf_detach_tc(uint32_t ifindex);
 /* Whether somebody else has a filter on that side of the device. */
 bool bpf_others_filter(uint32_t ifindex, bool ingress);
 
-/* In the driver, not behind it. `pin` is the file that keeps it ("": it ends with the process).
- * Returns a descriptor that the caller closes, or -errno: -EBUSY when somebody else's program is
- * there, -EOPNOTSUPP when the driver has no XDP. */
-int bpf_attach_xdp(uint32_t ifindex, int program, const char *pin);
+enum bpf_place { BPF_PLACE_XDP, BPF_PLACE_TC_IN, BPF_PLACE_TC_OUT };
+
+/* XDP runs in the driver, not behind it. `pin` is the file that keeps it ("": it ends with the
+ * process). Returns a descriptor, or -errno: -EBUSY when somebody else's program is there,
+ * -EOPNOTSUPP when the driver has no XDP, -EINVAL when the kernel is too old for that place. */
+int bpf_attach_link(uint32_t ifindex, int program, enum bpf_place place, const char *pin);
 /* Closes it, and takes it away. */
-void bpf_detach_xdp(int link, const char *pin);
+void bpf_detach_link(int link, const char *pin);
 
 #endif
