@@ -168,18 +168,24 @@ PROTO_INLINE void hot_fill(struct fast_hot *h, const struct fast_key4 *key,
 	h->action = flow->action;
 }
 
-/* Whether what is known of the flow may be used at `now`. Now and then it may not, and that packet
- * renews it. */
-PROTO_INLINE bool flow_holds(struct fast_flow *flow, const struct fast_control *c, uint64_t now)
+enum flow_state { FLOW_VOID, FLOW_HOLDS, FLOW_ASK };
+
+/* Whether what is known of the flow may be used at `now`, or conntrack has to be asked. When the
+ * time for that has come it may not, and the packet at hand renews it on its way. */
+PROTO_INLINE enum flow_state flow_state(struct fast_flow *flow, const struct fast_control *c,
+					uint64_t now)
 {
-	if (flow->generation != c->generation)
-		return false;
+	bool watched = c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS;
+	uint64_t age = now - flow->seen_ns, limit = watched ? FAST_WATCHED_NS : FAST_SAMPLE_NS;
+
+	if (flow->generation != c->generation || age >= limit + FAST_GRACE_NS)
+		return FLOW_VOID;
 	if (now < flow->sample_ns)
-		return true;
-	if (now >= flow->until_ns)
-		return false;
+		return FLOW_HOLDS;
+	if (age < limit)
+		return FLOW_ASK;
 	flow->sample_ns = now + FAST_RETRY_NS;
-	return false;
+	return FLOW_VOID;
 }
 
 /* Whether the way of the outer packets may be relied on. Without greteld nobody can renew it, and
@@ -193,8 +199,8 @@ PROTO_INLINE bool path_holds(const struct fast_path *path, const struct fast_con
 	       now - c->beat_ns < FAST_BEAT_STALE_NS;
 }
 
-/* IPv4 identification: all packets that may be fragmented have different ones; of the others it does
- * not matter if several CPUs take the same. */
+/* IPv4 identification: all packets that may be fragmented have different ones; of the others it
+ * does not matter if several CPUs take the same. */
 PROTO_INLINE uint16_t next_id(struct fast_control *c, struct fast_tunnel *t, bool df)
 {
 	return (uint16_t)(df ? t->ip_id++ : __sync_fetch_and_add(&c->ip_id, 1));

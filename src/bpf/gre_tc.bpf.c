@@ -137,7 +137,29 @@ SEC("tc") int device_out_plain(struct __sk_buff *skb)
 	return device_out(skb, false);
 }
 
-SEC("tc") int device_in(struct __sk_buff *skb)
+/* The two families are functions of their own, so that what one needs lies close together, and the
+ * stack is large enough. */
+__attribute__((noinline)) int device_in4_ct(struct __sk_buff *skb)
+{
+	return device_in4(skb, true);
+}
+
+__attribute__((noinline)) int device_in6_ct(struct __sk_buff *skb)
+{
+	return device_in6(skb, true);
+}
+
+__attribute__((noinline)) int device_in4_plain(struct __sk_buff *skb)
+{
+	return device_in4(skb, false);
+}
+
+__attribute__((noinline)) int device_in6_plain(struct __sk_buff *skb)
+{
+	return device_in6(skb, false);
+}
+
+PROTO_INLINE int device_in(struct __sk_buff *skb, bool ct)
 {
 	skb->tc_index = 0; /* from another namespace of this host it may come marked */
 	if (skb->mark == FAST_WITNESS_MARK)
@@ -145,10 +167,20 @@ SEC("tc") int device_in(struct __sk_buff *skb)
 	if (skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))
-		return device_in4(skb);
+		return ct ? device_in4_ct(skb) : device_in4_plain(skb);
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
-		return device_in6(skb);
+		return ct ? device_in6_ct(skb) : device_in6_plain(skb);
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int device_in_ct(struct __sk_buff *skb)
+{
+	return device_in(skb, true);
+}
+
+SEC("tc") int device_in_plain(struct __sk_buff *skb)
+{
+	return device_in(skb, false);
 }
 
 /* Run by greteld with each sign of life: sets the clock of all programs. */

@@ -13,6 +13,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/ct.h"
 #include "bpf/flow.h"
 #include "proto/ecn.h"
 
@@ -29,6 +30,7 @@ struct frame {
 	uint32_t at;		  /* offset of the passenger's IP header */
 	struct fast_tunnel *into; /* the tunnel that it is to enter; NULL: it leaves by a link */
 	uint32_t into_slot, port;
+	bool ct; /* the kernel can be asked for connections; a constant of the program */
 };
 
 /* Whether the frame is addressed to this device. */
@@ -216,6 +218,32 @@ PROTO_INLINE int carry_hot(struct xdp_md *ctx, struct frame *f, struct fast_hot 
 	return verdict;
 }
 
+CT_ASK(ask, struct xdp_md, bpf_xdp_ct_lookup)
+
+/* Whether what is known of the flow may be used. */
+PROTO_INLINE bool knows4(struct xdp_md *ctx, const struct frame *f, struct fast_flow *flow,
+			 const struct fast_key4 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, f->control, f->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(
+		flow, flow->action.untracked || (f->ct && ask4(ctx, key, &flow->action, protocol)),
+		f->now);
+}
+
+PROTO_INLINE bool knows6(struct xdp_md *ctx, const struct frame *f, struct fast_flow *flow,
+			 const struct fast_key6 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, f->control, f->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(flow, flow->action.untracked || (f->ct && ask6(ctx, key, protocol)),
+			  f->now);
+}
+
 /* Whether the action is one for packets from a LAN that are addressed to this device. */
 PROTO_INLINE bool from_lan(const struct frame *f, const struct fast_action *a)
 {
@@ -238,7 +266,7 @@ PROTO_INLINE int lan_in4(struct xdp_md *ctx, struct frame *f)
 	if (likely(hot_holds(h, &key, f->control, f->now)))
 		return from_lan(f, &h->action) ? carry_hot(ctx, f, h, &seen) : XDP_PASS;
 	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (!flow || !flow_holds(flow, f->control, f->now) || !from_lan(f, &flow->action))
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !from_lan(f, &flow->action))
 		return XDP_PASS;
 	hot_fill(h, &key, flow, 0, f->control, f->now);
 	return carry_flow(ctx, f, flow, &seen);
@@ -254,7 +282,7 @@ PROTO_INLINE int lan_in6(struct xdp_md *ctx, struct frame *f)
 	if (!flow_read6(f->start + f->at, f->end, ctx->ingress_ifindex, 2, &key, &seen))
 		return XDP_PASS;
 	flow = bpf_map_lookup_elem(&flows6, &key);
-	if (!flow || !flow_holds(flow, f->control, f->now) || !from_lan(f, &flow->action))
+	if (!flow || !knows6(ctx, f, flow, &key, seen.protocol) || !from_lan(f, &flow->action))
 		return XDP_PASS;
 	return carry_flow(ctx, f, flow, &seen);
 }
@@ -295,8 +323,8 @@ PROTO_INLINE bool settle(const struct frame *f, const struct outer *o, const str
 PROTO_INLINE void count_arrival(const struct frame *f, const struct outer *o)
 {
 	struct fast_counters *c = bpf_map_lookup_elem(&counters, &o->slot);
-	uint32_t flags = (o->gre.has_key ? GRE_FLAG_KEY : 0) |
-			 (o->gre.has_sequence ? GRE_FLAG_SEQUENCE : 0);
+	uint32_t flags =
+		(o->gre.has_key ? GRE_FLAG_KEY : 0) | (o->gre.has_sequence ? GRE_FLAG_SEQUENCE : 0);
 
 	if (!c)
 		return;
@@ -335,8 +363,7 @@ PROTO_INLINE bool same_tunnel4(const struct fast_hot *h, const uint8_t *ip, stru
 	       !(t->flags & FAST_IKEY) == !o->gre.has_key;
 }
 
-PROTO_INLINE int passenger4(struct xdp_md *ctx, struct frame *f, struct outer *o,
-			    const uint8_t *ip)
+PROTO_INLINE int passenger4(struct xdp_md *ctx, struct frame *f, struct outer *o, const uint8_t *ip)
 {
 	struct fast_flow *flow;
 	struct flow_seen seen;
@@ -362,7 +389,7 @@ PROTO_INLINE int passenger4(struct xdp_md *ctx, struct frame *f, struct outer *o
 		return XDP_PASS;
 	key.from = o->tunnel->ifindex << 8 | seen.protocol;
 	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (!flow || !flow_holds(flow, f->control, f->now) || !settle(f, o, &seen))
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
 		return XDP_PASS;
 	hot_fill(h, &key, flow, o->slot + 1, f->control, f->now);
 	verdict = carry_flow(ctx, f, flow, &seen);
@@ -383,7 +410,7 @@ PROTO_INLINE int passenger6(struct xdp_md *ctx, struct frame *f, const struct ou
 	    !flow_read6(f->start + f->at, f->end, o->tunnel->ifindex, 2, &key, &seen))
 		return XDP_PASS;
 	flow = bpf_map_lookup_elem(&flows6, &key);
-	if (!flow || !flow_holds(flow, f->control, f->now) || !settle(f, o, &seen))
+	if (!flow || !knows6(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
 		return XDP_PASS;
 	verdict = carry_flow(ctx, f, flow, &seen);
 	if (verdict != XDP_PASS)
@@ -422,7 +449,7 @@ PROTO_INLINE int passenger4_in6(struct xdp_md *ctx, struct frame *f, const struc
 	    !flow_read4(f->start + f->at, f->end, o->tunnel->ifindex, 2, &key, &seen))
 		return XDP_PASS;
 	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (!flow || !flow_holds(flow, f->control, f->now) || !settle(f, o, &seen))
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
 		return XDP_PASS;
 	verdict = carry_flow(ctx, f, flow, &seen);
 	if (verdict != XDP_PASS)
@@ -451,8 +478,8 @@ PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 	struct outer o;
 
 	if (ip + IP6_HEADER_LENGTH > f->end || ip[0] >> 4 != 6 ||
-	    gre_decode(ip + IP6_HEADER_LENGTH, f->end, &o.gre) != DROP_NONE ||
-	    o.gre.has_checksum || !find_tunnel6(ip, &o))
+	    gre_decode(ip + IP6_HEADER_LENGTH, f->end, &o.gre) != DROP_NONE || o.gre.has_checksum ||
+	    !find_tunnel6(ip, &o))
 		return XDP_PASS;
 	o.len = (uint32_t)get_be16(ip + 4) - o.gre.length;
 	o.tos = (uint8_t)(get_be16(ip) >> 4);
@@ -462,51 +489,88 @@ PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 	return o.gre.protocol == GRE_PROTOCOL_IPV6 ? passenger6(ctx, f, &o) : XDP_PASS;
 }
 
-PROTO_INLINE bool frame_open(struct xdp_md *ctx, struct frame *f)
+PROTO_INLINE bool frame_open(struct xdp_md *ctx, struct frame *f, bool ct)
 {
 	f->start = (uint8_t *)(uintptr_t)ctx->data;
 	f->end = (const uint8_t *)(uintptr_t)ctx->data_end;
 	f->control = control_get();
 	f->into = NULL;
+	f->ct = ct;
 	if (!f->control)
 		return false;
 	f->now = clock_ns(f->control);
 	return true;
 }
 
-/* IPv6 is apart, so that what IPv4 needs lies close together, and the stack is large enough. */
-__attribute__((noinline)) int frame_lan6(struct xdp_md *ctx)
-{
-	struct frame f;
-
-	return frame_open(ctx, &f) ? lan_in6(ctx, &f) : XDP_PASS;
-}
-
-__attribute__((noinline)) int frame_outer6(struct xdp_md *ctx)
-{
-	struct frame f;
-
-	return frame_open(ctx, &f) ? outer_in6(ctx, &f) : XDP_PASS;
-}
-
-PROTO_INLINE int frame_in(struct xdp_md *ctx)
+PROTO_INLINE int frame_in4(struct xdp_md *ctx, bool ct)
 {
 	const uint8_t *ip;
 	struct frame f;
-	uint16_t type;
 
-	if (!frame_open(ctx, &f) || f.start + FAST_LINK_HEADER + IP4_HEADER_LENGTH > f.end)
+	if (!frame_open(ctx, &f, ct) || f.start + FAST_LINK_HEADER + IP4_HEADER_LENGTH > f.end)
 		return XDP_PASS;
-	type = *(const uint16_t *)(f.start + 12);
 	ip = f.start + FAST_LINK_HEADER;
-	if (likely(type == ETH_BE(GRE_PROTOCOL_IPV4)))
-		return ip[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in4(ctx, &f);
-	if (type != ETH_BE(GRE_PROTOCOL_IPV6))
-		return XDP_PASS;
-	return ip[6] == IP_PROTOCOL_GRE ? frame_outer6(ctx) : frame_lan6(ctx);
+	return ip[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in4(ctx, &f);
 }
 
-SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)
+PROTO_INLINE int frame_in6(struct xdp_md *ctx, bool ct, bool outer)
 {
-	return frame_in(ctx);
+	struct frame f;
+
+	if (!frame_open(ctx, &f, ct))
+		return XDP_PASS;
+	return outer ? outer_in6(ctx, &f) : lan_in6(ctx, &f);
+}
+
+/* Functions of their own: what one kind of packet needs lies close together, and the stack is large
+ * enough. */
+#define FRAMES(suffix, ct)                                                \
+	__attribute__((noinline)) int frame4_##suffix(struct xdp_md *ctx) \
+	{                                                                 \
+		return frame_in4(ctx, ct);                                \
+	}                                                                 \
+	__attribute__((noinline)) int lan6_##suffix(struct xdp_md *ctx)   \
+	{                                                                 \
+		return frame_in6(ctx, ct, false);                         \
+	}                                                                 \
+	__attribute__((noinline)) int outer6_##suffix(struct xdp_md *ctx) \
+	{                                                                 \
+		return frame_in6(ctx, ct, true);                          \
+	}
+FRAMES(ct, true)
+FRAMES(plain, false)
+
+/* The EtherType; for IPv6 the next header goes to *next. 0: too short. */
+PROTO_INLINE uint16_t frame_type(const struct xdp_md *ctx, uint8_t *next)
+{
+	const uint8_t *p = (const uint8_t *)(uintptr_t)ctx->data;
+
+	if (p + FAST_LINK_HEADER + IP4_HEADER_LENGTH > (const uint8_t *)(uintptr_t)ctx->data_end)
+		return 0;
+	*next = p[FAST_LINK_HEADER + 6];
+	return get_be16(p + 12);
+}
+
+SEC("xdp.frags") int xdp_in_ct(struct xdp_md *ctx)
+{
+	uint8_t next = 0;
+	uint16_t type = frame_type(ctx, &next);
+
+	if (likely(type == GRE_PROTOCOL_IPV4))
+		return frame4_ct(ctx);
+	if (type != GRE_PROTOCOL_IPV6)
+		return XDP_PASS;
+	return next == IP_PROTOCOL_GRE ? outer6_ct(ctx) : lan6_ct(ctx);
+}
+
+SEC("xdp.frags") int xdp_in_plain(struct xdp_md *ctx)
+{
+	uint8_t next = 0;
+	uint16_t type = frame_type(ctx, &next);
+
+	if (likely(type == GRE_PROTOCOL_IPV4))
+		return frame4_plain(ctx);
+	if (type != GRE_PROTOCOL_IPV6)
+		return XDP_PASS;
+	return next == IP_PROTOCOL_GRE ? outer6_plain(ctx) : lan6_plain(ctx);
 }

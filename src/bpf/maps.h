@@ -114,8 +114,8 @@ struct {
 /* Nanoseconds of a tick; set by the loader. */
 const volatile uint32_t tick_ns = 4000000;
 
-/* CLOCK_MONOTONIC, as exact as a tick. The kernel's clocks would cost a call; the ticks are read where
- * they are, and greteld has the difference written anew with each sign of life. */
+/* CLOCK_MONOTONIC, as exact as a tick. The kernel's clocks would cost a call; the ticks are read
+ * where they are, and greteld has the difference written anew with each sign of life. */
 static inline __attribute__((always_inline)) uint64_t clock_ns(const struct fast_control *c)
 {
 	return c->clock_base + bpf_jiffies64() * tick_ns;

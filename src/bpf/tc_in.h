@@ -3,6 +3,7 @@
 #ifndef BPF_TC_IN_H
 #define BPF_TC_IN_H
 
+#include "bpf/ct.h"
 #include "bpf/tc_send.h"
 #include "bpf/tc_witness.h"
 #include "proto/ecn.h"
@@ -137,6 +138,7 @@ struct candidate {
 	uint32_t slot;	/* entry of `tunnels` where it comes in, plus one; 0: a device */
 	uint8_t tos;	/* of the outer header */
 	bool stateless;
+	bool ct; /* the kernel can be asked for connections; a constant of the program */
 };
 
 /* Whether what came behind the outer header is the packet alone, and its congestion mark is set
@@ -158,6 +160,32 @@ PROTO_INLINE int carry_candidate(struct __sk_buff *skb, const struct candidate *
 	if (x->outer && !settle_outer(x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
 		return TC_ACT_UNSPEC;
 	return carry(skb, it, a, x->control, x->now);
+}
+
+CT_ASK(ask, struct __sk_buff, bpf_skb_ct_lookup)
+
+/* Whether what is known of the flow may be used. */
+PROTO_INLINE bool knows4(struct __sk_buff *skb, const struct candidate *x, struct fast_flow *flow,
+			 const struct fast_key4 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, x->control, x->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(
+		flow, flow->action.untracked || (x->ct && ask4(skb, key, &flow->action, protocol)),
+		x->now);
+}
+
+PROTO_INLINE bool knows6(struct __sk_buff *skb, const struct candidate *x, struct fast_flow *flow,
+			 const struct fast_key6 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, x->control, x->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(flow, flow->action.untracked || (x->ct && ask6(skb, key, protocol)),
+			  x->now);
 }
 
 /* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
@@ -184,7 +212,7 @@ PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, stru
 		return verdict;
 	}
 	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (flow && flow_holds(flow, x->control, x->now)) {
+	if (flow && knows4(skb, x, flow, &key, it->seen.protocol)) {
 		if (h)
 			hot_fill(h, &key, flow, x->slot, x->control, x->now);
 		verdict = carry_candidate(skb, x, it, &flow->action);
@@ -215,7 +243,7 @@ PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, stru
 	if (!flow_read6(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
 		return TC_ACT_UNSPEC;
 	flow = bpf_map_lookup_elem(&flows6, &key);
-	if (flow && flow_holds(flow, x->control, x->now)) {
+	if (flow && knows6(skb, x, flow, &key, it->seen.protocol)) {
 		verdict = carry_candidate(skb, x, it, &flow->action);
 		if (verdict != TC_ACT_UNSPEC) {
 			flow->packets += it->pieces.count;
@@ -311,10 +339,10 @@ PROTO_INLINE int frame_in(struct __sk_buff *skb, const struct outer *o)
 
 /* An outer packet that may be one of ours. */
 PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
-			  uint8_t family)
+			  uint8_t family, bool ct)
 {
 	struct outer o = {.control = c, .now = now, .family = family};
-	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6};
+	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6, .ct = ct};
 	struct carried it = {.at = 0};
 	int verdict = TC_ACT_UNSPEC;
 
@@ -343,10 +371,10 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 }
 
 PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
-			unsigned version)
+			unsigned version, bool ct)
 {
 	struct candidate x = {
-		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex};
+		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex, .ct = ct};
 	struct carried it = {.at = 0};
 
 	if (!c->flows || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
@@ -354,9 +382,7 @@ PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t 
 	return version == 4 ? flow_in4(skb, &x, &it, true) : flow_in6(skb, &x, &it, true);
 }
 
-/* The two families are functions of their own, so that what one needs lies close together, and the
- * stack is large enough. */
-__attribute__((noinline)) int device_in4(struct __sk_buff *skb)
+PROTO_INLINE int device_in4(struct __sk_buff *skb, bool ct)
 {
 	struct fast_control *c = control_get();
 	const uint8_t *ip;
@@ -368,10 +394,11 @@ __attribute__((noinline)) int device_in4(struct __sk_buff *skb)
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP4_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4) : lan_in(skb, c, now, 4);
+	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4, ct)
+					: lan_in(skb, c, now, 4, ct);
 }
 
-__attribute__((noinline)) int device_in6(struct __sk_buff *skb)
+PROTO_INLINE int device_in6(struct __sk_buff *skb, bool ct)
 {
 	struct fast_control *c = control_get();
 	const uint8_t *ip;
@@ -383,7 +410,8 @@ __attribute__((noinline)) int device_in6(struct __sk_buff *skb)
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6) : lan_in(skb, c, now, 6);
+	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6, ct)
+					: lan_in(skb, c, now, 6, ct);
 }
 
 #endif

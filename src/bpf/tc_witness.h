@@ -125,10 +125,10 @@ PROTO_INLINE void witness_read(struct __sk_buff *skb, uint8_t family)
 		witness_note(skb, p, t, body.sent_ns);
 }
 
-/* A packet with the priority of witnesses leaves: whatever became of it, it ends here. A verdict that
- * drops it would count among the host's discarded packets (IpOutDiscards), where an administrator
- * looks for trouble; so it is given back to the device, whose stack lets go of what is addressed to
- * another station without a word. */
+/* A packet with the priority of witnesses leaves: whatever became of it, it ends here. A verdict
+ * that drops it would count among the host's discarded packets (IpOutDiscards), where an
+ * administrator looks for trouble; so it is given back to the device, whose stack lets go of what
+ * is addressed to another station without a word. */
 PROTO_INLINE int witness_out(struct __sk_buff *skb)
 {
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))

@@ -49,10 +49,12 @@ void fast_forget_others(struct fast *fast);
 /* The devices where the programs are to be; those not named lose them. */
 void fast_devices(struct fast *fast, struct fast_device *devices, unsigned count);
 
-/* What is known of flows is void: rules, routes, neighbours, addresses or links have changed. */
+/* What is known of flows is void, some tenths of a second from now at the latest: rules, routes,
+ * neighbours, addresses or links have changed. */
 void fast_void_flows(struct fast *fast);
-/* Whether flows need no connection, since nothing on this host filters or translates. */
-void fast_set_stateless(struct fast *fast, bool stateless);
+/* Whether flows need no connection, since nothing on this host filters or translates; and whether
+ * all that could change what becomes of them is told to fast_void_flows(). */
+void fast_set_rules(struct fast *fast, bool stateless, bool watched);
 
 /* Adds what the programs have carried and sent back. */
 void fast_count(const struct fast *fast, int slot, struct dp_counters *sum);

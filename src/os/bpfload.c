@@ -115,8 +115,10 @@ void bpf_unpin(struct bpf *bpf)
 static void choose_programs(struct gre_tc *tc, bool conntrack)
 {
 	bpf_program__set_autoload(tc->progs.tunnel_out_ct, conntrack);
+	bpf_program__set_autoload(tc->progs.device_in_ct, conntrack);
 	bpf_program__set_autoload(tc->progs.device_out_ct, conntrack);
 	bpf_program__set_autoload(tc->progs.tunnel_out_plain, !conntrack);
+	bpf_program__set_autoload(tc->progs.device_in_plain, !conntrack);
 	bpf_program__set_autoload(tc->progs.device_out_plain, !conntrack);
 }
 
@@ -237,6 +239,10 @@ static void load_xdp(struct bpf *bpf)
 	said[0] = '\0';
 	if (xdp)
 		xdp->rodata->tick_ns = tick_length();
+	if (xdp) {
+		bpf_program__set_autoload(xdp->progs.xdp_in_ct, bpf->conntrack);
+		bpf_program__set_autoload(xdp->progs.xdp_in_plain, !bpf->conntrack);
+	}
 	if (!err)
 		err = gre_xdp__load(xdp);
 	if (!err) {
@@ -310,7 +316,8 @@ int bpf_program_tunnel_out(const struct bpf *bpf)
 
 int bpf_program_device_in(const struct bpf *bpf)
 {
-	return bpf_program__fd(bpf->tc->progs.device_in);
+	return bpf_program__fd(bpf->conntrack ? bpf->tc->progs.device_in_ct
+					      : bpf->tc->progs.device_in_plain);
 }
 
 int bpf_program_device_out(const struct bpf *bpf)
@@ -329,7 +336,10 @@ int bpf_beat(const struct bpf *bpf)
 
 int bpf_program_xdp(const struct bpf *bpf)
 {
-	return bpf->xdp ? bpf_program__fd(bpf->xdp->progs.xdp_device_in) : -1;
+	if (!bpf->xdp)
+		return -1;
+	return bpf_program__fd(bpf->conntrack ? bpf->xdp->progs.xdp_in_ct
+					      : bpf->xdp->progs.xdp_in_plain);
 }
 
 const char *bpf_why_no_xdp(const struct bpf *bpf)
