@@ -14,7 +14,7 @@ ODD = 300  # of a thousand packets are no regular ones of a flow
 
 
 def packets():
-    return int(os.environ.get("GRETEL_DIFFER_PACKETS", 10000))
+    return int(os.environ.get("GRETEL_DIFFER_PACKETS", 20000))
 
 
 def _xdp_sent(router):
