@@ -127,7 +127,7 @@ def conf(step):
 
 
 def system(step):
-    pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/interop", "tests/conformance")
+    pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/lanes", "tests/interop", "tests/conformance")
 
 
 def kernel_peer(step):

@@ -188,11 +188,43 @@ PROTO_INLINE bool knows6(struct __sk_buff *skb, const struct candidate *x, struc
 			  x->now);
 }
 
+PROTO_INLINE void note4(const struct candidate *x, const struct fast_key4 *key,
+			const struct flow_seen *seen)
+{
+	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = x->stateless};
+
+	bpf_map_update_elem(&entering4, key, &e, BPF_ANY);
+}
+
+PROTO_INLINE void note6(const struct candidate *x, const struct fast_key6 *key,
+			const struct flow_seen *seen)
+{
+	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = x->stateless};
+
+	bpf_map_update_elem(&entering6, key, &e, BPF_ANY);
+}
+
+/* Writes down how the packet comes in, and does no more: the one that renews what is known of its
+ * flow would be carried if the flow was asked again. */
+PROTO_INLINE void note_in(struct __sk_buff *skb, const struct candidate *x, unsigned version)
+{
+	const uint8_t *p = skb_start(skb) + x->at, *end = skb_stop(skb);
+	struct flow_seen seen;
+	struct fast_key4 key4;
+	struct fast_key6 key6;
+
+	if (version == 4) {
+		if (flow_read4(p, end, x->from, 2, &key4, &seen))
+			note4(x, &key4, &seen);
+	} else if (flow_read6(p, end, x->from, 2, &key6, &seen)) {
+		note6(x, &key6, &seen);
+	}
+}
+
 /* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
 PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
 			  bool note)
 {
-	struct fast_entering e;
 	struct fast_flow *flow;
 	struct fast_key4 key;
 	struct fast_hot *h;
@@ -222,18 +254,14 @@ PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, stru
 		}
 		return verdict;
 	}
-	if (!note)
-		return TC_ACT_UNSPEC;
-	e = (struct fast_entering){
-		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
-	bpf_map_update_elem(&entering4, &key, &e, BPF_ANY);
+	if (note)
+		note4(x, &key, &it->seen);
 	return TC_ACT_UNSPEC;
 }
 
 PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
 			  bool note)
 {
-	struct fast_entering e;
 	struct fast_flow *flow;
 	struct fast_key6 key;
 	int verdict;
@@ -251,11 +279,8 @@ PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, stru
 		}
 		return verdict;
 	}
-	if (!note)
-		return TC_ACT_UNSPEC;
-	e = (struct fast_entering){
-		.tos = it->seen.tos, .ttl = it->seen.ttl, .stateless = x->stateless};
-	bpf_map_update_elem(&entering6, &key, &e, BPF_ANY);
+	if (note)
+		note6(x, &key, &it->seen);
 	return TC_ACT_UNSPEC;
 }
 
@@ -294,8 +319,7 @@ PROTO_INLINE bool read_pieces(struct __sk_buff *skb, const struct outer *o, uint
 
 /* A passenger whose flow is not known: is given to the tunnel's interface, and how it comes in is
  * written down. */
-PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const struct candidate *x,
-			   struct carried *it)
+PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const struct candidate *x)
 {
 	struct flow_pieces pieces;
 	struct flow_seen seen = {0};
@@ -306,7 +330,7 @@ PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const s
 	    !read_pieces(skb, o, 0, &seen, &pieces))
 		return TC_ACT_UNSPEC;
 	if (o->control->flows && skb_pull(skb, o->at + FLOW_HEADERS_MAX))
-		(void)(seen.version == 4 ? flow_in4(skb, x, it, true) : flow_in6(skb, x, it, true));
+		note_in(skb, x, seen.version);
 	verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
 		count_in(o->slot, &pieces, o->now, o->gre);
@@ -365,7 +389,7 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 	else if (c->flows && o.protocol == GRE_PROTOCOL_IPV6)
 		verdict = flow_in6(skb, &x, &it, false);
 	if (verdict == TC_ACT_UNSPEC)
-		return packet_in(skb, &o, &x, &it);
+		return packet_in(skb, &o, &x);
 	count_in(o.slot, &it.pieces, now, o.gre);
 	return verdict;
 }
