@@ -36,6 +36,9 @@ enum {
 #define FAST_GRACE_NS	140000000ull
 /* The way of outer packets is known for so long. */
 #define FAST_LEASE_NS 940000000ull
+/* For so long after greteld has numbered a packet the programs number none, or theirs would overtake
+ * it. */
+#define FAST_ORDER_NS 50000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
 /* The daemon is taken to be gone after the first, and its last word holds up to the second. Before
@@ -112,6 +115,7 @@ struct fast_tunnel {
 	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
+	uint64_t slow_ns; /* when a packet of a numbered tunnel was left to greteld */
 	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
 	uint32_t pad_id;
 	struct fast_path in, out;

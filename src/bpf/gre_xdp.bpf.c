@@ -50,7 +50,7 @@ PROTO_INLINE bool aim(struct frame *f, const struct fast_action *a, uint32_t len
 	if (f->into_slot-- == 0)
 		return f->port && len <= a->mtu;
 	f->into = bpf_map_lookup_elem(&tunnels, &f->into_slot);
-	if (!f->into || (f->into->flags & flags) != flags || len > f->into->room)
+	if (!f->into || (f->into->flags & (flags | FAST_OSEQ)) != flags || len > f->into->room)
 		return false;
 	tunnel_used(f->into, f->now);
 	f->port = f->into->out.slot;
@@ -85,7 +85,6 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 {
 	struct fast_tunnel *t = f->into;
 	struct gre_header gre = {.has_key = t->flags & FAST_OKEY,
-				 .has_sequence = t->flags & FAST_OSEQ,
 				 .key = t->okey};
 	struct ip_outer outer = {.family = family,
 				 .protocol = IP_PROTOCOL_GRE,
@@ -102,8 +101,6 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 	if (family == IP_V4)
 		outer.id = (uint16_t)(fields.df ? bpf_get_prandom_u32()
 						: __sync_fetch_and_add(&f->control->ip_id, 1));
-	if (t->flags & FAST_OSEQ)
-		gre.sequence = seq_send(&t->seq_next);
 	ip_outer_encode(ip, &outer);
 	gre_encode(ip + ip_outer_length(family), &gre);
 }

@@ -4,6 +4,7 @@
 #define BPF_TC_IN_H
 
 #include "bpf/ct.h"
+#include "bpf/tc_reflect.h"
 #include "bpf/tc_send.h"
 #include "bpf/tc_witness.h"
 #include "proto/ecn.h"
@@ -19,6 +20,7 @@ struct outer {
 	uint32_t len; /* octets of the passenger */
 	uint16_t protocol;
 	uint8_t tos, family, gre_len;
+	uint32_t sequence;
 	uint32_t gre; /* first four octets of the GRE header, host order */
 };
 
@@ -62,8 +64,10 @@ PROTO_INLINE bool read_outer(struct __sk_buff *skb, struct outer *o)
 		return false;
 	o->slot = *slot;
 	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
-	if (!o->tunnel || !(o->tunnel->flags & FAST_DECAP) || o->tunnel->flags & FAST_ISEQ)
+	if (!o->tunnel || !(o->tunnel->flags & FAST_DECAP) ||
+	    (o->tunnel->flags & FAST_ISEQ && (!h.has_sequence || skb->gso_size)))
 		return false;
+	o->sequence = h.sequence;
 	o->gre = get_be32(ip + ip_len);
 	o->protocol = h.protocol;
 	o->gre_len = h.length;
@@ -288,14 +292,20 @@ PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, stru
 PROTO_INLINE int deliver(struct __sk_buff *skb, const struct outer *o, const struct flow_seen *seen)
 {
 	unsigned outer = o->family == IP_V4 ? 4 : 6;
-	bool frame = o->tunnel->flags & FAST_ETHERNET;
+	bool frame = o->tunnel->flags & FAST_ETHERNET, numbered = o->tunnel->flags & FAST_ISEQ;
 	uint8_t inner[FAST_LINK_HEADER];
 
+	if (!decap_flags && outer != seen->version)
+		return TC_ACT_UNSPEC;
+	/* Only now, when nothing keeps the packet from being delivered; old numbers are greteld's.
+	 */
+	if (numbered && !seq_advance(&o->tunnel->seq, o->sequence, o->now))
+		return TC_ACT_UNSPEC;
 	if (frame && bpf_skb_load_bytes(skb, o->at, inner, sizeof inner))
 		return TC_ACT_UNSPEC;
 	if (!strip(skb, o->at - FAST_LINK_HEADER + (frame ? FAST_LINK_HEADER : 0), outer,
 		   seen->version))
-		return TC_ACT_UNSPEC;
+		return numbered ? lose(o->control) : TC_ACT_UNSPEC;
 	if (frame && bpf_skb_store_bytes(skb, 0, inner, sizeof inner, 0))
 		return lose(o->control);
 	skb->mark = 0;
@@ -384,13 +394,18 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 	x.stateless = o.tunnel->flags & FAST_STATELESS;
 	if (!skb_pull(skb, o.at + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
-	if (c->flows && o.protocol == GRE_PROTOCOL_IPV4)
+	if (!c->flows || o.tunnel->flags & FAST_ISEQ)
+		verdict = TC_ACT_UNSPEC; /* greteld or the kernel first */
+	else if (o.protocol == GRE_PROTOCOL_IPV4)
 		verdict = flow_in4(skb, &x, &it, false);
-	else if (c->flows && o.protocol == GRE_PROTOCOL_IPV6)
+	else if (o.protocol == GRE_PROTOCOL_IPV6)
 		verdict = flow_in6(skb, &x, &it, false);
+	if (verdict == TC_ACT_UNSPEC && o.len <= KAPKT_LENGTH_MAX)
+		verdict = reflect(skb, o.tunnel, o.slot, o.at, o.len, c, now);
+	else if (verdict != TC_ACT_UNSPEC)
+		count_in(o.slot, &it.pieces, now, o.gre);
 	if (verdict == TC_ACT_UNSPEC)
 		return packet_in(skb, &o, &x);
-	count_in(o.slot, &it.pieces, now, o.gre);
 	return verdict;
 }
 

@@ -319,8 +319,8 @@ PROTO_INLINE bool aim(struct __sk_buff *skb, const struct flow_seen *seen,
 	if (!e->tunnel || !(e->tunnel->flags & FAST_ENCAP) || size > e->tunnel->room)
 		return false;
 	tunnel_used(e->tunnel, now);
-	return path_holds(&e->tunnel->out, e->control, now) &&
-	       !(e->tunnel->flags & FAST_OSEQ && e->pieces.count > 1);
+	/* Numbers are given out in one place, the tunnel's interface. */
+	return path_holds(&e->tunnel->out, e->control, now) && !(e->tunnel->flags & FAST_OSEQ);
 }
 
 /* Octets behind the IP packet are padding of the link. */

@@ -335,8 +335,10 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 		/* The first has made the device, if need be. */
 		if (port && i == 0)
 			dp_set_fast(dp, tunnel);
-		if (port)
+		if (port) {
 			port->seq_next = tunnel->sequence;
+			port->seq = tunnel->received;
+		}
 		if (port)
 			err = worker_run(worker, port_add, &(struct port_job){port, params});
 		if (err)
@@ -371,6 +373,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->carrier = true; /* attaching turns it on */
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;
+	tunnel->received = &tunnel->received_own;
 	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);

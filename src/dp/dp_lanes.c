@@ -23,10 +23,12 @@ void dp_set_fast(struct dp *dp, struct tunnel *tunnel)
 		return;
 	tunnel->slot = fast_tunnel_set(dp->fast, tunnel->slot, &tunnel->params);
 	tunnel->slot_error = tunnel->slot < 0 ? tunnel->slot : 0;
-	if (tunnel->slot < 0)
+	if (tunnel->slot < 0) {
 		tunnel->slot = -1;
-	else
+	} else {
 		tunnel->sequence = fast_sequence(dp->fast, tunnel->slot);
+		tunnel->received = fast_received(dp->fast, tunnel->slot);
+	}
 }
 
 /* A worker comes to know of the kernel lanes; the first works for them. */
@@ -43,6 +45,10 @@ static int move_sequence(struct worker *worker, void *arg)
 	struct tunnel *tunnel = arg;
 	struct port *port = tunnel->ports[worker->index];
 
+	if (worker->index == 0 && tunnel->received->good == 0)
+		*tunnel->received = *port->seq;
+	port->seq = tunnel->received;
+
 	/* The one that goes on is farther, unless the last process has left it. */
 	if (worker->index == 0 && *tunnel->sequence < *port->seq_next)
 		*tunnel->sequence = *port->seq_next;
@@ -52,8 +58,10 @@ static int move_sequence(struct worker *worker, void *arg)
 
 static void hand_over(struct dp *dp, struct tunnel *tunnel)
 {
+	bool numbered = tunnel->params.seq_send || tunnel->params.seq_receive;
+
 	dp_set_fast(dp, tunnel);
-	for (unsigned i = 0; tunnel->params.seq_send && i < dp->worker_count; i++)
+	for (unsigned i = 0; numbered && i < dp->worker_count; i++)
 		worker_run(&dp->workers[i], move_sequence, tunnel);
 }
 

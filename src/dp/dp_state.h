@@ -9,6 +9,7 @@
 #include "dp/dp.h"
 #include "dp/lease.h"
 #include "dp/worker.h"
+#include "proto/seq.h"
 
 /* More threads than this only pass the same packets around. */
 #define WORKERS_MAX  16
@@ -23,11 +24,12 @@ struct tunnel {
 	uint32_t seen_round;	/* of the lease clock, in which its sample was seen */
 	uint32_t sequence_next; /* where the kernel lanes do not have one */
 	uint32_t *sequence;	/* the one in use */
-	bool carrier;		/* what the interface shows */
-	uint64_t told;		/* the enum keepalive_state of the last event */
-	int slot;		/* of the kernel lanes; -1: they do not have it */
-	int slot_error;		/* why not */
-	struct port *ports[];	/* one for each worker */
+	struct seq_state received_own, *received; /* likewise */
+	bool carrier;				  /* what the interface shows */
+	uint64_t told;				  /* the enum keepalive_state of the last event */
+	int slot;				  /* of the kernel lanes; -1: they do not have it */
+	int slot_error;				  /* why not */
+	struct port *ports[];			  /* one for each worker */
 };
 
 struct dp {

@@ -257,6 +257,11 @@ uint32_t *fast_sequence(struct fast *fast, int slot)
 	return &fast->tunnels[slot].seq_next;
 }
 
+struct seq_state *fast_received(struct fast *fast, int slot)
+{
+	return &fast->tunnels[slot].seq;
+}
+
 void fast_void_flows(struct fast *fast)
 {
 	__atomic_store_n(&fast->void_flows, 1, __ATOMIC_RELAXED);

@@ -64,8 +64,10 @@ enum fast_lane { FAST_LANE_USER, FAST_LANE_TC, FAST_LANE_XDP };
 enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_params *params,
 			 char *why, unsigned size);
 
-/* The next sequence number of the tunnel, which the programs use, too. */
+/* The next sequence number of the tunnel, and what is known of those received, which the programs
+ * use, too. */
 uint32_t *fast_sequence(struct fast *fast, int slot);
+struct seq_state *fast_received(struct fast *fast, int slot);
 
 /* On a worker. Sends what is due: a sign of life, and witnesses. Every FAST_TICK_MS. */
 #define FAST_TICK_MS 100
