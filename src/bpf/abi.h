@@ -36,8 +36,8 @@ enum {
 #define FAST_GRACE_NS	140000000ull
 /* The way of outer packets is known for so long. */
 #define FAST_LEASE_NS 940000000ull
-/* For so long after greteld has numbered a packet the programs number none, or theirs would overtake
- * it. */
+/* For so long after a numbered packet was left to greteld the programs leave others to it, too, or
+ * they would overtake it. */
 #define FAST_ORDER_NS 50000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
@@ -82,6 +82,8 @@ struct fast_path {
 	uint8_t pad[2];
 };
 
+enum { FAST_RX, FAST_TX };
+
 enum fast_flags {
 	FAST_ENCAP = 1,	      /* the programs encapsulate for it */
 	FAST_DECAP = 2,	      /* and decapsulate */
@@ -115,7 +117,7 @@ struct fast_tunnel {
 	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
-	uint64_t slow_ns; /* when a packet of a numbered tunnel was left to greteld */
+	uint64_t slow_ns[2]; /* when a numbered packet was left to greteld: received, to be sent */
 	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
 	uint32_t pad_id;
 	struct fast_path in, out;

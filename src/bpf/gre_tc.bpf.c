@@ -83,12 +83,12 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 
 		learn(skb, 0, c, now, &action, ct);
 	}
-	if (e.tunnel->flags & FAST_OSEQ && now - e.tunnel->slow_ns < FAST_ORDER_NS)
+	if (e.tunnel->flags & FAST_OSEQ && now - e.tunnel->slow_ns[FAST_TX] < FAST_ORDER_NS)
 		return TC_ACT_UNSPEC;
 	if (!path_holds(&e.tunnel->out, c, now) ||
 	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e)) {
 		if (e.tunnel->flags & FAST_OSEQ)
-			e.tunnel->slow_ns = now;
+			e.tunnel->slow_ns[FAST_TX] = now;
 		return TC_ACT_UNSPEC;
 	}
 	return encap(skb, &e);

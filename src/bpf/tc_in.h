@@ -80,13 +80,17 @@ PROTO_INLINE bool read_outer(struct __sk_buff *skb, struct outer *o)
  * anew now and then. */
 PROTO_INLINE bool may_enter(struct __sk_buff *skb, const struct outer *o)
 {
-	struct fast_path *path = &o->tunnel->in;
+	struct fast_tunnel *t = o->tunnel;
 
-	tunnel_used(o->tunnel, o->now);
-	if (o->now >= path->sample_ns && o->len >= FAST_WITNESS_LENGTH)
-		witness_start(skb, o->tunnel, o->control, o->now);
-	return path->ifindex == skb->ifindex && path_holds(path, o->control, o->now) &&
-	       (!o->tunnel->bind_ifindex || o->tunnel->bind_ifindex == skb->ifindex);
+	tunnel_used(t, o->now);
+	if (o->now >= t->in.sample_ns && o->len >= FAST_WITNESS_LENGTH)
+		witness_start(skb, t, o->control, o->now);
+	if (t->in.ifindex == skb->ifindex && path_holds(&t->in, o->control, o->now) &&
+	    (!t->bind_ifindex || t->bind_ifindex == skb->ifindex))
+		return !(t->flags & FAST_ISEQ) || o->now - t->slow_ns[FAST_RX] >= FAST_ORDER_NS;
+	if (t->flags & FAST_ISEQ)
+		t->slow_ns[FAST_RX] = o->now;
+	return false;
 }
 
 /* RFC 2784 3.1: what is addressed to the encapsulator must not go back. */
