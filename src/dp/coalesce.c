@@ -84,6 +84,13 @@ static bool checksums_good(const struct candidate *c, const uint8_t *packet, uin
 
 /* True when the headers are of a kind that can be bundled; if not, out->has_flow still tells
  * whether the packet is known to belong to one flow. */
+/* The kernel forwards a bundle to a group as the one packet that it is, and refuses it for its
+ * size. */
+static bool is_to_group(const struct ip_info *ip)
+{
+	return ip->version == 4 ? ip->dst[0] >> 4 == 0xe : ip->dst[0] == 0xff;
+}
+
 static bool read_headers(struct candidate *out, const uint8_t *packet, uint32_t len, uint16_t l3,
 			 bool uso)
 {
@@ -95,8 +102,9 @@ static bool read_headers(struct candidate *out, const uint8_t *packet, uint32_t 
 	    out->l4 + 4u > len)
 		return false;
 	out->has_flow = true;
-	fits = out->tcp ? read_tcp(out, packet + out->l4, len - out->l4)
-			: uso && read_udp(out, packet + out->l4, len - out->l4);
+	fits = out->tcp
+		       ? read_tcp(out, packet + out->l4, len - out->l4)
+		       : uso && !is_to_group(&ip) && read_udp(out, packet + out->l4, len - out->l4);
 	if (out->header_len >= out->l4 && out->header_len <= len)
 		out->payload_len = len - out->header_len;
 	return fits;
