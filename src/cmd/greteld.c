@@ -294,7 +294,7 @@ static void tell_parent(int pipe_fd, int code)
 }
 
 struct signals {
-	uv_signal_t term, interrupt, hangup;
+	uv_signal_t term, interrupt, hangup, leave;
 	struct session *session;
 };
 
@@ -362,16 +362,29 @@ static void on_terminate(uv_signal_t *signal, int number)
 	uv_stop(session->loop);
 }
 
+/* Another greteld is to take over: nothing is taken back, and the kernel lanes go on. */
+static bool leaves;
+
+static void on_leave(uv_signal_t *signal, int number)
+{
+	struct session *session = signal->data;
+	log_info("%s: leaving all in place for the next greteld", strsignal(number));
+	leaves = true;
+	uv_stop(session->loop);
+}
+
 static void watch_signals(struct signals *signals, struct session *session)
 {
-	uv_signal_t *all[] = {&signals->term, &signals->interrupt, &signals->hangup};
-	for (size_t i = 0; i < 3; i++) {
+	uv_signal_t *all[] = {&signals->term, &signals->interrupt, &signals->hangup,
+			      &signals->leave};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		uv_signal_init(session->loop, all[i]);
 		all[i]->data = session;
 	}
 	uv_signal_start(&signals->term, on_terminate, SIGTERM);
 	uv_signal_start(&signals->interrupt, on_terminate, SIGINT);
 	uv_signal_start(&signals->hangup, on_hangup, SIGHUP);
+	uv_signal_start(&signals->leave, on_leave, SIGUSR2);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -460,12 +473,13 @@ static int run_loop(struct session *session, int ready_fd, int code)
 	notify_ready();
 	uv_run(session->loop, UV_RUN_DEFAULT);
 	notify_stopping();
-	int e = session->down ? 0 : do_logged(session, session_down);
+	int e = session->down ? 0 : leaves ? EXIT_FAILED : do_logged(session, session_down);
 	session_hooks_finish(session);
 	notify_watchdog_stop();
 	uv_close((uv_handle_t *)&signals.term, NULL);
 	uv_close((uv_handle_t *)&signals.interrupt, NULL);
 	uv_close((uv_handle_t *)&signals.hangup, NULL);
+	uv_close((uv_handle_t *)&signals.leave, NULL);
 	uv_run(session->loop, UV_RUN_NOWAIT);
 	return e;
 }

@@ -115,9 +115,12 @@ static void describe(const struct dp_params *params, uint32_t ifindex, struct fa
 
 static int take_slot(struct fast *fast, uint32_t ifindex)
 {
-	for (uint32_t i = 0; i < fast->top; i++)
-		if (fast->tunnels[i].ifindex == ifindex && !fast->own[i].used)
-			return (int)i; /* that of the last process */
+	uint32_t left;
+
+	/* That of the last process. */
+	if (bpf_interface_get(fast->bpf, ifindex, &left) == 0 && left < FAST_TUNNELS_MAX &&
+	    fast->tunnels[left].ifindex == ifindex && !fast->own[left].used)
+		return (int)left;
 	for (uint32_t n = 0; n < FAST_TUNNELS_MAX; n++) {
 		uint32_t i = (fast->free_hint + n) % FAST_TUNNELS_MAX;
 

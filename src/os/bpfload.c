@@ -398,6 +398,13 @@ static int unset(const struct bpf_map *map, const void *key)
 	return -errno;
 }
 
+int bpf_interface_get(const struct bpf *bpf, uint32_t ifindex, uint32_t *slot)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(bpf->tc->maps.interfaces), &ifindex, slot) < 0
+		       ? -errno
+		       : 0;
+}
+
 int bpf_interface_set(struct bpf *bpf, uint32_t ifindex, uint32_t slot)
 {
 	return set(bpf->tc->maps.interfaces, &ifindex, &slot);
