@@ -116,9 +116,9 @@ struct fast_tunnel {
 	uint8_t peer4[4], peer6[16]; /* inner addresses of the peer, see FAST_NEAR4 */
 	uint8_t more_pad[4];
 	/* The programs': */
-	uint64_t used_ns; /* when they last met a packet of it */
+	uint64_t used_ns;    /* when they last met a packet of it */
 	uint64_t slow_ns[2]; /* when a numbered packet was left to greteld: received, to be sent */
-	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
+	uint32_t ip_id;	     /* of the next outer packet that may not be fragmented */
 	uint32_t pad_id;
 	struct fast_path in, out;
 	uint64_t reflect_ns; /* when the second began in which ... */

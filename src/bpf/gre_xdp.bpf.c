@@ -84,8 +84,7 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 			    const uint8_t *end, uint8_t family, const struct flow_seen *seen)
 {
 	struct fast_tunnel *t = f->into;
-	struct gre_header gre = {.has_key = t->flags & FAST_OKEY,
-				 .key = t->okey};
+	struct gre_header gre = {.has_key = t->flags & FAST_OKEY, .key = t->okey};
 	struct ip_outer outer = {.family = family,
 				 .protocol = IP_PROTOCOL_GRE,
 				 .payload_len = t->gre_len + seen->len,
