@@ -19,7 +19,8 @@ int bpf_attach_prepare(uint32_t ifindex);
 int bpf_attach_ingress(uint32_t ifindex, int program);
 int bpf_attach_egress(uint32_t ifindex, int program);
 /* Takes ours away from both sides of the device, and the place for filters if that was the last one
- * there: where we had none, an empty place is somebody else's. A device that is gone is no error. */
+ * there: where we had none, an empty place is somebody else's. A device that is gone is no error.
+ */
 void bpf_detach_tc(uint32_t ifindex);
 /* Whether somebody else has a filter on that side of the device. */
 bool bpf_others_filter(uint32_t ifindex, bool ingress);
