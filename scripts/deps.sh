@@ -9,9 +9,9 @@ set -eu
 
 build="build-essential meson ninja-build pkg-config
        libuv1-dev libmnl-dev libnftables-dev libinih-dev libjansson-dev libsmartcols-dev libsystemd-dev libcap-ng-dev
-       libc-ares-dev
+       libc-ares-dev libbpf-dev clang llvm bpftool
        python3 iproute2 nftables iputils-ping procps ethtool"
-check="clang clang-format llvm libclang-rt-14-dev libbpf-dev bpftool cppcheck libcmocka-dev
+check="clang-format libclang-rt-14-dev cppcheck libcmocka-dev
        libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy
        tshark tcpdump conntrack mandoc socat frr bird2
        qemu-system-x86 busybox-static cpio kmod systemd"

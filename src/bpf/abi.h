@@ -17,17 +17,28 @@ enum {
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
+	FAST_HOT = 4096,       /* of each CPU, a power of two */
 	FAST_LINK_HEADER = 14, /* Ethernet */
 	FAST_WITNESS_LENGTH = 24,
 	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */
 };
 
-/* Times are CLOCK_MONOTONIC in nanoseconds. What is observed holds for FAST_LEASE_NS; the first
- * packet after FAST_SAMPLE_NS takes the kernel's path to observe it anew, and another one each
- * FAST_RETRY_NS until that has succeeded. */
-#define FAST_LEASE_NS  940000000ull
-#define FAST_SAMPLE_NS 800000000ull
-#define FAST_RETRY_NS  20000000ull
+/*
+ * Times are CLOCK_MONOTONIC in nanoseconds. What was observed of a flow is looked at again after
+ * FAST_SAMPLE_NS. Where greteld hears of everything that could change it, asking conntrack is
+ * enough, up to FAST_WATCHED_NS after the observation; then, and where it does not or is not there,
+ * a packet takes the kernel's path to observe it anew, and another one each FAST_RETRY_NS until
+ * that has succeeded. FAST_GRACE_NS after it should have, the flow is not known any more.
+ */
+#define FAST_SAMPLE_NS	800000000ull
+#define FAST_WATCHED_NS 10000000000ull
+#define FAST_RETRY_NS	20000000ull
+#define FAST_GRACE_NS	140000000ull
+/* The way of outer packets is known for so long. */
+#define FAST_LEASE_NS 940000000ull
+/* For so long after greteld has numbered a packet the programs number none, or theirs would overtake
+ * it. */
+#define FAST_ORDER_NS 50000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
 /* The daemon is taken to be gone after the first, and its last word holds up to the second. Before
@@ -48,11 +59,13 @@ enum {
 /* Entry 0 of the map `control`. Written by greteld. */
 struct fast_control {
 	uint64_t beat_ns;    /* when greteld was last alive */
+	uint64_t clock_base; /* CLOCK_MONOTONIC less the kernel's count of ticks, see clock_ns() */
 	uint64_t cookie;     /* in the body of its witnesses */
 	uint32_t generation; /* flows of another one are void */
 	uint32_t stateless;  /* nothing filters or translates here: flows need no connection */
 	uint32_t ip_id;	     /* of the next outer packet that may be fragmented */
 	uint32_t flows;	     /* whether flows are to be learned */
+	uint32_t watched;    /* whether greteld hears of each change of rules */
 	/* The programs': */
 	uint64_t lost; /* packets begun to be changed when memory ran out */
 };
@@ -102,6 +115,9 @@ struct fast_tunnel {
 	uint8_t more_pad[4];
 	/* The programs': */
 	uint64_t used_ns; /* when they last met a packet of it */
+	uint64_t slow_ns; /* when a packet of a numbered tunnel was left to greteld */
+	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
+	uint32_t pad_id;
 	struct fast_path in, out;
 	uint64_t reflect_ns; /* when the second began in which ... */
 	uint32_t reflected;  /* ... so many keepalives were sent back */
@@ -170,7 +186,8 @@ struct fast_action {
 	/* The header that the link wants; or, before a tunnel, the address of the device where the
 	 * packets come in, to which they are addressed. */
 	uint8_t link[FAST_LINK_HEADER];
-	uint8_t pad[2];
+	uint8_t untracked; /* no connection is known of it */
+	uint8_t pad;
 	uint32_t mark;		       /* of the packet when it leaves by a link */
 	uint32_t addr_diff, port_diff; /* differences of checksums, as bpf_csum_diff() has them */
 	uint8_t ports[4], src[4], dst[4]; /* of IPv4; IPv6 is not translated */
@@ -179,10 +196,23 @@ struct fast_action {
 /* Its first 64 octets are all that a packet without translation needs: with the key before them,
  * two lines of the processor's cache. */
 struct fast_flow {
-	uint64_t until_ns, sample_ns;
+	uint64_t seen_ns;	  /* when the kernel's path led a packet of it */
+	uint64_t sample_ns;	  /* when to look again */
 	uint64_t packets, octets; /* counted by whoever carries one; of the IP packets */
 	uint32_t generation;
 	struct fast_action action;
+};
+
+/* What one CPU knows of a flow of IPv4 that it has met lately, copied from the flow: found by an
+ * index alone, and in one line of the cache unless the flow is translated. */
+struct fast_hot {
+	struct fast_key4 key;
+	uint64_t sample_ns;	  /* the flow's; then the copy is over */
+	uint16_t generation;	  /* its low half */
+	uint16_t outer;		  /* entry of `tunnels` where it comes in, plus one; 0: a device */
+	uint32_t packets, octets; /* that have not been added to the flow's yet */
+	struct fast_action action;
+	uint8_t pad[40];
 };
 
 /* Behind the GRE header of a witness, whose protocol type is 0. */
@@ -196,6 +226,9 @@ _Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as
 _Static_assert(sizeof(struct fast_key6) == 40, "no padding");
 _Static_assert(sizeof(struct fast_action) % 4 == 0, "compared word by word");
 _Static_assert(__builtin_offsetof(struct fast_flow, action.mark) == 64, "one line");
+_Static_assert(sizeof(struct fast_hot) == 128 &&
+		       __builtin_offsetof(struct fast_hot, action.mark) == 64,
+	       "two lines, of which the first is enough");
 _Static_assert(sizeof(struct fast_witness) == FAST_WITNESS_LENGTH, "no padding");
 
 #endif

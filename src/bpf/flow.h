@@ -125,18 +125,67 @@ PROTO_INLINE bool flow_read6(const uint8_t *p, const uint8_t *end, uint32_t from
 	       out->len >= (uint32_t)IP6_HEADER_LENGTH + out->l4_header;
 }
 
-/* Whether what is known of the flow may be used at `now`. Now and then it may not, and that packet
- * renews it. */
-PROTO_INLINE bool flow_holds(struct fast_flow *flow, const struct fast_control *c, uint64_t now)
+PROTO_INLINE struct fast_hot *hot_get(const struct fast_key4 *key)
 {
-	if (flow->generation != c->generation)
-		return false;
+	uint32_t h = *(const uint32_t *)key->src * 0x9e3779b1u ^
+		     *(const uint32_t *)key->dst * 0x85ebca6bu ^
+		     *(const uint32_t *)key->ports * 0xc2b2ae35u;
+	uint32_t at = bpf_get_smp_processor_id() * FAST_HOT + ((h ^ h >> 16) & (FAST_HOT - 1));
+
+	return bpf_map_lookup_elem(&hot, &at);
+}
+
+PROTO_INLINE bool hot_holds(const struct fast_hot *h, const struct fast_key4 *key,
+			    const struct fast_control *c, uint64_t now)
+{
+	const uint64_t *a = (const uint64_t *)&h->key, *b = (const uint64_t *)key;
+
+	return a[0] == b[0] && a[1] == b[1] && now < h->sample_ns &&
+	       h->generation == (uint16_t)c->generation;
+}
+
+/* Copies the flow to `h`, unless that holds another one that is in use. */
+PROTO_INLINE void hot_fill(struct fast_hot *h, const struct fast_key4 *key,
+			   const struct fast_flow *flow, uint32_t outer,
+			   const struct fast_control *c, uint64_t now)
+{
+	struct fast_flow *before;
+
+	if (now < h->sample_ns && h->generation == (uint16_t)c->generation)
+		return;
+	if (h->packets) {
+		before = bpf_map_lookup_elem(&flows4, &h->key);
+		if (before) {
+			before->packets += h->packets;
+			before->octets += h->octets;
+		}
+	}
+	h->key = *key;
+	h->sample_ns = flow->sample_ns;
+	h->generation = (uint16_t)c->generation;
+	h->outer = (uint16_t)outer;
+	h->packets = h->octets = 0;
+	h->action = flow->action;
+}
+
+enum flow_state { FLOW_VOID, FLOW_HOLDS, FLOW_ASK };
+
+/* Whether what is known of the flow may be used at `now`, or conntrack has to be asked. When the
+ * time for that has come it may not, and the packet at hand renews it on its way. */
+PROTO_INLINE enum flow_state flow_state(struct fast_flow *flow, const struct fast_control *c,
+					uint64_t now)
+{
+	bool watched = c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS;
+	uint64_t age = now - flow->seen_ns, limit = watched ? FAST_WATCHED_NS : FAST_SAMPLE_NS;
+
+	if (flow->generation != c->generation || age >= limit + FAST_GRACE_NS)
+		return FLOW_VOID;
 	if (now < flow->sample_ns)
-		return true;
-	if (now >= flow->until_ns)
-		return false;
+		return FLOW_HOLDS;
+	if (age < limit)
+		return FLOW_ASK;
 	flow->sample_ns = now + FAST_RETRY_NS;
-	return false;
+	return FLOW_VOID;
 }
 
 /* Whether the way of the outer packets may be relied on. Without greteld nobody can renew it, and
@@ -148,6 +197,13 @@ PROTO_INLINE bool path_holds(const struct fast_path *path, const struct fast_con
 		return true;
 	return path->ifindex && now - c->beat_ns > FAST_BEAT_LOST_NS &&
 	       now - c->beat_ns < FAST_BEAT_STALE_NS;
+}
+
+/* IPv4 identification: all packets that may be fragmented have different ones; of the others it
+ * does not matter if several CPUs take the same. */
+PROTO_INLINE uint16_t next_id(struct fast_control *c, struct fast_tunnel *t, bool df)
+{
+	return (uint16_t)(df ? t->ip_id++ : __sync_fetch_and_add(&c->ip_id, 1));
 }
 
 PROTO_INLINE void tunnel_used(struct fast_tunnel *tunnel, uint64_t now)

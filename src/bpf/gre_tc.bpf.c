@@ -61,11 +61,12 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t ifindex = skb->ifindex;
 	uint32_t *slot = bpf_map_lookup_elem(&interfaces, &ifindex);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	struct encap e = {.len = skb->len};
+	uint64_t now;
 
 	if (!c || !slot)
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	e.control = c;
 	e.slot = *slot;
 	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
@@ -82,9 +83,14 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 
 		learn(skb, 0, c, now, &action, ct);
 	}
-	if (!path_holds(&e.tunnel->out, c, now) ||
-	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e))
+	if (e.tunnel->flags & FAST_OSEQ && now - e.tunnel->slow_ns < FAST_ORDER_NS)
 		return TC_ACT_UNSPEC;
+	if (!path_holds(&e.tunnel->out, c, now) ||
+	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e)) {
+		if (e.tunnel->flags & FAST_OSEQ)
+			e.tunnel->slow_ns = now;
+		return TC_ACT_UNSPEC;
+	}
 	return encap(skb, &e);
 }
 
@@ -105,7 +111,6 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	struct fast_control *c = control_get();
 	uint32_t from = skb->ingress_ifindex, to = skb->ifindex;
 	struct fast_link *link = bpf_map_lookup_elem(&links, &to);
-	uint64_t now = bpf_ktime_get_coarse_ns();
 
 	if (!link || link->mtu > 65535 || !c || !c->flows ||
 	    !bpf_map_lookup_elem(&interfaces, &from) || skb->vlan_present ||
@@ -115,7 +120,7 @@ PROTO_INLINE void learn_link(struct __sk_buff *skb, bool ct)
 	action.mtu = (uint16_t)link->mtu;
 	if (bpf_skb_load_bytes(skb, 0, action.link, sizeof action.link))
 		return;
-	learn(skb, FAST_LINK_HEADER, c, now, &action, ct);
+	learn(skb, FAST_LINK_HEADER, c, clock_ns(c), &action, ct);
 }
 
 PROTO_INLINE int device_out(struct __sk_buff *skb, bool ct)
@@ -137,7 +142,29 @@ SEC("tc") int device_out_plain(struct __sk_buff *skb)
 	return device_out(skb, false);
 }
 
-SEC("tc") int device_in(struct __sk_buff *skb)
+/* The two families are functions of their own, so that what one needs lies close together, and the
+ * stack is large enough. */
+__attribute__((noinline)) int device_in4_ct(struct __sk_buff *skb)
+{
+	return device_in4(skb, true);
+}
+
+__attribute__((noinline)) int device_in6_ct(struct __sk_buff *skb)
+{
+	return device_in6(skb, true);
+}
+
+__attribute__((noinline)) int device_in4_plain(struct __sk_buff *skb)
+{
+	return device_in4(skb, false);
+}
+
+__attribute__((noinline)) int device_in6_plain(struct __sk_buff *skb)
+{
+	return device_in6(skb, false);
+}
+
+PROTO_INLINE int device_in(struct __sk_buff *skb, bool ct)
 {
 	skb->tc_index = 0; /* from another namespace of this host it may come marked */
 	if (skb->mark == FAST_WITNESS_MARK)
@@ -145,8 +172,31 @@ SEC("tc") int device_in(struct __sk_buff *skb)
 	if (skb->pkt_type != 0 /* for this host */ || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))
-		return device_in4(skb);
+		return ct ? device_in4_ct(skb) : device_in4_plain(skb);
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV6))
-		return device_in6(skb);
+		return ct ? device_in6_ct(skb) : device_in6_plain(skb);
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int device_in_ct(struct __sk_buff *skb)
+{
+	return device_in(skb, true);
+}
+
+SEC("tc") int device_in_plain(struct __sk_buff *skb)
+{
+	return device_in(skb, false);
+}
+
+/* Run by greteld with each sign of life: sets the clock of all programs. */
+SEC("tc") int beat(struct __sk_buff *skb)
+{
+	struct fast_control *c = control_get();
+
+	(void)skb;
+	if (!c)
+		return TC_ACT_SHOT;
+	c->beat_ns = bpf_ktime_get_ns();
+	c->clock_base = c->beat_ns - bpf_jiffies64() * tick_ns;
+	return TC_ACT_OK;
 }

@@ -13,6 +13,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/ct.h"
 #include "bpf/flow.h"
 #include "proto/ecn.h"
 
@@ -29,6 +30,7 @@ struct frame {
 	uint32_t at;		  /* offset of the passenger's IP header */
 	struct fast_tunnel *into; /* the tunnel that it is to enter; NULL: it leaves by a link */
 	uint32_t into_slot, port;
+	bool ct; /* the kernel can be asked for connections; a constant of the program */
 };
 
 /* Whether the frame is addressed to this device. */
@@ -48,7 +50,7 @@ PROTO_INLINE bool aim(struct frame *f, const struct fast_action *a, uint32_t len
 	if (f->into_slot-- == 0)
 		return f->port && len <= a->mtu;
 	f->into = bpf_map_lookup_elem(&tunnels, &f->into_slot);
-	if (!f->into || (f->into->flags & flags) != flags || len > f->into->room)
+	if (!f->into || (f->into->flags & (flags | FAST_OSEQ)) != flags || len > f->into->room)
 		return false;
 	tunnel_used(f->into, f->now);
 	f->port = f->into->out.slot;
@@ -83,7 +85,6 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 {
 	struct fast_tunnel *t = f->into;
 	struct gre_header gre = {.has_key = t->flags & FAST_OKEY,
-				 .has_sequence = t->flags & FAST_OSEQ,
 				 .key = t->okey};
 	struct ip_outer outer = {.family = family,
 				 .protocol = IP_PROTOCOL_GRE,
@@ -100,8 +101,6 @@ PROTO_INLINE void put_outer(const struct frame *f, uint8_t *ip, const uint8_t *i
 	if (family == IP_V4)
 		outer.id = (uint16_t)(fields.df ? bpf_get_prandom_u32()
 						: __sync_fetch_and_add(&f->control->ip_id, 1));
-	if (t->flags & FAST_OSEQ)
-		gre.sequence = seq_send(&t->seq_next);
 	ip_outer_encode(ip, &outer);
 	gre_encode(ip + ip_outer_length(family), &gre);
 }
@@ -165,18 +164,17 @@ PROTO_INLINE bool rewrite(struct xdp_md *ctx, const struct frame *f, uint32_t ad
 	return put_headers(f, p, ip, end, seen, a);
 }
 
-/* Does with the frame what the kernel has done with others of this flow. */
-PROTO_INLINE int carry(struct xdp_md *ctx, struct frame *f, struct fast_flow *flow,
+/* Does with the frame what the kernel has done with others of its flow. */
+PROTO_INLINE int carry(struct xdp_md *ctx, struct frame *f, const struct fast_action *a,
 		       const struct flow_seen *seen)
 {
-	const struct fast_action *a = &flow->action;
 	uint32_t have = (uint32_t)(f->end - f->start), add = 0;
 	int32_t move;
 
 	if (!aim(f, a, seen->len) || f->at + seen->len > have)
 		return XDP_PASS;
 	/* Octets behind the IP packet are padding of the link. */
-	if (f->at + seen->len < have &&
+	if (unlikely(f->at + seen->len < have) &&
 	    bpf_xdp_adjust_tail(ctx, (int32_t)(f->at + seen->len) - (int32_t)have))
 		return XDP_PASS;
 	if (f->into)
@@ -185,8 +183,6 @@ PROTO_INLINE int carry(struct xdp_md *ctx, struct frame *f, struct fast_flow *fl
 	move = (int32_t)f->at - FAST_LINK_HEADER - (int32_t)add;
 	if (move && bpf_xdp_adjust_head(ctx, move))
 		return XDP_PASS;
-	flow->packets++;
-	flow->octets += seen->len;
 	if (!rewrite(ctx, f, add, seen, a)) {
 		__sync_fetch_and_add(&f->control->lost, 1);
 		return XDP_ABORTED;
@@ -194,173 +190,384 @@ PROTO_INLINE int carry(struct xdp_md *ctx, struct frame *f, struct fast_flow *fl
 	return (int)bpf_redirect_map(&xdp_ports, f->port - 1, 0);
 }
 
-/* A packet from a LAN. */
-PROTO_INLINE int lan_in(struct xdp_md *ctx, struct frame *f, unsigned version)
+/* The same, and counts it for the flow. */
+PROTO_INLINE int carry_flow(struct xdp_md *ctx, struct frame *f, struct fast_flow *flow,
+			    const struct flow_seen *seen)
 {
-	const uint8_t *p = f->start, *end = f->end;
+	int verdict = carry(ctx, f, &flow->action, seen);
+
+	if (verdict != XDP_PASS) {
+		flow->packets++;
+		flow->octets += seen->len;
+	}
+	return verdict;
+}
+
+PROTO_INLINE int carry_hot(struct xdp_md *ctx, struct frame *f, struct fast_hot *h,
+			   const struct flow_seen *seen)
+{
+	int verdict = carry(ctx, f, &h->action, seen);
+
+	if (verdict != XDP_PASS) {
+		h->packets++;
+		h->octets += seen->len;
+	}
+	return verdict;
+}
+
+CT_ASK(ask, struct xdp_md, bpf_xdp_ct_lookup)
+
+/* Whether what is known of the flow may be used. */
+PROTO_INLINE bool knows4(struct xdp_md *ctx, const struct frame *f, struct fast_flow *flow,
+			 const struct fast_key4 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, f->control, f->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(
+		flow, flow->action.untracked || (f->ct && ask4(ctx, key, &flow->action, protocol)),
+		f->now);
+}
+
+PROTO_INLINE bool knows6(struct xdp_md *ctx, const struct frame *f, struct fast_flow *flow,
+			 const struct fast_key6 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, f->control, f->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(flow, flow->action.untracked || (f->ct && ask6(ctx, key, protocol)),
+			  f->now);
+}
+
+/* Whether the action is one for packets from a LAN that are addressed to this device. */
+PROTO_INLINE bool from_lan(const struct frame *f, const struct fast_action *a)
+{
+	return a->tunnel && is_ours(f->start, a->link);
+}
+
+PROTO_INLINE int lan_in4(struct xdp_md *ctx, struct frame *f)
+{
 	struct fast_flow *flow;
 	struct flow_seen seen;
-	struct fast_key4 key4;
-	struct fast_key6 key6;
+	struct fast_key4 key;
+	struct fast_hot *h;
 
 	f->at = FAST_LINK_HEADER;
-	if (version == 4) {
-		if (!flow_read4(p + f->at, end, ctx->ingress_ifindex, 2, &key4, &seen))
-			return XDP_PASS;
-		flow = bpf_map_lookup_elem(&flows4, &key4);
-	} else {
-		if (!flow_read6(p + f->at, end, ctx->ingress_ifindex, 2, &key6, &seen))
-			return XDP_PASS;
-		flow = bpf_map_lookup_elem(&flows6, &key6);
-	}
-	if (!flow || !flow_holds(flow, f->control, f->now) || !flow->action.tunnel ||
-	    !is_ours(p, flow->action.link))
+	if (!flow_read4(f->start + f->at, f->end, ctx->ingress_ifindex, 2, &key, &seen))
 		return XDP_PASS;
-	return carry(ctx, f, flow, &seen);
+	h = hot_get(&key);
+	if (!h)
+		return XDP_PASS;
+	if (likely(hot_holds(h, &key, f->control, f->now)))
+		return from_lan(f, &h->action) ? carry_hot(ctx, f, h, &seen) : XDP_PASS;
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !from_lan(f, &flow->action))
+		return XDP_PASS;
+	hot_fill(h, &key, flow, 0, f->control, f->now);
+	return carry_flow(ctx, f, flow, &seen);
 }
 
-/* The tunnel of an outer packet with the GRE header `gre`, if the packet may come in here. */
-PROTO_INLINE struct fast_tunnel *tunnel_of(struct xdp_md *ctx, const struct frame *f,
-					   const uint32_t *slot)
+PROTO_INLINE int lan_in6(struct xdp_md *ctx, struct frame *f)
+{
+	struct fast_flow *flow;
+	struct flow_seen seen;
+	struct fast_key6 key;
+
+	f->at = FAST_LINK_HEADER;
+	if (!flow_read6(f->start + f->at, f->end, ctx->ingress_ifindex, 2, &key, &seen))
+		return XDP_PASS;
+	flow = bpf_map_lookup_elem(&flows6, &key);
+	if (!flow || !knows6(ctx, f, flow, &key, seen.protocol) || !from_lan(f, &flow->action))
+		return XDP_PASS;
+	return carry_flow(ctx, f, flow, &seen);
+}
+
+/* An outer packet, taken apart. */
+struct outer {
+	struct gre_header gre;
+	struct fast_tunnel *tunnel;
+	uint32_t slot;
+	uint32_t len; /* octets of the passenger */
+	uint8_t tos;
+};
+
+/* Whether the tunnel's packets may come in here, unseen by the TC lane. */
+PROTO_INLINE bool may_enter(struct xdp_md *ctx, const struct frame *f, struct fast_tunnel *t)
 {
 	uint32_t wanted = FAST_DECAP | FAST_XDP, flags = wanted | FAST_ISEQ | FAST_ETHERNET;
-	struct fast_tunnel *t = slot ? bpf_map_lookup_elem(&tunnels, slot) : NULL;
 
-	if (!t || (t->flags & flags) != wanted || t->in.ifindex != ctx->ingress_ifindex ||
+	if ((t->flags & flags) != wanted || t->in.ifindex != ctx->ingress_ifindex ||
 	    (t->bind_ifindex && t->bind_ifindex != t->in.ifindex))
-		return NULL;
+		return false;
 	tunnel_used(t, f->now);
 	/* The TC lane sends the witness. */
-	if (f->now >= t->in.sample_ns || !path_holds(&t->in, f->control, f->now) ||
-	    !is_ours(f->start, t->in.header))
-		return NULL;
-	return t;
+	return f->now < t->in.sample_ns && path_holds(&t->in, f->control, f->now) &&
+	       is_ours(f->start, t->in.header);
 }
 
-/* The flow of the passenger at f->at, which reaches to `stop`. */
-PROTO_INLINE struct fast_flow *passenger_flow(struct frame *f, const uint8_t *p, uint32_t len,
-					      const uint8_t *end, const struct fast_tunnel *t,
-					      uint16_t protocol, struct flow_seen *seen)
+/* The passenger is the packet alone, and its congestion mark is set right. */
+PROTO_INLINE bool settle(const struct frame *f, const struct outer *o, const struct flow_seen *seen)
 {
-	struct fast_flow *flow = NULL;
-	struct fast_key4 key4;
-	struct fast_key6 key6;
-
-	if (protocol == GRE_PROTOCOL_IPV4 && flow_read4(p, end, t->ifindex, 2, &key4, seen))
-		flow = bpf_map_lookup_elem(&flows4, &key4);
-	else if (protocol == GRE_PROTOCOL_IPV6 && flow_read6(p, end, t->ifindex, 2, &key6, seen))
-		flow = bpf_map_lookup_elem(&flows6, &key6);
-	return flow && seen->len == len && flow_holds(flow, f->control, f->now) ? flow : NULL;
-}
-
-/* Carries the passenger behind the outer header; outer TOS and length as that says. */
-PROTO_INLINE int outer_in(struct xdp_md *ctx, struct frame *f, const uint32_t *slot,
-			  const struct gre_header *gre, uint8_t tos, uint32_t len)
-{
-	struct fast_tunnel *t = tunnel_of(ctx, f, slot);
-	uint8_t *p = f->start + f->at;
-	const uint8_t *end = f->end;
-	struct fast_counters *c;
-	struct flow_seen seen;
-	struct fast_flow *flow;
 	uint8_t ecn = 0;
+
+	if (seen->len != o->len || ecn_decapsulate(seen->tos, o->tos, &ecn) != DROP_NONE)
+		return false;
+	return ecn == (seen->tos & ECN_MASK) || ecn_apply(f->start + f->at, f->end, ecn);
+}
+
+PROTO_INLINE void count_arrival(const struct frame *f, const struct outer *o)
+{
+	struct fast_counters *c = bpf_map_lookup_elem(&counters, &o->slot);
+	uint32_t flags =
+		(o->gre.has_key ? GRE_FLAG_KEY : 0) | (o->gre.has_sequence ? GRE_FLAG_SEQUENCE : 0);
+
+	if (!c)
+		return;
+	c->rx_packets++;
+	c->rx_octets += o->len;
+	c->last_rx_ns = f->now;
+	c->last_rx_gre = flags << 16 | o->gre.protocol;
+}
+
+/* Finds the tunnel of the outer packet at `ip` by its addresses and key. */
+PROTO_INLINE bool find_tunnel4(const uint8_t *ip, struct outer *o)
+{
+	struct fast_outer4 key = {.key = o->gre.key, .has_key = o->gre.has_key};
+	uint32_t *slot;
+
+	copy4(key.local, ip + 16);
+	copy4(key.remote, ip + 12);
+	slot = bpf_map_lookup_elem(&outer4, &key);
+	if (!slot)
+		return false;
+	o->slot = *slot;
+	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
+	return o->tunnel != NULL;
+}
+
+/* Whether it is of the tunnel by which the flow of `h` came in. */
+PROTO_INLINE bool same_tunnel4(const struct fast_hot *h, const uint8_t *ip, struct outer *o)
+{
+	const struct fast_tunnel *t;
+
+	o->slot = (uint32_t)h->outer - 1;
+	o->tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
+	t = o->tunnel;
+	return t && t->family == IP_V4 && get_be32(t->remote) == get_be32(ip + 12) &&
+	       get_be32(t->local) == get_be32(ip + 16) && t->ikey == o->gre.key &&
+	       !(t->flags & FAST_IKEY) == !o->gre.has_key;
+}
+
+PROTO_INLINE int passenger4(struct xdp_md *ctx, struct frame *f, struct outer *o, const uint8_t *ip)
+{
+	struct fast_flow *flow;
+	struct flow_seen seen;
+	struct fast_key4 key;
+	struct fast_hot *h;
 	int verdict;
 
-	if (!t)
+	if (!flow_read4(f->start + f->at, f->end, 0, 2, &key, &seen))
 		return XDP_PASS;
-	flow = passenger_flow(f, p, len, end, t, gre->protocol, &seen);
-	if (!flow || ecn_decapsulate(seen.tos, tos, &ecn) != DROP_NONE)
+	h = hot_get(&key);
+	if (!h)
 		return XDP_PASS;
-	if (ecn != (seen.tos & ECN_MASK))
-		ecn_apply(p, end, ecn);
-	verdict = carry(ctx, f, flow, &seen);
-	if (verdict == XDP_PASS)
-		return verdict;
-	c = bpf_map_lookup_elem(&counters, slot);
-	if (!c)
-		return verdict;
-	c->rx_packets++;
-	c->rx_octets += len;
-	c->last_rx_ns = f->now;
-	c->last_rx_gre = gre->protocol | (uint64_t)(gre->has_key ? GRE_FLAG_KEY : 0) << 16 |
-			 (uint64_t)(gre->has_sequence ? GRE_FLAG_SEQUENCE : 0) << 16;
+	if (likely(same_tunnel4(h, ip, o))) {
+		key.from = o->tunnel->ifindex << 8 | seen.protocol;
+		if (likely(hot_holds(h, &key, f->control, f->now))) {
+			verdict = may_enter(ctx, f, o->tunnel) && settle(f, o, &seen)
+					  ? carry_hot(ctx, f, h, &seen)
+					  : XDP_PASS;
+			goto out;
+		}
+	}
+	if (!find_tunnel4(ip, o) || !may_enter(ctx, f, o->tunnel))
+		return XDP_PASS;
+	key.from = o->tunnel->ifindex << 8 | seen.protocol;
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
+		return XDP_PASS;
+	hot_fill(h, &key, flow, o->slot + 1, f->control, f->now);
+	verdict = carry_flow(ctx, f, flow, &seen);
+out:
+	if (verdict != XDP_PASS)
+		count_arrival(f, o);
+	return verdict;
+}
+
+PROTO_INLINE int passenger6(struct xdp_md *ctx, struct frame *f, const struct outer *o)
+{
+	struct fast_flow *flow;
+	struct flow_seen seen;
+	struct fast_key6 key;
+	int verdict;
+
+	if (!may_enter(ctx, f, o->tunnel) ||
+	    !flow_read6(f->start + f->at, f->end, o->tunnel->ifindex, 2, &key, &seen))
+		return XDP_PASS;
+	flow = bpf_map_lookup_elem(&flows6, &key);
+	if (!flow || !knows6(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
+		return XDP_PASS;
+	verdict = carry_flow(ctx, f, flow, &seen);
+	if (verdict != XDP_PASS)
+		count_arrival(f, o);
 	return verdict;
 }
 
 PROTO_INLINE int outer_in4(struct xdp_md *ctx, struct frame *f)
 {
-	const uint8_t *ip = f->start + FAST_LINK_HEADER, *end = f->end;
-	struct fast_outer4 key;
-	struct gre_header gre;
-	uint32_t len;
+	const uint8_t *ip = f->start + FAST_LINK_HEADER;
+	struct outer o;
 
-	if (ip + IP4_HEADER_LENGTH > end || ip[0] != 0x45 || get_be16(ip + 6) & 0x3fff ||
+	if (ip + IP4_HEADER_LENGTH > f->end || ip[0] != 0x45 || get_be16(ip + 6) & 0x3fff ||
 	    !ip4_plain_checksum_good(ip) ||
-	    gre_decode(ip + IP4_HEADER_LENGTH, end, &gre) != DROP_NONE || gre.has_checksum)
+	    gre_decode(ip + IP4_HEADER_LENGTH, f->end, &o.gre) != DROP_NONE || o.gre.has_checksum)
 		return XDP_PASS;
-	copy4(key.local, ip + 16);
-	copy4(key.remote, ip + 12);
-	key.key = gre.key;
-	key.has_key = gre.has_key;
-	f->at = FAST_LINK_HEADER + IP4_HEADER_LENGTH + gre.length;
-	len = get_be16(ip + 2);
-	return outer_in(ctx, f, bpf_map_lookup_elem(&outer4, &key), &gre, ip[1],
-			len - IP4_HEADER_LENGTH - gre.length);
+	f->at = FAST_LINK_HEADER + IP4_HEADER_LENGTH + o.gre.length;
+	o.len = (uint32_t)get_be16(ip + 2) - IP4_HEADER_LENGTH - o.gre.length;
+	o.tos = ip[1];
+	if (likely(o.gre.protocol == GRE_PROTOCOL_IPV4))
+		return passenger4(ctx, f, &o, ip);
+	if (o.gre.protocol != GRE_PROTOCOL_IPV6 || !find_tunnel4(ip, &o))
+		return XDP_PASS;
+	return passenger6(ctx, f, &o);
+}
+
+/* IPv4 inside IPv6, without the copies that a CPU has at hand. */
+PROTO_INLINE int passenger4_in6(struct xdp_md *ctx, struct frame *f, const struct outer *o)
+{
+	struct fast_flow *flow;
+	struct flow_seen seen;
+	struct fast_key4 key;
+	int verdict;
+
+	if (!may_enter(ctx, f, o->tunnel) ||
+	    !flow_read4(f->start + f->at, f->end, o->tunnel->ifindex, 2, &key, &seen))
+		return XDP_PASS;
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (!flow || !knows4(ctx, f, flow, &key, seen.protocol) || !settle(f, o, &seen))
+		return XDP_PASS;
+	verdict = carry_flow(ctx, f, flow, &seen);
+	if (verdict != XDP_PASS)
+		count_arrival(f, o);
+	return verdict;
+}
+
+PROTO_INLINE bool find_tunnel6(const uint8_t *ip, struct outer *o)
+{
+	struct fast_outer6 key = {.key = o->gre.key, .has_key = o->gre.has_key};
+	uint32_t *slot;
+
+	copy16(key.local, ip + 24);
+	copy16(key.remote, ip + 8);
+	slot = bpf_map_lookup_elem(&outer6, &key);
+	if (!slot)
+		return false;
+	o->slot = *slot;
+	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
+	return o->tunnel != NULL;
 }
 
 PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 {
-	const uint8_t *ip = f->start + FAST_LINK_HEADER, *end = f->end;
-	struct fast_outer6 key;
-	struct gre_header gre;
+	const uint8_t *ip = f->start + FAST_LINK_HEADER;
+	struct outer o;
 
-	if (ip + IP6_HEADER_LENGTH > end || ip[0] >> 4 != 6 ||
-	    gre_decode(ip + IP6_HEADER_LENGTH, end, &gre) != DROP_NONE || gre.has_checksum)
+	if (ip + IP6_HEADER_LENGTH > f->end || ip[0] >> 4 != 6 ||
+	    gre_decode(ip + IP6_HEADER_LENGTH, f->end, &o.gre) != DROP_NONE || o.gre.has_checksum ||
+	    !find_tunnel6(ip, &o))
 		return XDP_PASS;
-	copy16(key.local, ip + 24);
-	copy16(key.remote, ip + 8);
-	key.key = gre.key;
-	key.has_key = gre.has_key;
-	f->at = FAST_LINK_HEADER + IP6_HEADER_LENGTH + gre.length;
-	return outer_in(ctx, f, bpf_map_lookup_elem(&outer6, &key), &gre,
-			(uint8_t)(get_be16(ip) >> 4), (uint32_t)get_be16(ip + 4) - gre.length);
+	o.len = (uint32_t)get_be16(ip + 4) - o.gre.length;
+	o.tos = (uint8_t)(get_be16(ip) >> 4);
+	f->at = FAST_LINK_HEADER + IP6_HEADER_LENGTH + o.gre.length;
+	if (o.gre.protocol == GRE_PROTOCOL_IPV4)
+		return passenger4_in6(ctx, f, &o);
+	return o.gre.protocol == GRE_PROTOCOL_IPV6 ? passenger6(ctx, f, &o) : XDP_PASS;
 }
 
-PROTO_INLINE int frame_of(struct xdp_md *ctx, unsigned version)
+PROTO_INLINE bool frame_open(struct xdp_md *ctx, struct frame *f, bool ct)
 {
-	struct frame f = {.start = (uint8_t *)(uintptr_t)ctx->data,
-			  .end = (const uint8_t *)(uintptr_t)ctx->data_end,
-			  .control = control_get()};
-	const uint8_t *ip = f.start + FAST_LINK_HEADER;
+	f->start = (uint8_t *)(uintptr_t)ctx->data;
+	f->end = (const uint8_t *)(uintptr_t)ctx->data_end;
+	f->control = control_get();
+	f->into = NULL;
+	f->ct = ct;
+	if (!f->control)
+		return false;
+	f->now = clock_ns(f->control);
+	return true;
+}
 
-	if (!f.control || ip + IP4_HEADER_LENGTH > f.end)
+PROTO_INLINE int frame_in4(struct xdp_md *ctx, bool ct)
+{
+	const uint8_t *ip;
+	struct frame f;
+
+	if (!frame_open(ctx, &f, ct) || f.start + FAST_LINK_HEADER + IP4_HEADER_LENGTH > f.end)
 		return XDP_PASS;
-	f.now = bpf_ktime_get_coarse_ns();
-	if (version == 4)
-		return ip[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in(ctx, &f, 4);
-	return ip[6] == IP_PROTOCOL_GRE ? outer_in6(ctx, &f) : lan_in(ctx, &f, 6);
+	ip = f.start + FAST_LINK_HEADER;
+	return ip[9] == IP_PROTOCOL_GRE ? outer_in4(ctx, &f) : lan_in4(ctx, &f);
 }
 
-/* Apart from the other, so that what IPv4 needs lies close together. */
-__attribute__((noinline)) int frame_in6(struct xdp_md *ctx)
+PROTO_INLINE int frame_in6(struct xdp_md *ctx, bool ct, bool outer)
 {
-	return frame_of(ctx, 6);
+	struct frame f;
+
+	if (!frame_open(ctx, &f, ct))
+		return XDP_PASS;
+	return outer ? outer_in6(ctx, &f) : lan_in6(ctx, &f);
 }
 
-PROTO_INLINE int frame_in(struct xdp_md *ctx)
+/* Functions of their own: what one kind of packet needs lies close together, and the stack is large
+ * enough. */
+#define FRAMES(suffix, ct)                                                \
+	__attribute__((noinline)) int frame4_##suffix(struct xdp_md *ctx) \
+	{                                                                 \
+		return frame_in4(ctx, ct);                                \
+	}                                                                 \
+	__attribute__((noinline)) int lan6_##suffix(struct xdp_md *ctx)   \
+	{                                                                 \
+		return frame_in6(ctx, ct, false);                         \
+	}                                                                 \
+	__attribute__((noinline)) int outer6_##suffix(struct xdp_md *ctx) \
+	{                                                                 \
+		return frame_in6(ctx, ct, true);                          \
+	}
+FRAMES(ct, true)
+FRAMES(plain, false)
+
+/* The EtherType; for IPv6 the next header goes to *next. 0: too short. */
+PROTO_INLINE uint16_t frame_type(const struct xdp_md *ctx, uint8_t *next)
 {
 	const uint8_t *p = (const uint8_t *)(uintptr_t)ctx->data;
-	uint16_t type;
 
-	if (p + FAST_LINK_HEADER > (const uint8_t *)(uintptr_t)ctx->data_end)
-		return XDP_PASS;
-	type = *(const uint16_t *)(p + 12);
-	if (likely(type == ETH_BE(GRE_PROTOCOL_IPV4)))
-		return frame_of(ctx, 4);
-	return type == ETH_BE(GRE_PROTOCOL_IPV6) ? frame_in6(ctx) : XDP_PASS;
+	if (p + FAST_LINK_HEADER + IP4_HEADER_LENGTH > (const uint8_t *)(uintptr_t)ctx->data_end)
+		return 0;
+	*next = p[FAST_LINK_HEADER + 6];
+	return get_be16(p + 12);
 }
 
-SEC("xdp.frags") int xdp_device_in(struct xdp_md *ctx)
+SEC("xdp.frags") int xdp_in_ct(struct xdp_md *ctx)
 {
-	return frame_in(ctx);
+	uint8_t next = 0;
+	uint16_t type = frame_type(ctx, &next);
+
+	if (likely(type == GRE_PROTOCOL_IPV4))
+		return frame4_ct(ctx);
+	if (type != GRE_PROTOCOL_IPV6)
+		return XDP_PASS;
+	return next == IP_PROTOCOL_GRE ? outer6_ct(ctx) : lan6_ct(ctx);
+}
+
+SEC("xdp.frags") int xdp_in_plain(struct xdp_md *ctx)
+{
+	uint8_t next = 0;
+	uint16_t type = frame_type(ctx, &next);
+
+	if (likely(type == GRE_PROTOCOL_IPV4))
+		return frame4_plain(ctx);
+	if (type != GRE_PROTOCOL_IPV6)
+		return XDP_PASS;
+	return next == IP_PROTOCOL_GRE ? outer6_plain(ctx) : lan6_plain(ctx);
 }

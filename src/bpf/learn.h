@@ -8,90 +8,7 @@
 #ifndef BPF_LEARN_H
 #define BPF_LEARN_H
 
-#include "bpf/flow.h"
-
-/* Of the kernel's types only what is read; where it lies in this kernel, libbpf finds out. */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-union nf_inet_addr {
-	uint32_t all[4];
-};
-
-struct nf_conntrack_man {
-	union nf_inet_addr u3;
-	union {
-		uint16_t all;
-	} u;
-};
-
-struct nf_conntrack_tuple {
-	struct nf_conntrack_man src;
-	struct {
-		union nf_inet_addr u3;
-		union {
-			uint16_t all;
-		} u;
-	} dst;
-};
-
-struct nf_conntrack_tuple_hash {
-	struct nf_conntrack_tuple tuple;
-};
-
-struct nf_ct_ext {
-	uint8_t offset[2]; /* the helper is extension 0, translation 1 */
-};
-
-struct nf_conn {
-	struct nf_conntrack_tuple_hash tuplehash[2];
-	unsigned long status;
-	struct nf_ct_ext *ext;
-	union {
-		struct {
-			uint8_t state;
-		} tcp;
-	} proto;
-};
-
-#pragma clang attribute pop
-
-/* What the kernel is asked with: the form of Linux 6.1, which later ones take, too. */
-struct bpf_ct_opts {
-	int32_t netns_id;
-	int32_t error;
-	uint8_t l4proto;
-	uint8_t dir;
-	uint8_t reserved[2];
-};
-
-extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
-					 uint32_t tuple_size, struct bpf_ct_opts *opts,
-					 uint32_t opts_size) __ksym __weak;
-extern void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
-
-enum {
-	CT_SEEN_REPLY = 1 << 1,
-	CT_CONFIRMED = 1 << 3,
-	CT_DYING = 1 << 9,
-	CT_SEQ_ADJUST = 1 << 10,
-	CT_HELPER = 1 << 13,
-	CT_TCP_ESTABLISHED = 3,
-};
-
-/* A connection whose packets need nobody's attention: established in both directions, not ending,
- * and with no helper that reads or changes what is in them. */
-PROTO_INLINE bool ct_is_quiet(const struct nf_conn *ct, uint8_t protocol)
-{
-	unsigned long wanted = CT_SEEN_REPLY | CT_CONFIRMED;
-	unsigned long status = ct->status;
-	const struct nf_ct_ext *ext = ct->ext;
-
-	if ((status & wanted) != wanted || status & (CT_DYING | CT_SEQ_ADJUST | CT_HELPER))
-		return false;
-	if (ext && ext->offset[0])
-		return false;
-	return protocol != IP_PROTOCOL_TCP || ct->proto.tcp.state == CT_TCP_ESTABLISHED;
-}
+#include "bpf/ct.h"
 
 enum ct_found { CT_NONE, CT_LOUD, CT_QUIET };
 
@@ -177,13 +94,13 @@ PROTO_INLINE void flow_store(void *map, const void *key, const struct fast_contr
 
 	if (old && action_same(&old->action, action)) {
 		old->generation = c->generation;
+		old->seen_ns = now;
 		old->sample_ns = now + FAST_SAMPLE_NS;
-		old->until_ns = now + FAST_LEASE_NS;
 		return;
 	}
 	flow.generation = c->generation;
+	flow.seen_ns = now;
 	flow.sample_ns = now + FAST_SAMPLE_NS;
-	flow.until_ns = now + FAST_LEASE_NS;
 	if (old) {
 		flow.packets = old->packets;
 		flow.octets = old->octets;
@@ -218,6 +135,7 @@ PROTO_INLINE void learn4(struct __sk_buff *skb, uint32_t at, const struct fast_c
 	if (found == CT_LOUD || !entering_fits(e, &seen) ||
 	    (found == CT_NONE && !e->stateless && !c->stateless))
 		return;
+	action->untracked = found == CT_NONE;
 	copy4(action->src, out.src);
 	copy4(action->dst, out.dst);
 	copy4(action->ports, out.ports);
@@ -248,6 +166,7 @@ PROTO_INLINE void learn6(struct __sk_buff *skb, uint32_t at, const struct fast_c
 	if (found == CT_LOUD || !entering_fits(e, &seen) ||
 	    (found == CT_NONE && !e->stateless && !c->stateless))
 		return;
+	action->untracked = found == CT_NONE;
 	flow_store(&flows6, &key, c, now, action);
 }
 

@@ -73,6 +73,15 @@ struct {
 	__type(value, struct fast_flow);
 } flows6 SEC(".maps");
 
+/* FAST_HOT entries for each CPU, one CPU's behind the other's. As memory they begin at a page. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FAST_HOT);
+	__type(key, uint32_t);
+	__type(value, struct fast_hot);
+} hot SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FAST_ENTERING_MAX);
@@ -101,6 +110,16 @@ struct {
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } xdp_ports SEC(".maps");
+
+/* Nanoseconds of a tick; set by the loader. */
+const volatile uint32_t tick_ns = 4000000;
+
+/* CLOCK_MONOTONIC, as exact as a tick. The kernel's clocks would cost a call; the ticks are read
+ * where they are, and greteld has the difference written anew with each sign of life. */
+static inline __attribute__((always_inline)) uint64_t clock_ns(const struct fast_control *c)
+{
+	return c->clock_base + bpf_jiffies64() * tick_ns;
+}
 
 static inline __attribute__((always_inline)) struct fast_control *control_get(void)
 {

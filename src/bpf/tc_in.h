@@ -3,6 +3,8 @@
 #ifndef BPF_TC_IN_H
 #define BPF_TC_IN_H
 
+#include "bpf/ct.h"
+#include "bpf/tc_reflect.h"
 #include "bpf/tc_send.h"
 #include "bpf/tc_witness.h"
 #include "proto/ecn.h"
@@ -18,6 +20,7 @@ struct outer {
 	uint32_t len; /* octets of the passenger */
 	uint16_t protocol;
 	uint8_t tos, family, gre_len;
+	uint32_t sequence;
 	uint32_t gre; /* first four octets of the GRE header, host order */
 };
 
@@ -61,8 +64,10 @@ PROTO_INLINE bool read_outer(struct __sk_buff *skb, struct outer *o)
 		return false;
 	o->slot = *slot;
 	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
-	if (!o->tunnel || !(o->tunnel->flags & FAST_DECAP) || o->tunnel->flags & FAST_ISEQ)
+	if (!o->tunnel || !(o->tunnel->flags & FAST_DECAP) ||
+	    (o->tunnel->flags & FAST_ISEQ && (!h.has_sequence || skb->gso_size)))
 		return false;
+	o->sequence = h.sequence;
 	o->gre = get_be32(ip + ip_len);
 	o->protocol = h.protocol;
 	o->gre_len = h.length;
@@ -134,8 +139,10 @@ struct candidate {
 	uint32_t from;	/* index of the device where it comes in */
 	uint32_t outer; /* IP version of the outer header; 0: there is none */
 	uint32_t len;	/* octets behind the outer header, where there is one */
+	uint32_t slot;	/* entry of `tunnels` where it comes in, plus one; 0: a device */
 	uint8_t tos;	/* of the outer header */
 	bool stateless;
+	bool ct; /* the kernel can be asked for connections; a constant of the program */
 };
 
 /* Whether what came behind the outer header is the packet alone, and its congestion mark is set
@@ -150,88 +157,155 @@ PROTO_INLINE bool settle_outer(const struct candidate *x, const struct flow_seen
 	return ecn == (seen->tos & ECN_MASK) || ecn_apply(ip, end, ecn);
 }
 
-/* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
-PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, bool note)
+/* Carries the packet as the flow says, if what surrounds it is in order. */
+PROTO_INLINE int carry_candidate(struct __sk_buff *skb, const struct candidate *x,
+				 struct carried *it, const struct fast_action *a)
 {
-	struct carried it = {.at = x->at, .outer = x->outer};
-	uint8_t *ip = skb_start(skb) + x->at;
-	const uint8_t *end = skb_stop(skb);
-	struct fast_entering e;
-	struct fast_flow *flow;
-	struct fast_key4 key;
-
-	if (!flow_read4(ip, end, x->from, 2, &key, &it.seen))
+	if (x->outer && !settle_outer(x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
 		return TC_ACT_UNSPEC;
-	flow = bpf_map_lookup_elem(&flows4, &key);
-	if (likely(flow) && likely(flow_holds(flow, x->control, x->now)))
-		return !x->outer || settle_outer(x, &it.seen, ip, end)
-			       ? carry(skb, &it, flow, x->control, x->now)
-			       : TC_ACT_UNSPEC;
-	if (!note)
-		return TC_ACT_UNSPEC;
-	e = (struct fast_entering){
-		.tos = it.seen.tos, .ttl = it.seen.ttl, .stateless = x->stateless};
-	bpf_map_update_elem(&entering4, &key, &e, BPF_ANY);
-	return TC_ACT_UNSPEC;
+	return carry(skb, it, a, x->control, x->now);
 }
 
-PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, bool note)
-{
-	struct carried it = {.at = x->at, .outer = x->outer};
-	uint8_t *ip = skb_start(skb) + x->at;
-	const uint8_t *end = skb_stop(skb);
-	struct fast_entering e;
-	struct fast_flow *flow;
-	struct fast_key6 key;
+CT_ASK(ask, struct __sk_buff, bpf_skb_ct_lookup)
 
-	if (!flow_read6(ip, end, x->from, 2, &key, &it.seen))
-		return TC_ACT_UNSPEC;
-	flow = bpf_map_lookup_elem(&flows6, &key);
-	if (flow && flow_holds(flow, x->control, x->now))
-		return !x->outer || settle_outer(x, &it.seen, ip, end)
-			       ? carry(skb, &it, flow, x->control, x->now)
-			       : TC_ACT_UNSPEC;
-	if (!note)
-		return TC_ACT_UNSPEC;
-	e = (struct fast_entering){
-		.tos = it.seen.tos, .ttl = it.seen.ttl, .stateless = x->stateless};
-	bpf_map_update_elem(&entering6, &key, &e, BPF_ANY);
-	return TC_ACT_UNSPEC;
+/* Whether what is known of the flow may be used. */
+PROTO_INLINE bool knows4(struct __sk_buff *skb, const struct candidate *x, struct fast_flow *flow,
+			 const struct fast_key4 *key, uint8_t protocol)
+{
+	enum flow_state state = flow_state(flow, x->control, x->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(
+		flow, flow->action.untracked || (x->ct && ask4(skb, key, &flow->action, protocol)),
+		x->now);
 }
 
-/* Writes down how a packet comes in that goes on to the kernel. Its flow may be known, and hold
- * again for the next one: this one is the sample. */
-PROTO_INLINE void note_entering(struct __sk_buff *skb, const struct candidate *x, unsigned version)
+PROTO_INLINE bool knows6(struct __sk_buff *skb, const struct candidate *x, struct fast_flow *flow,
+			 const struct fast_key6 *key, uint8_t protocol)
 {
-	const uint8_t *ip = skb_start(skb) + x->at, *end = skb_stop(skb);
+	enum flow_state state = flow_state(flow, x->control, x->now);
+
+	if (state != FLOW_ASK)
+		return state == FLOW_HOLDS;
+	return flow_asked(flow, flow->action.untracked || (x->ct && ask6(skb, key, protocol)),
+			  x->now);
+}
+
+PROTO_INLINE void note4(const struct candidate *x, const struct fast_key4 *key,
+			const struct flow_seen *seen)
+{
+	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = x->stateless};
+
+	bpf_map_update_elem(&entering4, key, &e, BPF_ANY);
+}
+
+PROTO_INLINE void note6(const struct candidate *x, const struct fast_key6 *key,
+			const struct flow_seen *seen)
+{
+	struct fast_entering e = {.tos = seen->tos, .ttl = seen->ttl, .stateless = x->stateless};
+
+	bpf_map_update_elem(&entering6, key, &e, BPF_ANY);
+}
+
+/* Writes down how the packet comes in, and does no more: the one that renews what is known of its
+ * flow would be carried if the flow was asked again. */
+PROTO_INLINE void note_in(struct __sk_buff *skb, const struct candidate *x, unsigned version)
+{
+	const uint8_t *p = skb_start(skb) + x->at, *end = skb_stop(skb);
 	struct flow_seen seen;
-	struct fast_entering e = {.stateless = x->stateless};
 	struct fast_key4 key4;
 	struct fast_key6 key6;
 
-	if (version == 4 ? !flow_read4(ip, end, x->from, 2, &key4, &seen)
-			 : !flow_read6(ip, end, x->from, 2, &key6, &seen))
-		return;
-	e.tos = seen.tos;
-	e.ttl = seen.ttl;
-	if (version == 4)
-		bpf_map_update_elem(&entering4, &key4, &e, BPF_ANY);
-	else
-		bpf_map_update_elem(&entering6, &key6, &e, BPF_ANY);
+	if (version == 4) {
+		if (flow_read4(p, end, x->from, 2, &key4, &seen))
+			note4(x, &key4, &seen);
+	} else if (flow_read6(p, end, x->from, 2, &key6, &seen)) {
+		note6(x, &key6, &seen);
+	}
+}
+
+/* Carries the packet if its flow is known. Else `note`: how it comes in is written down. */
+PROTO_INLINE int flow_in4(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
+{
+	struct fast_flow *flow;
+	struct fast_key4 key;
+	struct fast_hot *h;
+	int verdict;
+
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read4(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
+		return TC_ACT_UNSPEC;
+	h = hot_get(&key);
+	if (h && hot_holds(h, &key, x->control, x->now)) {
+		verdict = carry_candidate(skb, x, it, &h->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			h->packets += it->pieces.count;
+			h->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (flow && knows4(skb, x, flow, &key, it->seen.protocol)) {
+		if (h)
+			hot_fill(h, &key, flow, x->slot, x->control, x->now);
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
+	if (note)
+		note4(x, &key, &it->seen);
+	return TC_ACT_UNSPEC;
+}
+
+PROTO_INLINE int flow_in6(struct __sk_buff *skb, const struct candidate *x, struct carried *it,
+			  bool note)
+{
+	struct fast_flow *flow;
+	struct fast_key6 key;
+	int verdict;
+
+	it->at = x->at;
+	it->outer = x->outer;
+	if (!flow_read6(skb_start(skb) + x->at, skb_stop(skb), x->from, 2, &key, &it->seen))
+		return TC_ACT_UNSPEC;
+	flow = bpf_map_lookup_elem(&flows6, &key);
+	if (flow && knows6(skb, x, flow, &key, it->seen.protocol)) {
+		verdict = carry_candidate(skb, x, it, &flow->action);
+		if (verdict != TC_ACT_UNSPEC) {
+			flow->packets += it->pieces.count;
+			flow->octets += it->pieces.octets;
+		}
+		return verdict;
+	}
+	if (note)
+		note6(x, &key, &it->seen);
+	return TC_ACT_UNSPEC;
 }
 
 /* Gives the passenger to the tunnel's interface as received there. */
 PROTO_INLINE int deliver(struct __sk_buff *skb, const struct outer *o, const struct flow_seen *seen)
 {
 	unsigned outer = o->family == IP_V4 ? 4 : 6;
-	bool frame = o->tunnel->flags & FAST_ETHERNET;
+	bool frame = o->tunnel->flags & FAST_ETHERNET, numbered = o->tunnel->flags & FAST_ISEQ;
 	uint8_t inner[FAST_LINK_HEADER];
 
+	if (!decap_flags && outer != seen->version)
+		return TC_ACT_UNSPEC;
+	/* Only now, when nothing keeps the packet from being delivered; old numbers are greteld's.
+	 */
+	if (numbered && !seq_advance(&o->tunnel->seq, o->sequence, o->now))
+		return TC_ACT_UNSPEC;
 	if (frame && bpf_skb_load_bytes(skb, o->at, inner, sizeof inner))
 		return TC_ACT_UNSPEC;
 	if (!strip(skb, o->at - FAST_LINK_HEADER + (frame ? FAST_LINK_HEADER : 0), outer,
 		   seen->version))
-		return TC_ACT_UNSPEC;
+		return numbered ? lose(o->control) : TC_ACT_UNSPEC;
 	if (frame && bpf_skb_store_bytes(skb, 0, inner, sizeof inner, 0))
 		return lose(o->control);
 	skb->mark = 0;
@@ -266,7 +340,7 @@ PROTO_INLINE int packet_in(struct __sk_buff *skb, const struct outer *o, const s
 	    !read_pieces(skb, o, 0, &seen, &pieces))
 		return TC_ACT_UNSPEC;
 	if (o->control->flows && skb_pull(skb, o->at + FLOW_HEADERS_MAX))
-		note_entering(skb, x, seen.version);
+		note_in(skb, x, seen.version);
 	verdict = deliver(skb, o, &seen);
 	if (verdict != TC_ACT_UNSPEC)
 		count_in(o->slot, &pieces, o->now, o->gre);
@@ -299,12 +373,11 @@ PROTO_INLINE int frame_in(struct __sk_buff *skb, const struct outer *o)
 
 /* An outer packet that may be one of ours. */
 PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
-			  uint8_t family)
+			  uint8_t family, bool ct)
 {
 	struct outer o = {.control = c, .now = now, .family = family};
-	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6};
-	struct flow_pieces pieces;
-	struct flow_seen seen = {0};
+	struct candidate x = {.control = c, .now = now, .outer = family == IP_V4 ? 4 : 6, .ct = ct};
+	struct carried it = {.at = 0};
 	int verdict = TC_ACT_UNSPEC;
 
 	if (!skb_pull(skb, FAST_LINK_HEADER + ip_outer_length(family) + GRE_LENGTH_MAX +
@@ -315,60 +388,69 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 		return frame_in(skb, &o);
 	x.at = o.at;
 	x.from = o.tunnel->ifindex;
+	x.slot = o.slot + 1;
 	x.len = o.len;
 	x.tos = o.tos;
 	x.stateless = o.tunnel->flags & FAST_STATELESS;
 	if (!skb_pull(skb, o.at + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
-	if (likely(c->flows) && read_passenger(skb, o.at, o.protocol, &seen) &&
-	    read_pieces(skb, &o, 0, &seen, &pieces)) {
-		verdict = o.protocol == GRE_PROTOCOL_IPV4 ? flow_in4(skb, &x, false)
-							  : flow_in6(skb, &x, false);
-		if (verdict != TC_ACT_UNSPEC)
-			count_in(o.slot, &pieces, now, o.gre);
-	}
-	return verdict != TC_ACT_UNSPEC ? verdict : packet_in(skb, &o, &x);
+	if (!c->flows || o.tunnel->flags & FAST_ISEQ)
+		verdict = TC_ACT_UNSPEC; /* greteld or the kernel first */
+	else if (o.protocol == GRE_PROTOCOL_IPV4)
+		verdict = flow_in4(skb, &x, &it, false);
+	else if (o.protocol == GRE_PROTOCOL_IPV6)
+		verdict = flow_in6(skb, &x, &it, false);
+	if (verdict == TC_ACT_UNSPEC && o.len <= KAPKT_LENGTH_MAX)
+		verdict = reflect(skb, o.tunnel, o.slot, o.at, o.len, c, now);
+	else if (verdict != TC_ACT_UNSPEC)
+		count_in(o.slot, &it.pieces, now, o.gre);
+	if (verdict == TC_ACT_UNSPEC)
+		return packet_in(skb, &o, &x);
+	return verdict;
 }
 
 PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t now,
-			unsigned version)
+			unsigned version, bool ct)
 {
 	struct candidate x = {
-		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex};
+		.control = c, .now = now, .at = FAST_LINK_HEADER, .from = skb->ifindex, .ct = ct};
+	struct carried it = {.at = 0};
 
 	if (!c->flows || !skb_pull(skb, FAST_LINK_HEADER + FLOW_HEADERS_MAX))
 		return TC_ACT_UNSPEC;
-	return version == 4 ? flow_in4(skb, &x, true) : flow_in6(skb, &x, true);
+	return version == 4 ? flow_in4(skb, &x, &it, true) : flow_in6(skb, &x, &it, true);
 }
 
-/* The two families are functions of their own, so that what one needs lies close together, and the
- * stack is large enough. */
-__attribute__((noinline)) int device_in4(struct __sk_buff *skb)
+PROTO_INLINE int device_in4(struct __sk_buff *skb, bool ct)
 {
 	struct fast_control *c = control_get();
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	const uint8_t *ip;
+	uint64_t now;
 
 	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP4_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4) : lan_in(skb, c, now, 4);
+	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4, ct)
+					: lan_in(skb, c, now, 4, ct);
 }
 
-__attribute__((noinline)) int device_in6(struct __sk_buff *skb)
+PROTO_INLINE int device_in6(struct __sk_buff *skb, bool ct)
 {
 	struct fast_control *c = control_get();
-	uint64_t now = bpf_ktime_get_coarse_ns();
 	const uint8_t *ip;
+	uint64_t now;
 
 	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
 		return TC_ACT_UNSPEC;
+	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
 	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6) : lan_in(skb, c, now, 6);
+	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6, ct)
+					: lan_in(skb, c, now, 6, ct);
 }
 
 #endif

@@ -173,12 +173,6 @@ PROTO_INLINE void put_link(uint8_t *p, const uint8_t header[FAST_LINK_HEADER])
 	__builtin_memcpy(p, header, FAST_LINK_HEADER);
 }
 
-/* IPv4 identification: all packets that may be fragmented have different ones. */
-PROTO_INLINE uint16_t next_id(struct fast_control *c, bool df)
-{
-	return (uint16_t)(df ? bpf_get_prandom_u32() : __sync_fetch_and_add(&c->ip_id, 1));
-}
-
 PROTO_INLINE void put_outer(const struct encap *e, uint8_t *ip, uint8_t family)
 {
 	const struct fast_tunnel *t = e->tunnel;
@@ -196,7 +190,7 @@ PROTO_INLINE void put_outer(const struct encap *e, uint8_t *ip, uint8_t family)
 				 .dst = t->remote};
 
 	if (family == IP_V4)
-		outer.id = next_id(e->control, e->outer.df);
+		outer.id = next_id(e->control, e->tunnel, e->outer.df);
 	if (t->flags & FAST_OSEQ)
 		gre.sequence = seq_send(&e->tunnel->seq_next);
 	ip_outer_encode(ip, &outer);
@@ -300,8 +294,9 @@ PROTO_INLINE bool route(struct __sk_buff *skb, uint32_t at, const struct flow_se
  * packet that we receive. */
 struct carried {
 	struct flow_seen seen;
-	uint32_t at;	/* offset of the passenger's IP header */
-	uint32_t outer; /* IP version of the outer header; 0: there is none */
+	uint32_t at;		   /* offset of the passenger's IP header */
+	uint32_t outer;		   /* IP version of the outer header; 0: there is none */
+	struct flow_pieces pieces; /* set by carry(): what it has carried */
 };
 
 /* The longest packet that a super-packet stands for. */
@@ -324,8 +319,8 @@ PROTO_INLINE bool aim(struct __sk_buff *skb, const struct flow_seen *seen,
 	if (!e->tunnel || !(e->tunnel->flags & FAST_ENCAP) || size > e->tunnel->room)
 		return false;
 	tunnel_used(e->tunnel, now);
-	return path_holds(&e->tunnel->out, e->control, now) &&
-	       !(e->tunnel->flags & FAST_OSEQ && e->pieces.count > 1);
+	/* Numbers are given out in one place, the tunnel's interface. */
+	return path_holds(&e->tunnel->out, e->control, now) && !(e->tunnel->flags & FAST_OSEQ);
 }
 
 /* Octets behind the IP packet are padding of the link. */
@@ -338,19 +333,18 @@ PROTO_INLINE bool trim(struct __sk_buff *skb, uint32_t end)
 
 /* Does with the packet what the kernel has done with others of this flow. Not inlined, so that the
  * verifier goes through it once; it may ask for what cannot be. */
-__attribute__((noinline)) int carry(struct __sk_buff *skb, const struct carried *it,
-				    struct fast_flow *flow, struct fast_control *c, uint64_t now)
+__attribute__((noinline)) int carry(struct __sk_buff *skb, struct carried *it,
+				    const struct fast_action *a, struct fast_control *c,
+				    uint64_t now)
 {
 	struct encap e = {.control = c, .has_link = true};
-	const struct fast_action *a;
 	const struct flow_seen *seen;
 	uint32_t at;
 	uint8_t *p;
 
-	if (!it || !flow || !c)
+	if (!it || !a || !c)
 		return TC_ACT_UNSPEC;
 	at = it->at & 0x7f; /* as long as headers get */
-	a = &flow->action;
 	seen = &it->seen;
 	e.len = seen->len;
 	e.pieces = flow_pieces(seen->len, (uint32_t)seen->header + seen->l4_header, skb->gso_size);
@@ -358,8 +352,7 @@ __attribute__((noinline)) int carry(struct __sk_buff *skb, const struct carried 
 	if ((it->outer && !decap_flags && it->outer != seen->version) ||
 	    !aim(skb, seen, a, now, &e) || !trim(skb, at + seen->len))
 		return TC_ACT_UNSPEC;
-	flow->packets += e.pieces.count;
-	flow->octets += e.pieces.octets;
+	it->pieces = e.pieces;
 	if (!route(skb, at, seen, a) ||
 	    (it->outer && !strip(skb, at - FAST_LINK_HEADER, it->outer, seen->version)))
 		return lose(c);

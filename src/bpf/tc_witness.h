@@ -42,7 +42,7 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 {
 	const struct fast_control *c = control_get();
 	uint32_t at = FAST_LINK_HEADER + ip_outer_length(family);
-	struct fast_witness body = {.sent_ns = bpf_ktime_get_coarse_ns(), .ifindex = skb->ifindex};
+	struct fast_witness body = {.ifindex = skb->ifindex};
 	struct gre_header gre;
 	uint16_t none = 0;
 	uint32_t *slot;
@@ -56,6 +56,7 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 		return false;
 	body.tunnel = *slot;
 	body.cookie = c->cookie;
+	body.sent_ns = clock_ns(c);
 	return bpf_skb_store_bytes(skb, at + 2, &none, sizeof none, 0) == 0 &&
 	       bpf_skb_store_bytes(skb, at + gre.length, &body, sizeof body, 0) == 0;
 }
@@ -124,10 +125,10 @@ PROTO_INLINE void witness_read(struct __sk_buff *skb, uint8_t family)
 		witness_note(skb, p, t, body.sent_ns);
 }
 
-/* A packet with the priority of witnesses leaves: whatever became of it, it ends here. A verdict that
- * drops it would count among the host's discarded packets (IpOutDiscards), where an administrator
- * looks for trouble; so it is given back to the device, whose stack lets go of what is addressed to
- * another station without a word. */
+/* A packet with the priority of witnesses leaves: whatever became of it, it ends here. A verdict
+ * that drops it would count among the host's discarded packets (IpOutDiscards), where an
+ * administrator looks for trouble; so it is given back to the device, whose stack lets go of what
+ * is addressed to another station without a word. */
 PROTO_INLINE int witness_out(struct __sk_buff *skb)
 {
 	if (skb->protocol == ETH_BE(GRE_PROTOCOL_IPV4))

@@ -186,6 +186,9 @@ struct conf_forward {
 	size_t publish_count;
 };
 
+/* Flows that are remembered when the file says nothing. */
+enum { CONF_FLOWS = 262144 };
+
 struct conf {
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;

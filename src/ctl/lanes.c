@@ -15,23 +15,29 @@
 
 #include "base/log.h"
 #include "ctl/actual.h"
+#include "ctl/neighbours.h"
 #include "ctl/rules.h"
 #include "ctl/session.h"
 #include "dp/fast.h"
 #include "os/bpfload.h"
+#include "os/watch.h"
 
 /* A transaction of somebody else's is often followed by another. */
 #define RULES_QUIET_MS 200
+#define OLD_MS	       500
 
 struct lanes {
 	uv_loop_t *loop;
 	struct session *session; /* NULL: not joined yet */
 	uv_timer_t rules;	 /* looks at the rules a moment after they have changed */
-	uv_async_t loaded;	 /* the thread is done */
+	uv_timer_t old;		 /* and whether iptables has tables, which nobody announces */
+	bool old_tables;
+	uv_async_t loaded; /* the thread is done */
 	uv_thread_t thread;
 	bool running; /* the thread, until it is joined */
 	bool settled; /* what the last process has left is taken over, or gone */
 	char *netdev; /* what netdev chains of nftables say of devices; NULL: nothing */
+	struct neighbours neighbours;
 	uint32_t flows;
 	char pins[PATH_MAX];
 	struct bpf *bpf; /* NULL: not loaded, or see `why` */
@@ -242,21 +248,22 @@ static void look_at_rules(struct lanes *lanes)
 {
 	const struct kernel *kernel = &lanes->session->kernel;
 	char *text = NULL, *netdev = NULL;
-	bool stateless = false;
+	bool stateless = false, old = has_old_tables();
 	size_t size;
 	FILE *out;
 
+	lanes->old_tables = old;
 	if (kernel->nft_error == 0 && nft_list_ruleset(kernel->nft, &text) != 0)
 		return; /* it is not known: nothing without a connection */
 	out = open_memstream(&netdev, &size);
 	if (out) {
-		stateless = (!text || reads_stateless(text, out)) && !has_old_tables();
+		stateless = (!text || reads_stateless(text, out)) && !old;
 		fclose(out);
 		free(lanes->netdev);
 		lanes->netdev = netdev;
 	}
 	free(text);
-	fast_set_stateless(fast_of(lanes), stateless);
+	fast_set_rules(fast_of(lanes), stateless, !old);
 }
 
 static void on_rules(uv_timer_t *timer)
@@ -272,13 +279,35 @@ static void on_rules(uv_timer_t *timer)
 	free(before);
 }
 
+static void on_old(uv_timer_t *timer)
+{
+	struct lanes *lanes = timer->data;
+
+	if (fast_of(lanes) && has_old_tables() != lanes->old_tables)
+		look_at_rules(lanes);
+}
+
+void lanes_note_change(struct lanes *lanes)
+{
+	struct fast *fast = fast_of(lanes);
+
+	if (fast)
+		fast_void_flows(fast);
+}
+
+void lanes_note_neighbour(struct lanes *lanes, const struct watch_event *event)
+{
+	if (neighbours_note(&lanes->neighbours, event))
+		lanes_note_change(lanes);
+}
+
 void lanes_note_rules(struct lanes *lanes)
 {
 	struct fast *fast = fast_of(lanes);
 
 	if (!fast)
 		return;
-	fast_set_stateless(fast, false);
+	fast_set_rules(fast, false, !lanes->old_tables);
 	uv_timer_start(&lanes->rules, on_rules, RULES_QUIET_MS, 0);
 }
 
@@ -306,6 +335,7 @@ static void put_to_use(struct lanes *lanes)
 		dp_expect_fast(s->dp, false);
 	} else {
 		look_at_rules(lanes);
+		uv_timer_start(&lanes->old, on_old, OLD_MS, OLD_MS);
 	}
 	repair_arm(s); /* settles the devices */
 }
@@ -337,8 +367,9 @@ struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows)
 	(void)stat("/proc/self/ns/net", &netns);
 	bpf_pin_directory(wanted, netns.st_ino, lanes->pins, sizeof lanes->pins);
 	uv_timer_init(loop, &lanes->rules);
+	uv_timer_init(loop, &lanes->old);
 	uv_async_init(loop, &lanes->loaded, on_loaded);
-	lanes->rules.data = lanes->loaded.data = lanes;
+	lanes->rules.data = lanes->old.data = lanes->loaded.data = lanes;
 	uv_unref((uv_handle_t *)&lanes->loaded);
 	lanes->running = uv_thread_create(&lanes->thread, load, lanes) == 0;
 	if (!lanes->running)
@@ -365,6 +396,7 @@ void lanes_close(struct lanes *lanes)
 		uv_thread_join(&lanes->thread);
 	lanes->running = false;
 	uv_close((uv_handle_t *)&lanes->rules, NULL);
+	uv_close((uv_handle_t *)&lanes->old, NULL);
 	uv_close((uv_handle_t *)&lanes->loaded, NULL);
 }
 

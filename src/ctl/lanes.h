@@ -12,6 +12,7 @@
 struct actual;
 struct lanes;
 struct session;
+struct watch_event;
 
 /*
  * Begins to load the programs, with room for `flows` flows of each family, on a thread of its own:
@@ -29,6 +30,10 @@ void lanes_free(struct lanes *lanes);
 /* After the kernel has been made to agree with the configuration: the programs are where packets
  * come in and leave. */
 void lanes_settle(struct lanes *lanes, const struct actual *actual);
+/* Links, addresses, routes or settings have changed, whoever did it. */
+void lanes_note_change(struct lanes *lanes);
+/* A neighbour of this host has. */
+void lanes_note_neighbour(struct lanes *lanes, const struct watch_event *event);
 /* Somebody has changed rules of nftables. */
 void lanes_note_rules(struct lanes *lanes);
 /* The lane of a tunnel, and why it is no faster one. */

@@ -216,6 +216,11 @@ static void note_removal(struct session *s, const struct watch_event *event)
 static void on_event(void *arg, const struct watch_event *event)
 {
 	struct session *s = arg;
+	if (event->what == WATCH_NEIGHBOUR) {
+		lanes_note_neighbour(s->lanes, event);
+		return;
+	}
+	lanes_note_change(s->lanes);
 	if (!s->conf || is_own(s, event))
 		return;
 	/* A route that is nothing to us: a routing daemon may bring many. */

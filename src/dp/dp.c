@@ -7,58 +7,18 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dp/counters.h"
+#include "dp/dp_state.h"
 #include "dp/fast.h"
-#include "dp/lease.h"
 #include "dp/port.h"
-#include "dp/worker.h"
-#include "os/bpfattach.h"
 #include "os/packet.h"
 #include "os/tun.h"
 
-/* More threads than this only pass the same packets around. */
-#define WORKERS_MAX	 16
 #define WORKERS_AUTO_MAX 4
-#define EVENTS_MAX	 64
-#define NAME_BUCKETS	 1024
-
-struct tunnel {
-	struct tunnel *next; /* in the chain of its name */
-	struct tunnel *next_outer;
-	struct dp_params params;
-	struct lease lease;
-	uint32_t seen_round;	/* of the lease clock, in which its sample was seen */
-	uint32_t sequence_next; /* where the kernel lanes do not have one */
-	uint32_t *sequence;	/* the one in use */
-	bool carrier;		/* what the interface shows */
-	uint64_t told;		/* the enum keepalive_state of the last event */
-	int slot;		/* of the kernel lanes; -1: they do not have it */
-	int slot_error;		/* why not */
-	struct port *ports[];	/* one for each worker */
-};
-
-struct dp {
-	unsigned worker_count;
-	struct worker workers[WORKERS_MAX];
-	struct tunnel *names[NAME_BUCKETS];
-	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
-	struct lease_tap tap;
-	struct fast *fast; /* NULL: there are no kernel lanes */
-	bool fast_expected;
-	unsigned bound_tunnels; /* those bound to a device */
-	dp_event_fn on_event;
-	void *on_event_arg;
-	uv_async_t wake;      /* on the main loop; the owner of dp after dp_stop() */
-	pthread_mutex_t lock; /* of the following */
-	bool verdicts;	      /* some keepalive has come to another verdict */
-	unsigned event_count;
-	struct dp_event events[EVENTS_MAX];
-};
 
 /* Events from any thread to the main one. */
 
@@ -316,11 +276,6 @@ void dp_stop(struct dp *dp, bool keep)
 	lease_tap_stop(&dp->tap, on_tap_stopped);
 }
 
-struct fast *dp_fast(const struct dp *dp)
-{
-	return dp->fast;
-}
-
 unsigned dp_workers(const struct dp *dp)
 {
 	return dp->worker_count;
@@ -341,14 +296,14 @@ static struct tunnel **find_slot(struct dp *dp, const char *name)
 	return slot;
 }
 
-static struct tunnel *find_tunnel(const struct dp *dp, const char *name)
+struct tunnel *dp_find_tunnel(const struct dp *dp, const char *name)
 {
 	return *find_slot((struct dp *)(uintptr_t)dp, name);
 }
 
 bool dp_tunnel_known(const struct dp *dp, const char *name)
 {
-	return find_tunnel(dp, name) != NULL;
+	return dp_find_tunnel(dp, name) != NULL;
 }
 
 /* Tunnels. */
@@ -369,21 +324,6 @@ static int count_bound(struct dp *dp, const struct dp_params *before, const stru
 	return err;
 }
 
-/* What the kernel lanes do not take, the user lane carries. */
-static void set_fast(struct dp *dp, struct tunnel *tunnel)
-{
-	if (!dp->fast && dp->fast_expected && tunnel->params.lane != DP_LANE_USER)
-		(void)bpf_attach_prepare(if_nametoindex(tunnel->params.name));
-	if (!dp->fast)
-		return;
-	tunnel->slot = fast_tunnel_set(dp->fast, tunnel->slot, &tunnel->params);
-	tunnel->slot_error = tunnel->slot < 0 ? tunnel->slot : 0;
-	if (tunnel->slot < 0)
-		tunnel->slot = -1;
-	else
-		tunnel->sequence = fast_sequence(dp->fast, tunnel->slot);
-}
-
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
 {
 	int err = 0;
@@ -394,9 +334,11 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 			port_new(worker, params, tunnel->sequence, &tunnel->lease, &err);
 		/* The first has made the device, if need be. */
 		if (port && i == 0)
-			set_fast(dp, tunnel);
-		if (port)
+			dp_set_fast(dp, tunnel);
+		if (port) {
 			port->seq_next = tunnel->sequence;
+			port->seq = tunnel->received;
+		}
 		if (port)
 			err = worker_run(worker, port_add, &(struct port_job){port, params});
 		if (err)
@@ -431,6 +373,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->carrier = true; /* attaching turns it on */
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;
+	tunnel->received = &tunnel->received_own;
 	err = count_bound(dp, NULL, params);
 	if (err) {
 		free(tunnel);
@@ -455,7 +398,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 {
-	struct tunnel *tunnel = find_tunnel(dp, params->name);
+	struct tunnel *tunnel = dp_find_tunnel(dp, params->name);
 	int err;
 
 	if (!tunnel)
@@ -471,7 +414,7 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
 	if (tunnel->slot >= 0)
-		set_fast(dp, tunnel);
+		dp_set_fast(dp, tunnel);
 	show_verdict(dp, tunnel);
 	return err;
 }
@@ -491,163 +434,4 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	*slot = tunnel->next;
 	free(tunnel);
 	return 0;
-}
-
-/* A worker comes to know of the kernel lanes; the first works for them. */
-static int join_fast(struct worker *worker, void *arg)
-{
-	worker->fast = arg;
-	if (worker->index > 0)
-		return 0;
-	return uv_timer_start(&worker->tick, worker_on_tick, 0, FAST_TICK_MS);
-}
-
-static int move_sequence(struct worker *worker, void *arg)
-{
-	struct tunnel *tunnel = arg;
-	struct port *port = tunnel->ports[worker->index];
-
-	/* The one that goes on is farther, unless the last process has left it. */
-	if (worker->index == 0 && *tunnel->sequence < *port->seq_next)
-		*tunnel->sequence = *port->seq_next;
-	port->seq_next = tunnel->sequence;
-	return 0;
-}
-
-static void hand_over(struct dp *dp, struct tunnel *tunnel)
-{
-	set_fast(dp, tunnel);
-	for (unsigned i = 0; tunnel->params.seq_send && i < dp->worker_count; i++)
-		worker_run(&dp->workers[i], move_sequence, tunnel);
-}
-
-void dp_expect_fast(struct dp *dp, bool expected)
-{
-	dp->fast_expected = expected;
-}
-
-int dp_start_fast(struct dp *dp, struct bpf *bpf)
-{
-	int err = fast_open(bpf, &dp->fast);
-
-	for (unsigned i = 0; !err && i < dp->worker_count; i++)
-		err = worker_run(&dp->workers[i], join_fast, dp->fast);
-	if (err)
-		return err;
-	for (unsigned i = 0; i < NAME_BUCKETS; i++)
-		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
-			hand_over(dp, tunnel);
-	return 0;
-}
-
-int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepalive *out)
-{
-	const struct tunnel *tunnel = find_tunnel(dp, name);
-	const struct alive *alive;
-
-	if (!tunnel)
-		return -ENOENT;
-	alive = &tunnel->ports[0]->alive;
-	*out = (struct dp_keepalive){
-		.state = (enum keepalive_state)counter_read(&alive->state),
-		.unanswered = (uint32_t)counter_read(&alive->unanswered),
-		.since_ns = counter_read(&alive->since_ns),
-		.rtt_us = (uint32_t)(counter_read(&alive->rtt_ns) / 1000),
-		.jitter_us = (uint32_t)(counter_read(&alive->jitter_ns) / 1000),
-		.loss_permille = (uint32_t)counter_read(&alive->loss_permille),
-		.held = (uint32_t)counter_read(&alive->held),
-		.form = (uint8_t)counter_read(&alive->form),
-		.icmp = tunnel->params.probe.family != IP_NONE,
-	};
-	return 0;
-}
-
-int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out)
-{
-	const struct tunnel *tunnel = find_tunnel(dp, name);
-
-	if (!tunnel)
-		return -ENOENT;
-	*out = (struct dp_counters){.rx_packets = 0};
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		counters_sum(out, &tunnel->ports[i]->counters);
-	if (tunnel->slot >= 0)
-		fast_count(dp->fast, tunnel->slot, out);
-	return 0;
-}
-
-int dp_tunnel_way(struct dp *dp, const char *name, uint32_t ifindex)
-{
-	const struct tunnel *tunnel = find_tunnel(dp, name);
-
-	if (!tunnel)
-		return -ENOENT;
-	if (tunnel->slot >= 0)
-		fast_tunnel_way(dp->fast, tunnel->slot, ifindex);
-	return 0;
-}
-
-int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned size)
-{
-	const struct tunnel *tunnel = find_tunnel(dp, name);
-
-	if (!tunnel)
-		return -ENOENT;
-	if (tunnel->slot >= 0)
-		return (int)fast_lane(dp->fast, tunnel->slot, &tunnel->params, why, size);
-	snprintf(why, size, "%s", tunnel->slot_error ? strerror(-tunnel->slot_error) : "");
-	return FAST_LANE_USER;
-}
-
-void dp_stray_counters(const struct dp *dp, uint64_t drops[DROP_REASON_COUNT])
-{
-	memset(drops, 0, DROP_REASON_COUNT * sizeof *drops);
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		drops_sum(drops, dp->workers[i].strays);
-}
-
-struct stray_query {
-	struct dp_stray *strays;
-	struct dp_refusal *refusals;
-	unsigned count, max;
-};
-
-static int copy_strays(struct worker *worker, void *arg)
-{
-	const struct stray_table *table = &worker->stray_table;
-	struct stray_query *query = arg;
-
-	for (unsigned i = 0; query->strays && i < STRAYS_KNOWN + STRAYS_STRANGE; i++)
-		if (table->items[i].packets && query->count < query->max)
-			query->strays[query->count++] = table->items[i];
-	for (unsigned i = 0; query->refusals && i < REFUSALS; i++)
-		if (table->refusals[i].packets && query->count < query->max)
-			query->refusals[query->count++] = table->refusals[i];
-	return 0;
-}
-
-static unsigned ask_workers(const struct dp *dp, struct stray_query *query)
-{
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		worker_run((struct worker *)(uintptr_t)&dp->workers[i], copy_strays, query);
-	return query->count;
-}
-
-unsigned dp_strays(const struct dp *dp, struct dp_stray *out, unsigned max)
-{
-	return ask_workers(dp, &(struct stray_query){.strays = out, .max = max});
-}
-
-unsigned dp_refusals(const struct dp *dp, struct dp_refusal *out, unsigned max)
-{
-	return ask_workers(dp, &(struct stray_query){.refusals = out, .max = max});
-}
-
-uint64_t dp_stray_answers(const struct dp *dp)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		sum += counter_read(&dp->workers[i].stray_table.answered);
-	return sum;
 }

@@ -41,6 +41,8 @@ int fast_open(struct bpf *bpf, struct fast **out)
 	    getrandom(&fast->control->cookie, sizeof fast->control->cookie, 0) < 0)
 		fast->control->cookie = uv_hrtime();
 	fast->control->flows = 1;
+	fast->control->stateless = fast->control->watched = 0; /* until it is known */
+	(void)bpf_beat(bpf); /* the clock of the programs, before they run */
 	for (uint32_t i = 0; i < FAST_TUNNELS_MAX; i++)
 		if (fast->tunnels[i].ifindex)
 			fast->top = i + 1;
@@ -255,17 +257,22 @@ uint32_t *fast_sequence(struct fast *fast, int slot)
 	return &fast->tunnels[slot].seq_next;
 }
 
-void fast_void_flows(struct fast *fast)
+struct seq_state *fast_received(struct fast *fast, int slot)
 {
-	__atomic_fetch_add(&fast->control->generation, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
+	return &fast->tunnels[slot].seq;
 }
 
-void fast_set_stateless(struct fast *fast, bool stateless)
+void fast_void_flows(struct fast *fast)
 {
-	if (fast->control->stateless == stateless)
+	__atomic_store_n(&fast->void_flows, 1, __ATOMIC_RELAXED);
+}
+
+void fast_set_rules(struct fast *fast, bool stateless, bool watched)
+{
+	if (fast->control->stateless == stateless && fast->control->watched == watched)
 		return;
 	fast->control->stateless = stateless;
+	fast->control->watched = watched;
 	fast_void_flows(fast);
 }
 

@@ -49,10 +49,12 @@ void fast_forget_others(struct fast *fast);
 /* The devices where the programs are to be; those not named lose them. */
 void fast_devices(struct fast *fast, struct fast_device *devices, unsigned count);
 
-/* What is known of flows is void: rules, routes, neighbours, addresses or links have changed. */
+/* What is known of flows is void, some tenths of a second from now at the latest: rules, routes,
+ * neighbours, addresses or links have changed. */
 void fast_void_flows(struct fast *fast);
-/* Whether flows need no connection, since nothing on this host filters or translates. */
-void fast_set_stateless(struct fast *fast, bool stateless);
+/* Whether flows need no connection, since nothing on this host filters or translates; and whether
+ * all that could change what becomes of them is told to fast_void_flows(). */
+void fast_set_rules(struct fast *fast, bool stateless, bool watched);
 
 /* Adds what the programs have carried and sent back. */
 void fast_count(const struct fast *fast, int slot, struct dp_counters *sum);
@@ -62,8 +64,10 @@ enum fast_lane { FAST_LANE_USER, FAST_LANE_TC, FAST_LANE_XDP };
 enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_params *params,
 			 char *why, unsigned size);
 
-/* The next sequence number of the tunnel, which the programs use, too. */
+/* The next sequence number of the tunnel, and what is known of those received, which the programs
+ * use, too. */
 uint32_t *fast_sequence(struct fast *fast, int slot);
+struct seq_state *fast_received(struct fast *fast, int slot);
 
 /* On a worker. Sends what is due: a sign of life, and witnesses. Every FAST_TICK_MS. */
 #define FAST_TICK_MS 100

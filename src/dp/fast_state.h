@@ -38,6 +38,8 @@ struct fast {
 	uint32_t free_hint;   /* where to look for a free one first */
 	uint32_t ticks;	      /* the worker's */
 	uint32_t hurry;	      /* the next tick sends witnesses */
+	uint32_t void_flows;  /* what is known of flows is to be void */
+	uint32_t void_tick;   /* the worker's: when it last was */
 	int raw4, raw6;	      /* witnesses leave by them; -1: none */
 	pthread_mutex_t lock; /* of `places`, which workers read for a witness */
 	struct fast_place places[FAST_DEVICES_MAX];

@@ -19,6 +19,7 @@
 
 enum {
 	WITNESS_TICKS = 4,
+	VOID_TICKS = 3,
 	WITNESS_MAX = IP6_HEADER_LENGTH + GRE_LENGTH_MAX + FAST_WITNESS_LENGTH,
 	UNSEEN_MAX = 3, /* then the way out is known to be closed */
 };
@@ -107,13 +108,26 @@ static void look_after(struct fast *fast, uint32_t slot, uint64_t now)
 		send_witness(fast, slot, now);
 }
 
+/* Whoever changes many things does it one by one: what is known is not made void for each. */
+static void void_flows(struct fast *fast)
+{
+	if (fast->ticks - fast->void_tick < VOID_TICKS ||
+	    !__atomic_exchange_n(&fast->void_flows, 0, __ATOMIC_RELAXED))
+		return;
+	fast->void_tick = fast->ticks;
+	__atomic_fetch_add(&fast->control->generation, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
+}
+
 void fast_tick(struct fast *fast)
 {
 	uint64_t now = uv_hrtime();
-	bool hurry = __atomic_exchange_n(&fast->hurry, 0, __ATOMIC_RELAXED);
 	uint32_t top = __atomic_load_n(&fast->top, __ATOMIC_ACQUIRE);
+	bool hurry;
 
-	__atomic_store_n(&fast->control->beat_ns, now, __ATOMIC_RELAXED);
+	(void)bpf_beat(fast->bpf);
+	void_flows(fast);
+	hurry = __atomic_exchange_n(&fast->hurry, 0, __ATOMIC_RELAXED);
 	if (fast->ticks++ % WITNESS_TICKS != 0 && !hurry)
 		return;
 	for (uint32_t slot = 0; slot < top; slot++)

@@ -148,7 +148,7 @@ static enum drop_reason check_sequence(struct port *port, const struct arrival *
 		return DROP_NONE;
 	if (!a->header.has_sequence)
 		return DROP_RX_SEQUENCE_MISSING;
-	switch (seq_receive(&port->seq, a->header.sequence, now)) {
+	switch (seq_receive(port->seq, a->header.sequence, now)) {
 	case SEQ_OLD:
 		return DROP_RX_SEQUENCE;
 	case SEQ_RESTART:

@@ -32,7 +32,7 @@ struct port {
 	const struct lease *lease; /* of the tunnel, see lease.h */
 	uint32_t round;		   /* of the lease clock, in which it last sent a sample */
 	uint32_t *seq_next;	   /* of the next packet sent; shared, but only one worker sends */
-	struct seq_state seq;	   /* of packets received; one worker receives them all */
+	struct seq_state *seq;	   /* of packets received; one worker receives them all */
 	struct alive alive;
 	uint64_t probed_second_ns; /* probed.h: when the second began in which ... */
 	uint32_t probed_answers;   /* ... so many probes were sent back */

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gre_tc.skel.h"
@@ -133,9 +134,21 @@ void bpf_unpin(struct bpf *bpf)
 static void choose_programs(struct gre_tc *tc, bool conntrack)
 {
 	bpf_program__set_autoload(tc->progs.tunnel_out_ct, conntrack);
+	bpf_program__set_autoload(tc->progs.device_in_ct, conntrack);
 	bpf_program__set_autoload(tc->progs.device_out_ct, conntrack);
 	bpf_program__set_autoload(tc->progs.tunnel_out_plain, !conntrack);
+	bpf_program__set_autoload(tc->progs.device_in_plain, !conntrack);
 	bpf_program__set_autoload(tc->progs.device_out_plain, !conntrack);
+}
+
+/* Nanoseconds; what the coarse clocks are as exact as. */
+static uint32_t tick_length(void)
+{
+	struct timespec tick;
+
+	return clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 && tick.tv_sec == 0
+		       ? (uint32_t)tick.tv_nsec
+		       : 4000000;
 }
 
 /* One try; the object is closed again when it fails. */
@@ -149,7 +162,9 @@ static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_f
 	bpf->tc = tc;
 	bpf_map__set_max_entries(tc->maps.flows4, flows);
 	bpf_map__set_max_entries(tc->maps.flows6, flows);
+	bpf_map__set_max_entries(tc->maps.hot, FAST_HOT * (uint32_t)bpf->cpus);
 	tc->rodata->decap_flags = decap_flags;
+	tc->rodata->tick_ns = tick_length();
 	choose_programs(tc, conntrack);
 	err = set_pins(bpf);
 	if (!err)
@@ -241,6 +256,12 @@ static void load_xdp(struct bpf *bpf)
 	int err = xdp ? share_maps(xdp, bpf->tc) : -errno;
 
 	said[0] = '\0';
+	if (xdp)
+		xdp->rodata->tick_ns = tick_length();
+	if (xdp) {
+		bpf_program__set_autoload(xdp->progs.xdp_in_ct, bpf->conntrack);
+		bpf_program__set_autoload(xdp->progs.xdp_in_plain, !bpf->conntrack);
+	}
 	if (!err)
 		err = gre_xdp__load(xdp);
 	if (!err) {
@@ -314,7 +335,8 @@ int bpf_program_tunnel_out(const struct bpf *bpf)
 
 int bpf_program_device_in(const struct bpf *bpf)
 {
-	return bpf_program__fd(bpf->tc->progs.device_in);
+	return bpf_program__fd(bpf->conntrack ? bpf->tc->progs.device_in_ct
+					      : bpf->tc->progs.device_in_plain);
 }
 
 int bpf_program_device_out(const struct bpf *bpf)
@@ -323,9 +345,20 @@ int bpf_program_device_out(const struct bpf *bpf)
 					      : bpf->tc->progs.device_out_plain);
 }
 
+int bpf_beat(const struct bpf *bpf)
+{
+	uint8_t packet[64] = {0}; /* the kernel wants one */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof packet);
+
+	return bpf_prog_test_run_opts(bpf_program__fd(bpf->tc->progs.beat), &run) < 0 ? -errno : 0;
+}
+
 int bpf_program_xdp(const struct bpf *bpf)
 {
-	return bpf->xdp ? bpf_program__fd(bpf->xdp->progs.xdp_device_in) : -1;
+	if (!bpf->xdp)
+		return -1;
+	return bpf_program__fd(bpf->conntrack ? bpf->xdp->progs.xdp_in_ct
+					      : bpf->xdp->progs.xdp_in_plain);
 }
 
 const char *bpf_why_no_xdp(const struct bpf *bpf)

@@ -42,6 +42,9 @@ const char *bpf_why_no_xdp(const struct bpf *bpf);
 bool bpf_has_conntrack(const struct bpf *bpf);
 const char *bpf_pins(const struct bpf *bpf);
 
+/* A sign of life: from it the programs know the time, and that somebody is there. 0 or -errno. */
+int bpf_beat(const struct bpf *bpf);
+
 /* Memory shared with the programs. */
 struct fast_control *bpf_control(const struct bpf *bpf);
 struct fast_tunnel *bpf_tunnels(const struct bpf *bpf); /* FAST_TUNNELS_MAX of them */

@@ -5,11 +5,32 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 bool neighbour_is_known(const struct neighbour_info *neighbour)
 {
 	return neighbour->state &
 	       (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT);
+}
+
+bool neighbour_decode(const struct nlmsghdr *message, struct neighbour_info *out)
+{
+	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
+	struct nl_cursor cursor = nl_attributes(message, sizeof(*header));
+	const struct nlattr *attribute;
+
+	*out = (struct neighbour_info){.index = (uint32_t)header->ndm_ifindex,
+				       .state = header->ndm_state,
+				       .router = header->ndm_flags & NTF_ROUTER};
+	while ((attribute = nl_next(&cursor))) {
+		if (mnl_attr_get_type(attribute) == NDA_DST &&
+		    nl_get_addr(attribute, header->ndm_family, &out->addr) != 0)
+			return false;
+		if (mnl_attr_get_type(attribute) == NDA_LLADDR &&
+		    mnl_attr_get_payload_len(attribute) == sizeof(out->mac))
+			memcpy(out->mac, mnl_attr_get_payload(attribute), sizeof(out->mac));
+	}
+	return out->addr.family != IP_NONE;
 }
 
 struct walk {
@@ -19,21 +40,12 @@ struct walk {
 
 static int walk_neighbour(void *arg, const struct nlmsghdr *answer)
 {
-	const struct ndmsg *header = mnl_nlmsg_get_payload(answer);
 	struct walk *walk = arg;
-	struct neighbour_info neighbour = {.index = (uint32_t)header->ndm_ifindex,
-					   .state = header->ndm_state,
-					   .router = header->ndm_flags & NTF_ROUTER};
-	const struct nlattr *attribute;
-	struct nl_cursor cursor = nl_attributes(answer, sizeof(*header));
+	struct neighbour_info neighbour;
 
-	if (answer->nlmsg_type != RTM_NEWNEIGH)
+	if (answer->nlmsg_type != RTM_NEWNEIGH || !neighbour_decode(answer, &neighbour))
 		return 0;
-	while ((attribute = nl_next(&cursor)))
-		if (mnl_attr_get_type(attribute) == NDA_DST &&
-		    nl_get_addr(attribute, header->ndm_family, &neighbour.addr) != 0)
-			return 0;
-	return neighbour.addr.family == IP_NONE ? 0 : walk->each(walk->arg, &neighbour);
+	return walk->each(walk->arg, &neighbour);
 }
 
 int neighbour_each(struct nl *nl, uint8_t family, neighbour_each_fn each, void *arg)

@@ -13,7 +13,11 @@ struct neighbour_info {
 	struct ip_addr addr;
 	uint16_t state; /* NUD_* */
 	bool router;	/* says itself that it is one (IPv6) */
+	uint8_t mac[6]; /* zero where it is not known, or no Ethernet address */
 };
+
+/* What a message of type RTM_NEWNEIGH or RTM_DELNEIGH says; false when it is of no IP address. */
+bool neighbour_decode(const struct nlmsghdr *message, struct neighbour_info *out);
 
 /* Whether its link address is known. */
 bool neighbour_is_known(const struct neighbour_info *neighbour);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -16,6 +17,7 @@
 
 #include "os/address.h"
 #include "os/link.h"
+#include "os/neighbour.h"
 #include "os/netconf.h"
 #include "os/route.h"
 #include "os/rule.h"
@@ -62,9 +64,9 @@ static int open_on(int bus, const int *groups, size_t count, struct watch **out)
 int watch_open(struct watch **out)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,	      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE,   RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
-		RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
+		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,	RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_RULE,
+		RTNLGRP_IPV6_RULE,  RTNLGRP_NEIGH};
 
 	return open_on(NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]), out);
 }
@@ -182,9 +184,27 @@ static bool decode_policy(const struct nlmsghdr *message, struct watch_event *ev
 	return rule_decode(message, &rule, &event->protocol) == 0;
 }
 
+/* Of a neighbour whose link address is known; one that is being asked for has none yet. */
+static bool decode_neighbour(const struct nlmsghdr *message, struct watch_event *event)
+{
+	struct neighbour_info info;
+
+	if (!neighbour_decode(message, &info))
+		return false;
+	event->what = WATCH_NEIGHBOUR;
+	event->deleted = message->nlmsg_type == RTM_DELNEIGH || info.state & NUD_FAILED;
+	event->index = info.index;
+	event->prefix = (struct ip_prefix){info.addr, (uint8_t)(8 * addr_size(info.addr.family))};
+	memcpy(event->mac, info.mac, sizeof(event->mac));
+	return event->deleted || neighbour_is_known(&info);
+}
+
 static bool decode(const struct nlmsghdr *message, struct watch_event *event)
 {
 	switch (message->nlmsg_type) {
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return decode_neighbour(message, event);
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		return decode_link(message, event);

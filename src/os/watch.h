@@ -11,12 +11,14 @@
 #include "os/netlink.h"
 
 enum watch_what {
-	WATCH_LINK,    /* index, name */
-	WATCH_ADDRESS, /* index, name, prefix, protocol */
-	WATCH_ROUTE,   /* index, name (of the device), prefix, protocol, table */
-	WATCH_NETCONF, /* index (0: all or default), name: a setting that we look at changed */
-	WATCH_POLICY,  /* protocol: a rule of policy routing */
-	WATCH_RULES,   /* a transaction that touched the table `inet gretel` */
+	WATCH_LINK,	 /* index, name */
+	WATCH_ADDRESS,	 /* index, name, prefix, protocol */
+	WATCH_ROUTE,	 /* index, name (of the device), prefix, protocol, table */
+	WATCH_NETCONF,	 /* index (0: all or default), name: a setting that we look at changed */
+	WATCH_POLICY,	 /* protocol: a rule of policy routing */
+	WATCH_NEIGHBOUR, /* index, prefix (its address), mac; deleted: also one that does not answer
+			  */
+	WATCH_RULES,	 /* a transaction that touched the table `inet gretel` */
 	WATCH_FOREIGN_RULES, /* a transaction that touched only others' tables */
 	WATCH_LOST	     /* the kernel dropped announcements: look at everything again */
 };
@@ -29,6 +31,7 @@ struct watch_event {
 	struct ip_prefix prefix;
 	uint32_t table;
 	uint8_t protocol; /* of the address, the route or the rule */
+	uint8_t mac[6];	  /* of the neighbour */
 	/* Who: the netlink port of the request, which is mostly the process's id; 0: the kernel.
 	 * For RULES the kernel tells the process's id, and its name here. Else ask watch_process().
 	 */

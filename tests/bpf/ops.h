@@ -167,11 +167,14 @@ PROTO_INLINE void op_csum(struct op_io *io, uint8_t *p, const uint8_t *end)
 /* Arguments: the number. The state is kept in io. */
 PROTO_INLINE void op_seq(struct op_io *io, uint8_t *p, const uint8_t *end)
 {
+	/* Not in place: the kernel has no exchange of words in a packet. */
+	struct seq_state seq = io->seq;
 	uint32_t next = io->arg[0];
 
 	(void)p;
 	(void)end;
-	io->result[0] = seq_receive(&io->seq, io->arg[0], io->now_ns);
+	io->result[0] = seq_receive(&seq, io->arg[0], io->now_ns);
+	io->seq = seq;
 	io->result[1] = seq_send(&next);
 	io->result[2] = next;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
-    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn]
+    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn] [differ]
 
 All of them by default.
 
@@ -36,6 +36,7 @@ from scene import A, B, HOST, Scene
 MINUTES = float(os.environ.get("GRETEL_SOAK_MINUTES", 10))
 KILLS = int(os.environ.get("GRETEL_KILL_POINTS", 500))
 TUNNELS = int(os.environ.get("GRETEL_SOAK_TUNNELS", 10000))
+PACKETS = int(os.environ.get("GRETEL_DIFFER_PACKETS", 1000000))
 KIB = 1 << 10
 
 
@@ -215,8 +216,17 @@ def churn(directory):
     return good
 
 
+def differ(_):
+    """The same packets through every lane."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "7200",
+         str(ROOT / "tests/lanes/test_differ.py")], env={**os.environ, "GRETEL_DIFFER_PACKETS": str(PACKETS)})
+    return say(done.returncode == 0, f"differ: {PACKETS} packets of each kind alike by every lane")
+
+
 PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
-         "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many, "churn": churn}
+         "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many,
+         "churn": churn, "differ": differ}
 
 
 def main():

@@ -147,7 +147,7 @@ def test_states():
 def test_limits_of_workers():
     """The numbers that architecture.md gives in words."""
     text = text_of("docs/architecture.md")
-    limits = dict(re.findall(r"#define (WORKERS_\w+)\s+(\d+)", source("dp/dp.c")))
+    limits = dict(re.findall(r"#define (WORKERS_\w+)\s+(\d+)", source("dp/dp_state.h") + source("dp/dp.c")))
     assert limits == {"WORKERS_MAX": "16", "WORKERS_AUTO_MAX": "4"}
     assert "four at\nmost" in text and "sixteen at most" in text
 

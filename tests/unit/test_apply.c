@@ -119,7 +119,7 @@ static const struct dp_params *fake_params(void *arg, const char *name)
 	return i < 0 ? NULL : &carried[i].params;
 }
 
-static const struct lane_ops fake = {NULL, fake_add, fake_change, fake_del, fake_params};
+static const struct lane_ops fake = {NULL, fake_add, fake_change, fake_del, fake_params, true};
 
 /* The daemon dies; its interfaces stay. */
 static void kill_lane(void)
@@ -287,8 +287,8 @@ static void there_and_back(void **unused)
 	(void)unused;
 	assert_non_null(strstr(before, "/proc/sys/net/ipv4/conf/eth1/forwarding = 1"));
 	assert_non_null(strstr(before, "/proc/sys/net/ipv6/conf/default/accept_ra = "));
-	/* rules, forwarding twice; A: create, MTU, 2 addresses, up, 2 routes; B: create, MTU, up */
-	assert_done(go(A B F, &fake), 13);
+	/* rules, forwarding twice, conntrack; A: create, MTU, 2 addresses, up, 2 routes; B: create, MTU, up */
+	assert_done(go(A B F, &fake), 14);
 	sysctl_read("net/ipv4/ip_forward", value);
 	assert_string_equal(value, "1");
 	sysctl_read("net/ipv6/conf/all/forwarding", value);

@@ -229,6 +229,7 @@ static struct conf *empty_conf(void)
 
 	if (!conf)
 		return NULL;
+	conf->flows = CONF_FLOWS;
 	conf->tunnels = calloc(1, sizeof *conf->tunnels);
 	if (!conf->tunnels) {
 		free(conf);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dp_state.h: what dp.c, dp_lanes.c and dp_tell.c share. Main thread. */
+#ifndef DP_DP_STATE_H
+#define DP_DP_STATE_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "dp/dp.h"
+#include "dp/lease.h"
+#include "dp/worker.h"
+#include "proto/seq.h"
+
+/* More threads than this only pass the same packets around. */
+#define WORKERS_MAX  16
+#define EVENTS_MAX   64
+#define NAME_BUCKETS 1024
+
+struct tunnel {
+	struct tunnel *next; /* in the chain of its name */
+	struct tunnel *next_outer;
+	struct dp_params params;
+	struct lease lease;
+	uint32_t seen_round;	/* of the lease clock, in which its sample was seen */
+	uint32_t sequence_next; /* where the kernel lanes do not have one */
+	uint32_t *sequence;	/* the one in use */
+	struct seq_state received_own, *received; /* likewise */
+	bool carrier;				  /* what the interface shows */
+	uint64_t told;				  /* the enum keepalive_state of the last event */
+	int slot;				  /* of the kernel lanes; -1: they do not have it */
+	int slot_error;				  /* why not */
+	struct port *ports[];			  /* one for each worker */
+};
+
+struct dp {
+	unsigned worker_count;
+	struct worker workers[WORKERS_MAX];
+	struct tunnel *names[NAME_BUCKETS];
+	struct tunnel *outers[NAME_BUCKETS]; /* by remote address and key of what is sent */
+	struct lease_tap tap;
+	struct fast *fast; /* NULL: there are no kernel lanes */
+	bool fast_expected;
+	unsigned bound_tunnels; /* those bound to a device */
+	dp_event_fn on_event;
+	void *on_event_arg;
+	uv_async_t wake;      /* on the main loop; the owner of dp after dp_stop() */
+	pthread_mutex_t lock; /* of the following */
+	bool verdicts;	      /* some keepalive has come to another verdict */
+	unsigned event_count;
+	struct dp_event events[EVENTS_MAX];
+};
+
+/* NULL when there is none of that name. */
+struct tunnel *dp_find_tunnel(const struct dp *dp, const char *name);
+
+/* dp_lanes.c: gives the tunnel to the kernel lanes; what they do not take, the user lane carries.
+ */
+void dp_set_fast(struct dp *dp, struct tunnel *tunnel);
+
+#endif

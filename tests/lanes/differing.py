@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sends the same packets to routers that differ in the lane, and compares all that can be seen."""
+import os
+
+from net import wait_for
+
+# Of a thousand packets of flows, those that may come behind a later one of their flow: the last ones that
+# greteld carries before the programs begin to, and in XDP the packet that renews what is known of the
+# flow: it takes the kernel's path, and those behind it in the same poll of the device do not wait.
+OVERTAKEN = {"user": 0, "tc": 2, "xdp": 5}
+# Octets of a report of IPv6 multicast groups, and how many there may be.
+REPORT, REPORTS = 76, 4
+ODD = 300  # of a thousand packets are no regular ones of a flow
+
+
+def packets():
+    return int(os.environ.get("GRETEL_DIFFER_PACKETS", 20000))
+
+
+def _xdp_sent(router):
+    """Frames that XDP has handed to the other device, and the tunnels' own."""
+    said = "".join(router.namespace.run(["ethtool", "-S", device]).stdout for device in ("bond0", "eth1"))
+    return sum(int(line.split(":")[1]) for line in said.splitlines() if "xdp_redirect:" in line)
+
+
+def _fast_enough(router, by_user):
+    """The programs must have carried most of what they can carry, or nothing was compared."""
+    carried, slow = router.carried(), router.by_greteld()
+    if router.lane == "user":
+        assert carried == 0
+        return
+    assert slow < by_user * 0.3, f"{router.lane} has left {slow} packets of {by_user} to greteld"
+    plain = sum("mode" not in keys and "checksum" not in keys for keys, _ in router.tunnels) / len(router.tunnels)
+    assert carried > by_user * plain / 4, f"{router.lane} has carried {carried} packets of flows, {by_user} in all"
+    if router.lane == "xdp":
+        assert _xdp_sent(router) > carried * 0.8, f"XDP has sent {_xdp_sent(router)} of {carried}"
+
+
+def _counted_alike(one, other):
+    """Drops by reason, and packets and octets carried. The kernel may have told of its groups by a
+    tunnel once more here than there."""
+    a, b = one.counted(), other.counted()
+    for name in set(a) - {"strays"}:
+        sent, sent_too = a[name].pop("tx"), b[name].pop("tx")
+        more = sent["packets"] - sent_too["packets"]
+        if abs(more) > REPORTS or sent["bytes"] - sent_too["bytes"] != more * REPORT:
+            return False
+    return a == b
+
+
+def check(routers, seed, count, odd=ODD):
+    """One run of differ; fails with all that differs. Returns what it counted."""
+    good, counted, said = routers.differ(seed, 0, count, odd, 100 + count / 1000)
+    assert good, f"seed {seed}\n{said}\n{counted}"
+    assert not counted["lost"], counted
+    by_user = routers.all[0].by_greteld()
+    limited = [seen["limited"] for seen in counted["routers"]]
+    assert max(limited) - min(limited) <= 20 + max(limited) / 20, counted
+    for router, seen in zip(routers.all, counted["routers"]):
+        assert seen["sequences"], f"{router.lane}: sequence numbers are missing, or there twice"
+        assert not seen["bad_sums"], f"{router.lane}: checksums of outer headers are wrong"
+        assert seen["overtaken"] * 1000 <= OVERTAKEN[router.lane] * seen["marked"], f"{router.lane}: {seen}"
+        _fast_enough(router, by_user)
+    for other in routers.all[1:]:
+        wait_for(lambda: _counted_alike(routers.all[0], other), 5,
+                 lambda: f"{routers.all[0].lane}: {routers.all[0].counted()}\n{other.lane}: {other.counted()}")
+    return counted
