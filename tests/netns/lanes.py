@@ -56,10 +56,11 @@ def up(scene, directory, lane, families=(4, ), **keys):
 
 
 def settle(scene, sites, lane, families=(4, )):
-    for family in families:
-        ping(scene.host[A], HOST[family][B])
+    """Until the lane is there and has seen where outer packets leave and come in."""
     for site in sites.values():
         wait_lane(site, lane)
+    for family in families:
+        ping(scene.host[A], HOST[family][B], count=15)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
-    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [differ]
+    soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn] [differ]
 
 All of them by default.
 
-GRETEL_SOAK_MINUTES (10) is the length of the transfer, of each fuzz target and of the run of many
-tunnels, GRETEL_KILL_POINTS (500) the number of SIGKILLs, GRETEL_SOAK_TUNNELS (10000) the many.
+GRETEL_SOAK_MINUTES (10) is the length of the transfer, of each fuzz target, of the run of many
+tunnels and of the churn in each lane, GRETEL_KILL_POINTS (500) the number of SIGKILLs, GRETEL_SOAK_TUNNELS (10000) the many.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -21,7 +22,9 @@ import time
 
 import failover as ways
 import figures
+import lanes
 import net
+from churn import churn as churn_of
 from dialects import Company, tunnels
 from dialects import dialects as make_dialects
 from flow import CHUNK, tcp_connect, tcp_listen
@@ -196,6 +199,23 @@ def many(directory):
         & say(scene.up_seconds < 20, f"many: gretel up {scene.up_seconds:.1f} s, down {down:.1f} s; allowed for up: 20")
 
 
+def churn(directory):
+    """Connections that come and go through the flow lanes."""
+    good = True
+    for lane in lanes.LANES:
+        with contextlib.ExitStack() as undo, Scene() as scene:
+            sites = lanes.up(scene, pathlib.Path(directory) / lane, lane)
+            try:
+                done, share = churn_of(scene, sites, undo, MINUTES * 60)
+            except AssertionError as error:
+                good &= say(False, f"churn: {lane}: {error}")
+                continue
+            good &= say(max(share.values()) < 0.5, f"churn: {lane}: {sum(done.values())} connections in "
+                        f"{MINUTES:g} min, none failed or left in conntrack; the kernel's path saw "
+                        f"{max(share.values()) * 100:.0f} % of the packets")
+    return good
+
+
 def differ(_):
     """The same packets through every lane."""
     done = subprocess.run(
@@ -206,7 +226,7 @@ def differ(_):
 
 PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
          "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many,
-         "differ": differ}
+         "churn": churn, "differ": differ}
 
 
 def main():
