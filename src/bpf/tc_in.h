@@ -93,17 +93,19 @@ PROTO_INLINE bool may_enter(struct __sk_buff *skb, const struct outer *o)
 	return false;
 }
 
-/* RFC 2784 3.1: what is addressed to the encapsulator must not go back. */
-PROTO_INLINE bool is_for_peer(const struct fast_tunnel *t, const uint8_t *dst, unsigned version)
+/* RFC 2784 3.1: what is addressed to the encapsulator must not go back. True as well where the
+ * destination is out of reach: each version looks for itself, since Linux 6.1 does not remember
+ * which of the two it was when the length was compared. */
+PROTO_INLINE bool is_for_peer(const struct fast_tunnel *t, const uint8_t *ip, const uint8_t *end,
+			      unsigned version)
 {
-	uint8_t family = version == 4 ? IP_V4 : IP_V6;
-	unsigned size = version == 4 ? 4 : 16;
-
-	if (t->family == family && kapkt_same(dst, t->remote, size))
-		return true;
 	if (version == 4)
-		return t->flags & FAST_NEAR4 && kapkt_same(dst, t->peer4, 4);
-	return t->flags & FAST_NEAR6 && kapkt_same(dst, t->peer6, 16);
+		return ip + IP4_HEADER_LENGTH > end ||
+		       (t->family == IP_V4 && kapkt_same(ip + 16, t->remote, 4)) ||
+		       (t->flags & FAST_NEAR4 && kapkt_same(ip + 16, t->peer4, 4));
+	return ip + IP6_HEADER_LENGTH > end ||
+	       (t->family == IP_V6 && kapkt_same(ip + 24, t->remote, 16)) ||
+	       (t->flags & FAST_NEAR6 && kapkt_same(ip + 24, t->peer6, 16));
 }
 
 /* The passenger's own header: whole, consistent, exactly as long as what is there, and not for the
@@ -122,9 +124,7 @@ PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, 
 	    (o->tunnel->flags & FAST_ECHO &&
 	     (seen->protocol == IP_PROTOCOL_ICMP || seen->protocol == IP_PROTOCOL_ICMPV6)))
 		return false;
-	if (seen->version == 6 && ip + IP6_HEADER_LENGTH > end)
-		return false;
-	if (is_for_peer(o->tunnel, ip + (seen->version == 4 ? 16 : 24), seen->version))
+	if (is_for_peer(o->tunnel, ip, end, seen->version))
 		return false;
 	tos = seen->version == 4 ? ip[1] : (uint8_t)(get_be16(ip) >> 4);
 	if (ecn_decapsulate(tos, o->tos, &ecn) != DROP_NONE)

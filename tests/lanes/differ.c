@@ -38,6 +38,7 @@ enum {
 	BATCH = 96,
 	LATE_MS = 4000,
 	ALONE_MS = 400,
+	QUIET_MS = 50,
 	SHOWN = 5,
 	CULPRITS = 5,
 	DEVICES = 2 * ROUTERS_MAX
@@ -174,6 +175,7 @@ static void narrow(unsigned count)
 	for (unsigned i = 0, found = 0; i < count && found < CULPRITS; i++) {
 		compare_forget();
 		send_input(&batch[i]);
+		drain(QUIET_MS); /* nothing at all is the same, too */
 		if (settle(ALONE_MS))
 			continue;
 		show_input(&batch[i]);
