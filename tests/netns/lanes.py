@@ -89,8 +89,13 @@ class Eyes:
         """Packets so far: in the forward hook, and received by each device."""
         for device, sock in self.sockets.items():
             self.total[device] += struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[0]
-        text = self.router.run(["nft", "-j", "list", "counter", "inet", "eyes", "seen"]).stdout
-        return {"forward": int(text.split('"packets": ')[1].split(",")[0]), **self.total}
+        return {"forward": forwarded(self.router), **self.total}
+
+
+def forwarded(router):
+    """Packets that the forward hook of a router with eyes has seen."""
+    text = router.run(["nft", "-j", "list", "counter", "inet", "eyes", "seen"]).stdout
+    return int(text.split('"packets": ')[1].split(",")[0])
 
 
 def carried(eyes, flow, seconds=1.0):

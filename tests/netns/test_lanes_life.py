@@ -146,6 +146,47 @@ def test_down_leaves_nothing(scene, tmp_path, undo, lane):
     assert_same(before, dump(router))
 
 
+@LANES
+def test_down_after_a_kill(scene, tmp_path, undo, lane):
+    """With nobody running, `down` takes away what goes on in the kernel."""
+    sites, flow = start(scene, tmp_path, undo, lane)
+    router, pins = scene.router[A], sites[A].run_directory / "bpf"
+    held = Held(sites[A].pid())
+    kill_daemons(router)
+    wait_for(lambda: not router.pids(), 5)
+    flow.wait_answered(RATE // 4)
+    assert held.left() and pinned(pins)
+    flow.stop()
+    sites[A].down()
+    assert pinned(pins) == []
+    assert "clsact" not in qdiscs(router) and "xdp" not in str(router.ip_json("-d link show"))
+    wait_for(lambda: not held.left(), 10, held.left)
+
+
+@LANES
+@pytest.mark.parametrize("how", ("stands still", "killed"))
+def test_keepalives_without_a_daemon(scene, tmp_path, undo, lane, how):
+    """The peer's are sent back all the same."""
+    lanes.fit(scene)
+    keepalive = {A: "no", B: "200ms 3"}
+    sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane, keepalive=keepalive[side]))
+             for side in (A, B)}
+    for site in sites.values():
+        lanes.pins(site, undo)
+        site.up()
+    undo.callback(lambda: [router.kill_all() for router in scene.router.values()])
+    lanes.settle(scene, sites, lane)
+    wait_for(lambda: sites[B].tunnel()["keepalive"]["state"] == "up", 10)
+    if how == "killed":
+        kill_daemons(scene.router[A])
+        wait_for(lambda: sites[A].pid() is None, 10)
+    with lanes.alone({A: sites[A]} if how != "killed" else {}):
+        before = sites[B].tunnel()["keepalive"]["received"]
+        wait_for(lambda: sites[B].tunnel()["keepalive"]["received"] >= before + 15, 10)
+        after = sites[B].tunnel()["keepalive"]
+    assert (after["state"], after["loss_permille"]) == ("up", 0), after
+
+
 COUNTER = """
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
