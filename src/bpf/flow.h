@@ -77,6 +77,8 @@ PROTO_INLINE bool flow_read_transport(const uint8_t *l4, const uint8_t *end, uin
 	default:
 		return false;
 	}
+	if (l4[4] == ECHO_WATCHED_ID >> 8)
+		return false;
 	ports[0] = ports[2] = l4[4];
 	ports[1] = ports[3] = l4[5];
 	return true;

@@ -27,6 +27,15 @@
 
 const char program_license[] SEC("license") = "GPL";
 
+/* Whether it is an echo whose way the doctor watches. */
+PROTO_INLINE bool is_watched(struct __sk_buff *skb, uint32_t l4, uint8_t protocol)
+{
+	uint8_t id = 0;
+
+	return (protocol == IP_PROTOCOL_ICMP || protocol == IP_PROTOCOL_ICMPV6) &&
+	       bpf_skb_load_bytes(skb, l4 + 4, &id, sizeof id) == 0 && id == ECHO_WATCHED_ID >> 8;
+}
+
 /* Whether the passenger at `at` may be encapsulated here, and what there is to know for it. */
 PROTO_INLINE bool passenger_out(struct __sk_buff *skb, uint32_t at, struct encap *e)
 {
@@ -38,7 +47,8 @@ PROTO_INLINE bool passenger_out(struct __sk_buff *skb, uint32_t at, struct encap
 	if (!skb_pull(skb, at + FLOW_HEADERS_MAX))
 		return false;
 	header = read_passenger(skb, at, type, &seen);
-	if (header == 0 || seen.protocol == IP_PROTOCOL_GRE || seen.len != skb->len - at)
+	if (header == 0 || seen.protocol == IP_PROTOCOL_GRE || seen.len != skb->len - at ||
+	    is_watched(skb, at + header, seen.protocol))
 		return false;
 	if (gso) {
 		uint32_t l4 = piece_header(skb, at + header, seen.protocol);

@@ -7,6 +7,7 @@
 #include "ctl/lanes.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,6 +348,7 @@ static void on_loaded(uv_async_t *loaded)
 	if (lanes->running)
 		uv_thread_join(&lanes->thread);
 	lanes->running = false;
+	malloc_trim(0); /* the kernel's types took megabytes, which nobody needs any more */
 	if (lanes->session && !dp_fast(lanes->session->dp))
 		put_to_use(lanes);
 }

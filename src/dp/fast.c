@@ -23,6 +23,7 @@
 int fast_open(struct bpf *bpf, struct fast **out)
 {
 	struct fast *fast = calloc(1, sizeof *fast);
+	uint32_t ifindex = 0, slot;
 
 	if (!fast)
 		return -ENOMEM;
@@ -43,9 +44,10 @@ int fast_open(struct bpf *bpf, struct fast **out)
 	fast->control->flows = 1;
 	fast->control->stateless = fast->control->watched = 0; /* until it is known */
 	(void)bpf_beat(bpf); /* the clock of the programs, before they run */
-	for (uint32_t i = 0; i < FAST_TUNNELS_MAX; i++)
-		if (fast->tunnels[i].ifindex)
-			fast->top = i + 1;
+	/* The map itself is large, and what is not used of it should stay untouched. */
+	while (bpf_interface_next(bpf, &ifindex, &slot))
+		if (slot < FAST_TUNNELS_MAX && fast->top <= slot)
+			fast->top = slot + 1;
 	fast_places_take_over(fast);
 	*out = fast;
 	return 0;

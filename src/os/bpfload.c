@@ -472,15 +472,26 @@ int bpf_link_remove(struct bpf *bpf, uint32_t ifindex)
 	return unset(bpf->tc->maps.links, &ifindex);
 }
 
-bool bpf_link_next(const struct bpf *bpf, uint32_t *ifindex, struct fast_link *out)
+/* Both are keyed by the index of a device, which is never 0. */
+static bool next_device(const struct bpf_map *map, uint32_t *ifindex, void *value)
 {
-	int fd = bpf_map__fd(bpf->tc->maps.links);
+	int fd = bpf_map__fd(map);
 	uint32_t next;
 
 	if (bpf_map_get_next_key(fd, *ifindex ? ifindex : NULL, &next) != 0)
 		return false;
 	*ifindex = next;
-	return bpf_map_lookup_elem(fd, &next, out) == 0;
+	return bpf_map_lookup_elem(fd, &next, value) == 0;
+}
+
+bool bpf_link_next(const struct bpf *bpf, uint32_t *ifindex, struct fast_link *out)
+{
+	return next_device(bpf->tc->maps.links, ifindex, out);
+}
+
+bool bpf_interface_next(const struct bpf *bpf, uint32_t *ifindex, uint32_t *slot)
+{
+	return next_device(bpf->tc->maps.interfaces, ifindex, slot);
 }
 
 int bpf_port_set(struct bpf *bpf, uint32_t slot, uint32_t ifindex)

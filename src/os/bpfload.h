@@ -52,6 +52,8 @@ struct fast_tunnel *bpf_tunnels(const struct bpf *bpf); /* FAST_TUNNELS_MAX of t
 /* 0 or -errno. Removing what is not there is no error. */
 /* -ENOENT when there is none. */
 int bpf_interface_get(const struct bpf *bpf, uint32_t ifindex, uint32_t *slot);
+/* The interface after *ifindex, from 0 on; false after the last. */
+bool bpf_interface_next(const struct bpf *bpf, uint32_t *ifindex, uint32_t *slot);
 int bpf_interface_set(struct bpf *bpf, uint32_t ifindex, uint32_t slot);
 int bpf_interface_remove(struct bpf *bpf, uint32_t ifindex);
 /* A tunnel is found by its outer addresses and the key that it receives. */

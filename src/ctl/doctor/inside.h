@@ -22,6 +22,7 @@
 #include "ctl/doctor/doctor.h"
 #include "os/conntrack.h"
 #include "os/nfttrace.h"
+#include "proto/kaecho.h"
 
 enum inside_probe {
 	INSIDE_PEER,
@@ -82,8 +83,8 @@ struct inside {
 
 /* The ids of our echoes, so that what they leave in connection tracking is not taken for others'.
  */
-#define INSIDE_ID_MASK 0xff00
-#define INSIDE_ID      0x6700
+#define INSIDE_ID_MASK ECHO_WATCHED_MASK
+#define INSIDE_ID      ECHO_WATCHED_ID
 
 /* Makes the probes when nobody did. NULL: nothing could be asked. */
 const struct inside *inside_get(struct doctor *d);
