@@ -97,7 +97,7 @@ class Road:
 
     def _start(self, side, this, other, lan):
         text = f"[tunnel over]\nlocal = 172.19.1.{this}\nremote = 172.19.1.{other}\nroute = {lan}.10.1.0/24\n" \
-               f"lane = {self.name}\nnotrack = no\n[daemon]\nworkers = 1\n"
+               f"lane = {self.name}\nnotrack = no\n[daemon]\nworkers = 1\nflows = 8192\n"
         self.machine.put(f"/run/{self.name}-{side}.conf", text.encode(), 0o644)
         self._gretel(side, "up")
 
