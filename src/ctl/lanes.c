@@ -20,7 +20,9 @@
 #include "ctl/rules.h"
 #include "ctl/session.h"
 #include "dp/fast.h"
+#include "os/bpfattach.h"
 #include "os/bpfload.h"
+#include "os/bpfpins.h"
 #include "os/watch.h"
 
 /* A transaction of somebody else's is often followed by another. */
@@ -353,21 +355,44 @@ static void on_loaded(uv_async_t *loaded)
 		put_to_use(lanes);
 }
 
+void lanes_pins(const char *run_dir, char pins[PATH_MAX])
+{
+	char wanted[PATH_MAX];
+	struct stat netns = {0};
+
+	if (snprintf(wanted, sizeof wanted, "%s/bpf", run_dir) >= (int)sizeof wanted)
+		wanted[0] = '\0';
+	(void)stat("/proc/self/ns/net", &netns);
+	bpf_pin_directory(wanted, netns.st_ino, pins, PATH_MAX);
+}
+
+static int detach(void *arg, const struct link_info *link)
+{
+	(void)arg;
+	if (link->type == ARPHRD_ETHER)
+		bpf_detach_tc(link->index);
+	return 0;
+}
+
+void lanes_clear(const char *run_dir, struct kernel *kernel)
+{
+	char pins[PATH_MAX];
+
+	lanes_pins(run_dir, pins);
+	bpf_pins_clear(pins);
+	(void)link_each(&kernel->route, detach, NULL);
+}
+
 struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows)
 {
 	struct lanes *lanes = calloc(1, sizeof *lanes);
-	char wanted[PATH_MAX];
-	struct stat netns = {0};
 
 	if (!lanes)
 		return NULL;
 	lanes->loop = loop;
 	lanes->flows = flows;
 	snprintf(lanes->why, sizeof lanes->why, "the programs are being loaded");
-	if (snprintf(wanted, sizeof wanted, "%s/bpf", run_dir) >= (int)sizeof wanted)
-		wanted[0] = '\0';
-	(void)stat("/proc/self/ns/net", &netns);
-	bpf_pin_directory(wanted, netns.st_ino, lanes->pins, sizeof lanes->pins);
+	lanes_pins(run_dir, lanes->pins);
 	uv_timer_init(loop, &lanes->rules);
 	uv_timer_init(loop, &lanes->old);
 	uv_async_init(loop, &lanes->loaded, on_loaded);

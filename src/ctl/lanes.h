@@ -6,10 +6,12 @@
 #ifndef CTL_LANES_H
 #define CTL_LANES_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <uv.h>
 
 struct actual;
+struct kernel;
 struct lanes;
 struct session;
 struct watch_event;
@@ -26,6 +28,11 @@ void lanes_join(struct lanes *lanes, struct session *session);
 /* After session_stop(); the loop has to turn once more before lanes_free(). */
 void lanes_close(struct lanes *lanes);
 void lanes_free(struct lanes *lanes);
+
+/* Where maps and links are kept for the next process; "": nowhere. */
+void lanes_pins(const char *run_dir, char pins[PATH_MAX]);
+/* Takes away what a process that was killed has left of them. */
+void lanes_clear(const char *run_dir, struct kernel *kernel);
 
 /* After the kernel has been made to agree with the configuration: the programs are where packets
  * come in and leave. */

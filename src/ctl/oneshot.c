@@ -9,6 +9,7 @@
 #include "ctl/added.h"
 #include "ctl/apply.h"
 #include "ctl/instance.h"
+#include "ctl/lanes.h"
 #include "ctl/msg.h"
 #include "ctl/peer/peer.h"
 
@@ -215,6 +216,8 @@ int oneshot_down(const char *run_dir, const char *added, const struct report *re
 		return EXIT_FAILED;
 	int e = open_both(run_dir, &kernel, &state, report->errors);
 	if (e == 0) {
+		/* First the lanes: they would go on sending into interfaces that are gone. */
+		lanes_clear(run_dir, &kernel);
 		e = undo(&kernel, &state, report);
 		if (e == 0)
 			e = remove_files(run_dir, added, &state, report->errors);

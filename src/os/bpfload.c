@@ -6,13 +6,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,30 +42,6 @@ static int on_print(enum libbpf_print_level level, const char *format, va_list a
 		said[strcspn(said, "\n")] = '\0';
 	}
 	return 0;
-}
-
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
-}
-
-static bool make_directory(const char *path)
-{
-	return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
-void bpf_pin_directory(const char *wanted, uint64_t netns, char *out, size_t size)
-{
-	bool common = !is_bpffs(wanted) && is_bpffs("/sys/fs/bpf");
-	int length = common ? snprintf(out, size, "/sys/fs/bpf/gretel/%" PRIu64, netns)
-			    : snprintf(out, size, "%s", wanted);
-
-	if (common && make_directory("/sys/fs/bpf/gretel"))
-		(void)make_directory(out);
-	if (length < 0 || (size_t)length >= size || !is_bpffs(out))
-		out[0] = '\0';
 }
 
 static int pin_path(const struct bpf *bpf, const char *name, char path[PATH_MAX])
@@ -186,7 +160,7 @@ static void remove_stale_pins(struct bpf *bpf)
 		return;
 	bpf->tc = tc;
 	bpf_unpin(bpf);
-	make_directory(bpf->pins);
+	(void)mkdir(bpf->pins, 0700);
 	gre_tc__destroy(tc);
 	bpf->tc = NULL;
 }

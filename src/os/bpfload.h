@@ -26,11 +26,6 @@ void bpf_free(struct bpf *bpf);
 /* Maps are not kept for the next process. */
 void bpf_unpin(struct bpf *bpf);
 
-/* A directory for pins: `wanted` if a BPF file system is mounted there, or else one below
- * /sys/fs/bpf for this network namespace, made where it is missing. "" when there is no BPF file
- * system. */
-void bpf_pin_directory(const char *wanted, uint64_t netns, char *out, size_t size);
-
 /* Descriptors of programs; -1: this kernel does not take it. */
 int bpf_program_tunnel_out(const struct bpf *bpf);
 int bpf_program_device_in(const struct bpf *bpf);
