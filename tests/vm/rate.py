@@ -75,7 +75,7 @@ class Road:
         self.machine, self.name = machine, name
         self.mac = self._must(f"set -- {name}\n{ROAD}").strip()
         if name in ("route", "ip_gre"):
-            self._must("modprobe ip_gre; " + (ROUTES if name == "route" else KERNEL))
+            self._must("modprobe -a ip_gre nf_conntrack; " + (ROUTES if name == "route" else KERNEL))
         else:
             for side, this, other, lan in (("a", 1, 2, 20), ("b", 2, 1, 10)):
                 self._start(side, this, other, lan)
