@@ -107,6 +107,11 @@ PROTO_INLINE bool ct_fits4(const struct nf_conn *ct, uint8_t dir, const struct f
 	       back->src.u.all == *(const uint16_t *)(a->ports + 2);
 }
 
+/* Whether the kernel has the functions below; set by the loader. A program that may not call them
+ * still contains those that do, and the verifier looks at each function for itself: for it, too,
+ * what follows is out of reach without them. */
+const volatile bool ct_there = false;
+
 /* Functions NAME4, NAME6(ctx, key, action, protocol) that ask whether the flow is still that of a
  * connection; `key` is the packet as it comes in, LOOKUP the hook's function. Not inlined: they are
  * called once a second, and the stack is small. */
@@ -119,7 +124,7 @@ PROTO_INLINE bool ct_fits4(const struct nf_conn *ct, uint8_t dir, const struct f
 		struct nf_conn *ct;                                                               \
 		int fits;                                                                         \
                                                                                                   \
-		if (!key || !action)                                                              \
+		if (!ct_there || !key || !action)                                                 \
 			return 0;                                                                 \
 		copy4(&tuple.ipv4.saddr, key->src);                                               \
 		copy4(&tuple.ipv4.daddr, key->dst);                                               \
@@ -141,7 +146,7 @@ PROTO_INLINE bool ct_fits4(const struct nf_conn *ct, uint8_t dir, const struct f
 		struct nf_conn *ct;                                                               \
 		int fits;                                                                         \
                                                                                                   \
-		if (!key)                                                                         \
+		if (!ct_there || !key)                                                            \
 			return 0;                                                                 \
 		copy16(tuple.ipv6.saddr, key->src);                                               \
 		copy16(tuple.ipv6.daddr, key->dst);                                               \

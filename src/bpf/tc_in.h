@@ -108,6 +108,14 @@ PROTO_INLINE bool is_for_peer(const struct fast_tunnel *t, const uint8_t *ip, co
 	       (t->flags & FAST_NEAR6 && kapkt_same(ip + 24, t->peer6, 16));
 }
 
+/* Where a device has joined packets whose outer headers had one identification, the kernel gives
+ * one to all pieces of what is left, too (seen with Linux 6.18), and a program cannot tell. That
+ * does no harm unless they may be fragmented: those are greteld's. */
+PROTO_INLINE bool may_share_id(const struct __sk_buff *skb, const uint8_t *ip, const uint8_t *end)
+{
+	return !skb->gso_size || ip + IP4_HEADER_LENGTH > end || ip[0] >> 4 != 4 || ip[6] & 0x40;
+}
+
 /* The passenger's own header: whole, consistent, exactly as long as what is there, and not for the
  * peer. ECN and MSS are set right. */
 PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, uint32_t at,
@@ -117,7 +125,8 @@ PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, 
 	uint8_t *ip = skb_start(skb) + at, tos, ecn = 0;
 	const uint8_t *end = skb_stop(skb);
 
-	if (header == 0 || seen->len != len || ip + IP4_HEADER_LENGTH > end)
+	if (header == 0 || seen->len != len || ip + IP4_HEADER_LENGTH > end ||
+	    !may_share_id(skb, ip, end))
 		return false;
 	/* Keepalives of every form, and perhaps probes. */
 	if (seen->protocol == IP_PROTOCOL_GRE ||
@@ -151,12 +160,13 @@ struct candidate {
 
 /* Whether what came behind the outer header is the packet alone, and its congestion mark is set
  * right. */
-PROTO_INLINE bool settle_outer(const struct candidate *x, const struct flow_seen *seen, uint8_t *ip,
-			       const uint8_t *end)
+PROTO_INLINE bool settle_outer(const struct __sk_buff *skb, const struct candidate *x,
+			       const struct flow_seen *seen, uint8_t *ip, const uint8_t *end)
 {
 	uint8_t ecn = 0;
 
-	if (seen->len != x->len || ecn_decapsulate(seen->tos, x->tos, &ecn) != DROP_NONE)
+	if (seen->len != x->len || !may_share_id(skb, ip, end) ||
+	    ecn_decapsulate(seen->tos, x->tos, &ecn) != DROP_NONE)
 		return false;
 	return ecn == (seen->tos & ECN_MASK) || ecn_apply(ip, end, ecn);
 }
@@ -165,7 +175,7 @@ PROTO_INLINE bool settle_outer(const struct candidate *x, const struct flow_seen
 PROTO_INLINE int carry_candidate(struct __sk_buff *skb, const struct candidate *x,
 				 struct carried *it, const struct fast_action *a)
 {
-	if (x->outer && !settle_outer(x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
+	if (x->outer && !settle_outer(skb, x, &it->seen, skb_start(skb) + x->at, skb_stop(skb)))
 		return TC_ACT_UNSPEC;
 	return carry(skb, it, a, x->control, x->now);
 }

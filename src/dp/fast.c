@@ -236,7 +236,10 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 
 void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex)
 {
-	__atomic_store_n(&fast->own[slot].way, ifindex, __ATOMIC_RELAXED);
+	if (__atomic_exchange_n(&fast->own[slot].way, ifindex, __ATOMIC_RELAXED) == ifindex)
+		return;
+	fast->tunnels[slot].used_ns = uv_hrtime(); /* so that it is looked at, used or not */
+	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
 }
 
 void fast_tunnel_remove(struct fast *fast, int slot)

@@ -171,7 +171,8 @@ static int attach_tc(struct fast *fast, struct fast_place *place)
 	return err ? attach_filters(fast, place) : 0;
 }
 
-static void say_why_not_xdp(struct fast_place *place, const struct fast_device *device, int err)
+static void say_why_not_xdp(const struct fast *fast, struct fast_place *place,
+			    const struct fast_device *device, int err)
 {
 	const char *why = "";
 
@@ -183,6 +184,8 @@ static void say_why_not_xdp(struct fast_place *place, const struct fast_device *
 		why = "its driver has no XDP";
 	else if (err == -EEXIST)
 		why = "XDP would pass by somebody else's TC filter";
+	else if (bpf_program_xdp(fast->bpf) < 0)
+		why = bpf_why_no_xdp(fast->bpf);
 	else if (err)
 		why = strerror(-err);
 	if (why[0])
@@ -207,7 +210,7 @@ static void settle_xdp(struct fast *fast, struct fast_place *place,
 		err = hold(fast, place, BPF_PLACE_XDP, bpf_program_xdp(fast->bpf));
 	if (err)
 		let_go(fast, place, BPF_PLACE_XDP);
-	say_why_not_xdp(place, device, err);
+	say_why_not_xdp(fast, place, device, err);
 	place->link.slot = err ? 0 : port + 1;
 	bpf_port_set(fast->bpf, port, err ? 0 : place->ifindex);
 }

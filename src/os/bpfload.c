@@ -138,6 +138,7 @@ static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_f
 	bpf_map__set_max_entries(tc->maps.flows6, flows);
 	bpf_map__set_max_entries(tc->maps.hot, FAST_HOT * (uint32_t)bpf->cpus);
 	tc->rodata->decap_flags = decap_flags;
+	tc->rodata->ct_there = conntrack;
 	tc->rodata->tick_ns = tick_length();
 	choose_programs(tc, conntrack);
 	err = set_pins(bpf);
@@ -233,6 +234,7 @@ static void load_xdp(struct bpf *bpf)
 	if (xdp)
 		xdp->rodata->tick_ns = tick_length();
 	if (xdp) {
+		xdp->rodata->ct_there = bpf->conntrack;
 		bpf_program__set_autoload(xdp->progs.xdp_in_ct, bpf->conntrack);
 		bpf_program__set_autoload(xdp->progs.xdp_in_plain, !bpf->conntrack);
 	}

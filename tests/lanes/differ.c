@@ -6,10 +6,10 @@
  *     differ SEED FIRST COUNT ODD TUNNEL... -- WIRE LAN WIRE LAN...
  *
  * ODD of a thousand packets are no regular ones of a flow. A tunnel is written as the IP version of
- * its outer header, "k" and its key, and "c" for a checksum or "e" for frames: 4, 6k17, 4k5c. For
- * each router there are the devices that lead to its underlay and its LAN. Packets FIRST to FIRST +
- * COUNT of the seed are sent, a batch after the other; each batch waits until all routers have sent
- * the same.
+ * its outer header, "k" and its key, and "c" for a checksum, "e" for frames or "n" for NAT: 4,
+ * 6k17, 4k5c. For each router there are the devices that lead to its underlay and its LAN. Packets
+ * FIRST to FIRST + COUNT of the seed are sent, a batch after the other; each batch waits until all
+ * routers have sent the same.
  *
  * Says what differs, the input that it came from where one packet alone does it again, and on the
  * last line a JSON object of what was counted. Ends with 1 when something differs.
@@ -69,6 +69,7 @@ static void read_tunnel(const char *word)
 		t->key = (uint32_t)strtoul(rest + 1, &rest, 0);
 	t->has_checksum = *rest == 'c';
 	t->ethernet = *rest == 'e';
+	t->translated = *rest == 'n';
 }
 
 static int open_device(const char *name, int ifindex)

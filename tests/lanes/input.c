@@ -168,21 +168,36 @@ static void put_burst(struct input *in, struct dice *dice, const struct far_end 
 	in->count = FRAMES_MAX;
 }
 
+/* Where translated flows are opened first: one packet of each out, and one back. */
+static bool is_opening(const struct far_end *tunnels, unsigned count, uint32_t number)
+{
+	return tunnels[0].translated && number < 2 * count * FLOWS;
+}
+
 void input_make(struct input *in, uint64_t seed, uint32_t number, const struct far_end *tunnels,
 		unsigned count, unsigned odd)
 {
 	struct dice dice = dice_for(seed, number);
-	unsigned index = roll(&dice, count);
-	bool strange = chance(&dice, odd);
+	struct place place = {.tunnel = roll(&dice, count), .tunnels = count};
+	bool opening = is_opening(tunnels, count, number);
+	bool strange = chance(&dice, opening ? 0 : odd);
+	unsigned flow = roll(&dice, FLOWS);
 	struct recipe r;
 
-	in->side = roll(&dice, 2) ? WIRE : LAN;
+	place.side = roll(&dice, 2) ? WIRE : LAN;
+	if (opening) {
+		place.side = number < count * FLOWS ? LAN : WIRE;
+		place.tunnel = number / FLOWS % count;
+		flow = number % FLOWS;
+	}
+	place.translated = tunnels[place.tunnel].translated;
+	in->side = place.side;
 	in->number = number;
-	recipe_of_flow(&r, &dice, in->side, index, count, number);
+	recipe_of_flow(&r, &dice, &place, flow, number);
 	if (strange)
-		recipe_make_odd(&r, &dice, in->side, index, count);
-	if (!strange && r.protocol == TCP && chance(&dice, 150))
-		put_burst(in, &dice, tunnels, index, &r);
+		recipe_make_odd(&r, &dice, &place);
+	if (!strange && !opening && r.protocol == TCP && chance(&dice, 150))
+		put_burst(in, &dice, tunnels, place.tunnel, &r);
 	else
-		put_one(in, &dice, tunnels, index, &r, strange);
+		put_one(in, &dice, tunnels, place.tunnel, &r, strange);
 }

@@ -14,7 +14,8 @@ struct far_end {
 	uint8_t outer; /* IP version */
 	bool has_key;
 	bool has_checksum;
-	bool ethernet; /* passengers are frames */
+	bool ethernet;	 /* passengers are frames */
+	bool translated; /* see struct place */
 	uint32_t key;
 };
 

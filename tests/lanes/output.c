@@ -80,10 +80,11 @@ static bool is_icmp_error(const struct packet *p)
 	       (p->body[0] == 3 || p->body[0] == 11 || p->body[0] == 12);
 }
 
-/* The identification of what must not be cut means nothing (RFC 6864). */
-static bool is_whole(const struct packet *p)
+/* The identification of what must not be cut means nothing (RFC 6864), and that of fragments of
+ * IPv6 is new where connection tracking has put them together. */
+static bool has_free_id(const struct packet *p)
 {
-	return p->version == 4 && (get16(p->ip + 6) & 0x7fff) == 0x4000;
+	return p->version == 6 || (get16(p->ip + 6) & 0x7fff) == 0x4000;
 }
 
 static void clear_id(struct packet *p, struct output *out)
@@ -120,7 +121,7 @@ static void read_passenger(uint8_t *at, uint8_t *end, struct output *out)
 
 	if (!read_ip(&p, at, end))
 		return;
-	if (is_router(&p) || is_icmp_error(&p) || is_whole(&p))
+	if (is_router(&p) || is_icmp_error(&p) || has_free_id(&p))
 		clear_id(&p, out);
 	read_mark(&p, out);
 }

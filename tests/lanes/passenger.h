@@ -42,11 +42,17 @@ enum side { WIRE, LAN };
 void address4(uint8_t out[16], unsigned a, unsigned b, unsigned c, unsigned d);
 void address6(uint8_t out[16], unsigned b, unsigned c, unsigned last);
 
-/* A packet of a flow by tunnel `tunnel`, of `tunnels`, that comes in on this side. */
-void recipe_of_flow(struct recipe *r, struct dice *dice, enum side side, unsigned tunnel,
-		    unsigned tunnels, uint32_t number);
-void recipe_make_odd(struct recipe *r, struct dice *dice, enum side side, unsigned tunnel,
-		     unsigned tunnels);
+/* Where a packet comes in, and by which of how many tunnels. What comes from a LAN is masqueraded
+ * in a tunnel that is `translated`, and what comes by that tunnel is the answer. */
+struct place {
+	enum side side;
+	unsigned tunnel, tunnels;
+	bool translated;
+};
+
+void recipe_of_flow(struct recipe *r, struct dice *dice, const struct place *place, unsigned flow,
+		    uint32_t number);
+void recipe_make_odd(struct recipe *r, struct dice *dice, const struct place *place);
 void passenger_put(struct octets *o, const struct recipe *r, struct dice *dice);
 
 #endif

@@ -44,10 +44,26 @@ static void set_ends(struct recipe *r, enum side side, unsigned tunnel, unsigned
 
 static const uint8_t flow_protocols[] = {TCP, UDP, UDP, TCP, UDP, ICMP};
 
-void recipe_of_flow(struct recipe *r, struct dice *dice, enum side side, unsigned tunnel,
-		    unsigned tunnels, uint32_t number)
+/* The answer to the flow of the LAN, which comes from the router for those who answer. */
+static void make_answer(struct recipe *r, unsigned tunnel)
 {
-	unsigned flow = roll(dice, FLOWS), last = (tunnel + 1) % tunnels;
+	uint16_t port = r->ports[0];
+
+	r->ports[0] = r->ports[1];
+	r->ports[1] = port;
+	if (r->protocol == ICMP || r->protocol == ICMPV6) {
+		r->icmp_type = r->version == 4 ? 0 : 129;
+		r->ports[0] = port;
+		r->ports[1] = 7000;
+	}
+	if (r->version == 4)
+		address4(r->dst, 192, 168, 8 + tunnel, 1);
+}
+
+void recipe_of_flow(struct recipe *r, struct dice *dice, const struct place *place, unsigned flow,
+		    uint32_t number)
+{
+	unsigned tunnel = place->tunnel, tunnels = place->tunnels;
 
 	*r = (struct recipe){.version = flow & 1 ? 6 : 4,
 			     .protocol = flow_protocols[flow / 2 % 6],
@@ -61,7 +77,7 @@ void recipe_of_flow(struct recipe *r, struct dice *dice, enum side side, unsigne
 			     .id = (uint16_t)roll(dice, 65536),
 			     .fragment = flow & 2 ? 0x4000 : 0,
 			     .marked = true,
-			     .flow = (uint16_t)((side * tunnels + tunnel) * FLOWS + flow),
+			     .flow = (uint16_t)((place->side * tunnels + tunnel) * FLOWS + flow),
 			     .number = number * 4};
 	if (r->protocol == ICMP && r->version == 6) {
 		r->protocol = ICMPV6;
@@ -70,10 +86,11 @@ void recipe_of_flow(struct recipe *r, struct dice *dice, enum side side, unsigne
 	r->tos = flow % 5 == 0 ? 0x02 : flow % 5 == 1 ? 0xb8 : 0;
 	if (chance(dice, 200))
 		r->payload = (uint16_t)(900 + roll(dice, 200));
-	set_ends(r, side, tunnel, flow / 12);
-	/* Some flows lead from one tunnel to the next. */
-	if (side == WIRE && flow >= FLOWS - 4)
-		set_host(r->dst, r->version, WIRE, last, 0);
+	set_ends(r, place->side, tunnel, flow / 12);
+	if (place->translated && place->side == WIRE)
+		make_answer(r, tunnel);
+	else if (place->side == WIRE && flow >= FLOWS - 4) /* from one tunnel to the next */
+		set_host(r->dst, r->version, WIRE, (tunnel + 1) % tunnels, 0);
 }
 
 /* greteld joins packets of a flow, and the kernel says only once what is wrong with those: an odd
@@ -220,12 +237,13 @@ static void odd_size(struct recipe *r, struct dice *dice)
 	}
 }
 
-void recipe_make_odd(struct recipe *r, struct dice *dice, enum side side, unsigned tunnel,
-		     unsigned tunnels)
+void recipe_make_odd(struct recipe *r, struct dice *dice, const struct place *place)
 {
 	unsigned times = 1 + roll(dice, 3);
 
 	r->marked = false;
+	if (place->translated) /* connection tracking must not see it in the place of another */
+		leave_flow(r, dice);
 	while (times--)
 		switch (roll(dice, 4)) {
 		case 0:
@@ -238,6 +256,6 @@ void recipe_make_odd(struct recipe *r, struct dice *dice, enum side side, unsign
 			odd_size(r, dice);
 			break;
 		default:
-			odd_destination(r, dice, side, tunnel % tunnels);
+			odd_destination(r, dice, place->side, place->tunnel);
 		}
 }

@@ -3,10 +3,11 @@
 is dropped for the same reason. soak.py has the long form."""
 import pytest
 from differing import check, packets
-from routers import EVERYTHING, FRAMES, Routers
+from routers import EVERYTHING, FRAMES, TRANSLATED, Routers
 
 
-@pytest.mark.parametrize("seed, tunnels", ((1, EVERYTHING), (2, FRAMES)), ids=("packets", "frames"))
+@pytest.mark.parametrize("seed, tunnels", ((1, EVERYTHING), (2, FRAMES), (3, TRANSLATED)),
+                         ids=("packets", "frames", "translated"))
 def test_lanes_agree(tmp_path, seed, tunnels):
     with Routers(tmp_path, tunnels=tunnels) as routers:
         routers.up()

@@ -47,7 +47,7 @@ def qdiscs(router):
 
 def start(scene, directory, undo, lane, text=site_text, **keys):
     """Both routers up with pins, and a flow that the lane carries: the sites, the flow."""
-    lanes.fit(scene)
+    scene.take_frames()
     sites = {side: Site(scene.router[side], directory / side, text(side, lane=lane, **keys)) for side in (A, B)}
     for site in sites.values():
         lanes.pins(site, undo)
@@ -131,7 +131,7 @@ def pinned(directory):
 @LANES
 def test_down_leaves_nothing(scene, tmp_path, undo, lane):
     router = scene.router[A]
-    lanes.fit(scene)
+    scene.take_frames()
     before, queues = dump(router), qdiscs(router)
     sites, flow = start(scene, tmp_path, undo, lane)
     router.nft("delete table inet eyes")
@@ -167,7 +167,7 @@ def test_down_after_a_kill(scene, tmp_path, undo, lane):
 @pytest.mark.parametrize("how", ("stands still", "killed"))
 def test_keepalives_without_a_daemon(scene, tmp_path, undo, lane, how):
     """The peer's are sent back all the same."""
-    lanes.fit(scene)
+    scene.take_frames()
     keepalive = {A: "no", B: "200ms 3"}
     sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane, keepalive=keepalive[side]))
              for side in (A, B)}
@@ -250,7 +250,7 @@ def test_others_programs_stay(scene, tmp_path, undo, lane, kind, device):
     number = others.program()
     assert number
     carries = "xdp" if lane == "xdp" and device == "eth1" else "tc"  # what the device of outer packets allows
-    lanes.fit(scene)
+    scene.take_frames()
     sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane)) for side in (A, B)}
     for site in sites.values():
         site.up()
