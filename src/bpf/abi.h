@@ -13,7 +13,7 @@
 #include "proto/seq.h"
 
 enum {
-	FAST_ABI = 1,
+	FAST_ABI = 2,
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
@@ -46,6 +46,9 @@ enum {
  * before the last sign of life. */
 #define FAST_BEAT_LOST_NS  400000000ull
 #define FAST_BEAT_STALE_NS 600000000000ull
+/* The thread that hears of changes says so each half of a second. The sign of life above is another
+ * thread's, so it does not show that this one is not stuck. */
+#define FAST_HEARD_LOST_NS 1500000000ull
 
 /* Priority of the packets that greteld sends to see what becomes of them; nobody else may leave
  * with it. */
@@ -66,6 +69,7 @@ struct fast_control {
 	uint32_t ip_id;	     /* of the next outer packet that may be fragmented */
 	uint32_t flows;	     /* whether flows are to be learned */
 	uint32_t watched;    /* whether greteld hears of each change of rules */
+	uint64_t heard_ns;   /* when it last listened */
 	/* The programs': */
 	uint64_t lost; /* packets begun to be changed when memory ran out */
 };

@@ -177,7 +177,8 @@ enum flow_state { FLOW_VOID, FLOW_HOLDS, FLOW_ASK };
 PROTO_INLINE enum flow_state flow_state(struct fast_flow *flow, const struct fast_control *c,
 					uint64_t now)
 {
-	bool watched = c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS;
+	bool watched = c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS &&
+		       now - c->heard_ns < FAST_HEARD_LOST_NS;
 	uint64_t age = now - flow->seen_ns, limit = watched ? FAST_WATCHED_NS : FAST_SAMPLE_NS;
 
 	if (flow->generation != c->generation || age >= limit + FAST_GRACE_NS)

@@ -27,13 +27,13 @@
 
 /* A transaction of somebody else's is often followed by another. */
 #define RULES_QUIET_MS 200
-#define OLD_MS	       500
+#define LISTENING_MS   500
 
 struct lanes {
 	uv_loop_t *loop;
 	struct session *session; /* NULL: not joined yet */
 	uv_timer_t rules;	 /* looks at the rules a moment after they have changed */
-	uv_timer_t old;		 /* and whether iptables has tables, which nobody announces */
+	uv_timer_t listening; /* says that changes are heard of, and looks for those that are not */
 	bool old_tables;
 	uv_async_t loaded; /* the thread is done */
 	uv_thread_t thread;
@@ -282,11 +282,15 @@ static void on_rules(uv_timer_t *timer)
 	free(before);
 }
 
-static void on_old(uv_timer_t *timer)
+static void on_listening(uv_timer_t *timer)
 {
 	struct lanes *lanes = timer->data;
+	struct fast *fast = fast_of(lanes);
 
-	if (fast_of(lanes) && has_old_tables() != lanes->old_tables)
+	if (!fast)
+		return;
+	fast_heard(fast);
+	if (has_old_tables() != lanes->old_tables) /* iptables announces nothing */
 		look_at_rules(lanes);
 }
 
@@ -338,7 +342,7 @@ static void put_to_use(struct lanes *lanes)
 		dp_expect_fast(s->dp, false);
 	} else {
 		look_at_rules(lanes);
-		uv_timer_start(&lanes->old, on_old, OLD_MS, OLD_MS);
+		uv_timer_start(&lanes->listening, on_listening, 0, LISTENING_MS);
 	}
 	repair_arm(s); /* settles the devices */
 }
@@ -394,9 +398,9 @@ struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows)
 	snprintf(lanes->why, sizeof lanes->why, "the programs are being loaded");
 	lanes_pins(run_dir, lanes->pins);
 	uv_timer_init(loop, &lanes->rules);
-	uv_timer_init(loop, &lanes->old);
+	uv_timer_init(loop, &lanes->listening);
 	uv_async_init(loop, &lanes->loaded, on_loaded);
-	lanes->rules.data = lanes->old.data = lanes->loaded.data = lanes;
+	lanes->rules.data = lanes->listening.data = lanes->loaded.data = lanes;
 	uv_unref((uv_handle_t *)&lanes->loaded);
 	lanes->running = uv_thread_create(&lanes->thread, load, lanes) == 0;
 	if (!lanes->running)
@@ -423,7 +427,7 @@ void lanes_close(struct lanes *lanes)
 		uv_thread_join(&lanes->thread);
 	lanes->running = false;
 	uv_close((uv_handle_t *)&lanes->rules, NULL);
-	uv_close((uv_handle_t *)&lanes->old, NULL);
+	uv_close((uv_handle_t *)&lanes->listening, NULL);
 	uv_close((uv_handle_t *)&lanes->loaded, NULL);
 }
 

@@ -284,6 +284,14 @@ void fast_set_rules(struct fast *fast, bool stateless, bool watched)
 	fast_void_flows(fast);
 }
 
+void fast_heard(struct fast *fast)
+{
+	/* Of the programs' own clock, which may be behind ours by a tick. */
+	__atomic_store_n(&fast->control->heard_ns,
+			 __atomic_load_n(&fast->control->beat_ns, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+}
+
 void fast_count(const struct fast *fast, int slot, struct dp_counters *sum)
 {
 	struct fast_counters c;

@@ -56,6 +56,9 @@ void fast_void_flows(struct fast *fast);
  * all that could change what becomes of them is told to fast_void_flows(). */
 void fast_set_rules(struct fast *fast, bool stateless, bool watched);
 
+/* To be called each half of a second by the thread that calls fast_void_flows(), while it does. */
+void fast_heard(struct fast *fast);
+
 /* Adds what the programs have carried and sent back. */
 void fast_count(const struct fast *fast, int slot, struct dp_counters *sum);
 
