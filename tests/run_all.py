@@ -103,10 +103,10 @@ def unit_asan(step):
                              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"})
 
 
-def pytest(step, *argv):
+def pytest(step, *argv, env=None):
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
-    ended_well = step.run(*PYTEST, f"--junitxml={report}", *argv)
+    ended_well = step.run(*PYTEST, f"--junitxml={report}", *argv, env=env)
     if not report.exists():
         step.count(False)
         return
@@ -128,6 +128,17 @@ def conf(step):
 
 def system(step):
     pytest(step, "-n", SYSTEM_WORKERS, "tests/netns", "tests/lanes", "tests/interop", "tests/conformance")
+
+
+# What every lane has to do alike; the step `system` has the default, which there is the TC lane.
+LANE_TESTS = ("carry", "tunnels", "path", "forward", "loss", "inject", "merged", "keepalive", "reload")
+
+
+def system_lane(lane):
+    def run(step):
+        pytest(step, "-n", SYSTEM_WORKERS, *(f"tests/netns/test_{name}.py" for name in LANE_TESTS),
+               env={**ENV, "GRETEL_LANE": lane})
+    return run
 
 
 def kernel_peer(step):
@@ -188,12 +199,14 @@ def nothing_left(step):
 STEPS = (("build", build_plain), ("build-asan", build_asan), ("build-fuzz", build_fuzz),
          ("style", style), ("clang-format", clang_format), ("cppcheck", cppcheck),
          ("unit", unit), ("unit-asan", unit_asan), ("conf", conf), ("fuzz", fuzz), ("system", system),
+         ("system-user", system_lane("user")), ("system-xdp", system_lane("xdp")),
          ("kernel-peer", kernel_peer), ("nothing-left", nothing_left))
 
 
 # What a step runs comes from another one; without it there would only be old programs to test.
 NEEDS = {"unit": {"build"}, "unit-asan": {"build-asan"}, "conf": {"build"}, "fuzz": {"build-fuzz"},
-         "system": {"build", "build-asan"}, "kernel-peer": {"build"}}
+         "system": {"build", "build-asan"}, "system-user": {"build", "build-asan"},
+         "system-xdp": {"build", "build-asan"}, "kernel-peer": {"build"}}
 
 
 def options():

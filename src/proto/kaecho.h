@@ -17,8 +17,8 @@ enum {
 	ICMP4_ECHO_REQUEST = 8,
 	ICMP6_ECHO_REQUEST = 128,
 	ICMP6_ECHO_REPLY = 129,
-	/* Identifiers of echoes whose way `gretel doctor` watches: the kernel lanes leave them alone,
-	 * since nobody can watch what goes by those. */
+	/* Identifiers of echoes whose way `gretel doctor` watches: the kernel lanes leave them
+	 * alone, since nobody can watch what goes by those. */
 	ECHO_WATCHED_ID = 0x6700,
 	ECHO_WATCHED_MASK = 0xff00,
 };

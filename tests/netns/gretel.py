@@ -13,11 +13,16 @@ BUILD = pathlib.Path(os.environ.get("GRETEL_BUILD", ROOT / "build"))
 BUILD_ASAN = pathlib.Path(os.environ.get("GRETEL_BUILD_ASAN", ROOT / "build-asan"))
 
 NAME = "My_Tunnel"
+# `lane =` of tunnels whose test does not say; without it the tests have what the file's default is,
+# which on the devices of a scene is the TC lane.
+LANE = os.environ.get("GRETEL_LANE")
 
 
 def section(kind, name="", **keys):
     """One section of the file. A list makes repeated keys; None leaves the key out."""
     lines = [f"[{kind} {name}]" if name else f"[{kind}]"]
+    if kind == "tunnel" and LANE:
+        keys.setdefault("lane", LANE)
     for key, value in keys.items():
         values = value if isinstance(value, (list, tuple)) else [value]
         lines += [f"{key} = {one}" for one in values if one is not None]

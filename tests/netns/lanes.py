@@ -20,15 +20,6 @@ RATE = 1000
 GONE = 1.5  # seconds without a sign of life
 
 
-def fit(scene):
-    """XDP of a router hands frames to a veth only where its peer takes them one by one, and loses
-    checksums that were left to the device."""
-    for host in scene.host.values():
-        host.run(["ethtool", "-K", "eth0", "gro", "on", "tx", "off"])
-    for port in ("a", "b"):
-        scene.wire.run(["ethtool", "-K", port, "gro", "on"], check=False)
-
-
 def pins(site, undo):
     """A BPF file system in the run directory, for a daemon that is not started yet."""
     place = site.run_directory / "bpf"
@@ -49,7 +40,7 @@ def wait_lane(site, lane, name=NAME, deadline=LOAD):
 
 def up(scene, directory, lane, families=(4, ), **keys):
     """The scene's tunnel in place, carried by `lane` on both sides; {side: Site}."""
-    fit(scene)
+    scene.take_frames()
     sites = both_up(scene, directory, lane=lane, **keys)
     settle(scene, sites, lane, families)
     return sites
@@ -98,8 +89,13 @@ class Eyes:
         """Packets so far: in the forward hook, and received by each device."""
         for device, sock in self.sockets.items():
             self.total[device] += struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[0]
-        text = self.router.run(["nft", "-j", "list", "counter", "inet", "eyes", "seen"]).stdout
-        return {"forward": int(text.split('"packets": ')[1].split(",")[0]), **self.total}
+        return {"forward": forwarded(self.router), **self.total}
+
+
+def forwarded(router):
+    """Packets that the forward hook of a router with eyes has seen."""
+    text = router.run(["nft", "-j", "list", "counter", "inet", "eyes", "seen"]).stdout
+    return int(text.split('"packets": ')[1].split(",")[0])
 
 
 def carried(eyes, flow, seconds=1.0):

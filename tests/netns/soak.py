@@ -7,7 +7,8 @@
 All of them by default.
 
 GRETEL_SOAK_MINUTES (10) is the length of the transfer, of each fuzz target, of the run of many
-tunnels and of the churn in each lane, GRETEL_KILL_POINTS (500) the number of SIGKILLs, GRETEL_SOAK_TUNNELS (10000) the many.
+tunnels and of the churn in each lane, GRETEL_KILL_POINTS (500) the number of SIGKILLs,
+GRETEL_SOAK_TUNNELS (10000) the many.
 """
 import contextlib
 import json

@@ -47,7 +47,7 @@ def qdiscs(router):
 
 def start(scene, directory, undo, lane, text=site_text, **keys):
     """Both routers up with pins, and a flow that the lane carries: the sites, the flow."""
-    lanes.fit(scene)
+    scene.take_frames()
     sites = {side: Site(scene.router[side], directory / side, text(side, lane=lane, **keys)) for side in (A, B)}
     for site in sites.values():
         lanes.pins(site, undo)
@@ -131,7 +131,7 @@ def pinned(directory):
 @LANES
 def test_down_leaves_nothing(scene, tmp_path, undo, lane):
     router = scene.router[A]
-    lanes.fit(scene)
+    scene.take_frames()
     before, queues = dump(router), qdiscs(router)
     sites, flow = start(scene, tmp_path, undo, lane)
     router.nft("delete table inet eyes")
@@ -144,6 +144,47 @@ def test_down_leaves_nothing(scene, tmp_path, undo, lane):
     assert "xdp" not in str(router.ip_json("-d link show"))
     wait_for(lambda: not held.left(), 10, held.left)
     assert_same(before, dump(router))
+
+
+@LANES
+def test_down_after_a_kill(scene, tmp_path, undo, lane):
+    """With nobody running, `down` takes away what goes on in the kernel."""
+    sites, flow = start(scene, tmp_path, undo, lane)
+    router, pins = scene.router[A], sites[A].run_directory / "bpf"
+    held = Held(sites[A].pid())
+    kill_daemons(router)
+    wait_for(lambda: not router.pids(), 5)
+    flow.wait_answered(RATE // 4)
+    assert held.left() and pinned(pins)
+    flow.stop()
+    sites[A].down()
+    assert pinned(pins) == []
+    assert "clsact" not in qdiscs(router) and "xdp" not in str(router.ip_json("-d link show"))
+    wait_for(lambda: not held.left(), 10, held.left)
+
+
+@LANES
+@pytest.mark.parametrize("how", ("stands still", "killed"))
+def test_keepalives_without_a_daemon(scene, tmp_path, undo, lane, how):
+    """The peer's are sent back all the same."""
+    scene.take_frames()
+    keepalive = {A: "no", B: "200ms 3"}
+    sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane, keepalive=keepalive[side]))
+             for side in (A, B)}
+    for site in sites.values():
+        lanes.pins(site, undo)
+        site.up()
+    undo.callback(lambda: [router.kill_all() for router in scene.router.values()])
+    lanes.settle(scene, sites, lane)
+    wait_for(lambda: sites[B].tunnel()["keepalive"]["state"] == "up", 10)
+    if how == "killed":
+        kill_daemons(scene.router[A])
+        wait_for(lambda: sites[A].pid() is None, 10)
+    with lanes.alone({A: sites[A]} if how != "killed" else {}):
+        before = sites[B].tunnel()["keepalive"]["received"]
+        wait_for(lambda: sites[B].tunnel()["keepalive"]["received"] >= before + 15, 10)
+        after = sites[B].tunnel()["keepalive"]
+    assert (after["state"], after["loss_permille"]) == ("up", 0), after
 
 
 COUNTER = """
@@ -209,7 +250,7 @@ def test_others_programs_stay(scene, tmp_path, undo, lane, kind, device):
     number = others.program()
     assert number
     carries = "xdp" if lane == "xdp" and device == "eth1" else "tc"  # what the device of outer packets allows
-    lanes.fit(scene)
+    scene.take_frames()
     sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane)) for side in (A, B)}
     for site in sites.values():
         site.up()

@@ -71,6 +71,8 @@ STOPS = {
     "neighbour": (lambda s: s.router[B].ip(f"neigh replace {HOST[4][B]} lladdr {ELSEWHERE} dev eth1 nud permanent"),
                   lambda s: s.router[B].ip(f"neigh del {HOST[4][B]} dev eth1")),
     "device": (lambda s: s.router[A].ip("link set dev bond0 down"), lambda s: s.router[A].ip("link set dev bond0 up")),
+    "policy rule": (lambda s: s.router[A].ip(f"rule add to {HOST[4][B]} blackhole"),
+                    lambda s: s.router[A].ip(f"rule del to {HOST[4][B]} blackhole")),
     "forwarding": (lambda s: s.router[B].sysctl(f"net/ipv4/conf/{NAME}/forwarding", 0),
                    lambda s: s.router[B].sysctl(f"net/ipv4/conf/{NAME}/forwarding", 1)),
 }
@@ -85,6 +87,21 @@ def test_stops_within_a_second(scene, tmp_path, undo, lane, how, record_property
     stop(stage)
     record_property("late", last_after(stage.flow.far.source, moment))
     resume(stage)
+    stage.flow.wait_answered(200)
+    stage.wait_fast()
+
+
+@LANES
+def test_element_of_a_set(scene, tmp_path, undo, lane):
+    """The rule is there all the time; what it speaks of is changed."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    scene.router[A].nft("table inet fw { set s { type ipv4_addr\n }\n chain c { type filter hook forward priority 0\n"
+                        " ip daddr @s drop\n }\n }")
+    stage.wait_fast()
+    moment = time.monotonic()
+    scene.router[A].nft(f"add element inet fw s {{ {HOST[4][B]} }}")
+    last_after(stage.flow.far.source, moment)
+    scene.router[A].nft(f"delete element inet fw s {{ {HOST[4][B]} }}")
     stage.flow.wait_answered(200)
     stage.wait_fast()
 

@@ -157,7 +157,7 @@ def test_rule_that_changes_packets(scene, tmp_path, undo, lane, side):
                            " udp dport 6000 ip dscp set cs5\n }\n }")
     wait_for(lambda: fast.flow.far.source()["tos"] == 0xA0, 5)
     seen = lanes.carried(fast.eyes[side], fast.flow)
-    assert seen["forward"] >= seen["flow"] / 2 - 20  # this way all of them; answers stay fast
+    assert seen["forward"] > seen["flow"] * 0.35  # this way all of them; answers stay fast
     assert fast.flow.far.source()["tos"] == 0xA0
     scene.router[side].nft("delete table inet fw")
     wait_for(lambda: fast.flow.far.source()["tos"] == 0, 5)

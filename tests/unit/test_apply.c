@@ -287,7 +287,8 @@ static void there_and_back(void **unused)
 	(void)unused;
 	assert_non_null(strstr(before, "/proc/sys/net/ipv4/conf/eth1/forwarding = 1"));
 	assert_non_null(strstr(before, "/proc/sys/net/ipv6/conf/default/accept_ra = "));
-	/* rules, forwarding twice, conntrack; A: create, MTU, 2 addresses, up, 2 routes; B: create, MTU, up */
+	/* rules, forwarding twice, conntrack; A: create, MTU, 2 addresses, up, 2 routes; B: create,
+	 * MTU, up */
 	assert_done(go(A B F, &fake), 14);
 	sysctl_read("net/ipv4/ip_forward", value);
 	assert_string_equal(value, "1");
