@@ -88,7 +88,14 @@ static void sum_transport(struct octets *o, uint32_t at, const struct recipe *r)
 	value = sum_end(sum_words(o->data + at, len, sum));
 	if (value == 0 && r->protocol == UDP)
 		value = 0xffff;
-	set16(o->data + at + where, value ^ (r->bad_sum ? 0x1100u : 0));
+	if (r->bad_sum) {
+		value ^= 0x1100;
+		/* Left open for a device it must not look: greteld completes what looks like that.
+		 */
+		if (value == (uint16_t)~sum_end(sum))
+			value ^= 0x0011;
+	}
+	set16(o->data + at + where, value);
 }
 
 static void put4(struct octets *o, const struct recipe *r, struct dice *dice)

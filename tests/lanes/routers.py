@@ -78,7 +78,7 @@ def expected_lane(lane, keys):
 
 class Router:
     def __init__(self, ends, number, lane, directory, tunnels):
-        self.lane, self.tunnels = lane, tunnels
+        self.lane, self.tunnels, self.before = lane, tunnels, {}
         self.namespace = Namespace(lane)
         for name, value in SETTINGS.items():
             self.namespace.sysctl(name, value)
@@ -119,6 +119,12 @@ class Router:
         self.namespace.ip(f"link set t{n} address 02:00:00:00:00:03",
                           *(f"neigh replace {host} lladdr 02:00:00:00:00:97 nud permanent dev t{n}" for host in hosts))
 
+    def join(self):
+        """Devices wait a moment for more segments of a connection, and hand them on as one packet."""
+        for device in ("bond0", "eth1"):
+            self.namespace.run(["sh", "-c", f"ethtool -K {device} gro on; cd /sys/class/net/{device}; "
+                                "echo 300000 >gro_flush_timeout; echo 2 >napi_defer_hard_irqs"])
+
     def wait_for_lanes(self):
         def there():
             return all(one["lane"] == expected_lane(self.lane, keys)
@@ -127,11 +133,21 @@ class Router:
                                      for one in self.site.status()["tunnels"]], 0.1)
 
     def counted(self):
-        """What the status has counted, of each tunnel, and of packets of none."""
+        """What the status has counted since forget_counts(): {(tunnel, what, which): number}, without zeros.
+        Packets of no tunnel are those of the tunnel ""."""
+        return {key: number - self.before.get(key, 0) for key, number in self._counts().items()
+                if number != self.before.get(key, 0)}
+
+    def forget_counts(self):
+        self.before = self._counts()
+
+    def _counts(self):
         status = self.site.status()
-        return {"strays": {reason: n for reason, n in status["stray_drops"].items() if n},
-                **{one["name"]: {"drops": {reason: n for reason, n in one["drops"].items() if n},
-                                 "rx": one["rx"], "tx": one["tx"]} for one in status["tunnels"]}}
+        found = {("", "drops", reason): number for reason, number in status["stray_drops"].items()}
+        for one in status["tunnels"]:
+            for what in ("drops", "rx", "tx"):
+                found |= {(one["name"], what, which): number for which, number in one[what].items()}
+        return found
 
     def carried(self):
         """Packets of flows that the programs have carried, as their maps have it."""
