@@ -90,9 +90,8 @@ static void sum_transport(struct octets *o, uint32_t at, const struct recipe *r)
 		value = 0xffff;
 	if (r->bad_sum) {
 		value ^= 0x1100;
-		/* Left open for a device it must not look: greteld completes what looks like that.
-		 */
-		if (value == (uint16_t)~sum_end(sum))
+		/* Not one that was left to a device: greteld completes what looks like that. */
+		if ((value ^ sum_end(sum)) == 0xffff)
 			value ^= 0x0011;
 	}
 	set16(o->data + at + where, value);
