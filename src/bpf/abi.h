@@ -38,7 +38,7 @@ enum {
 #define FAST_LEASE_NS 940000000ull
 /* For so long after a numbered packet was left to greteld the programs leave others to it, too, or
  * they would overtake it. */
-#define FAST_ORDER_NS 50000000ull
+#define FAST_ORDER_NS 200000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
 /* The daemon is taken to be gone after the first, and its last word holds up to the second. Before
@@ -46,6 +46,9 @@ enum {
  * before the last sign of life. */
 #define FAST_BEAT_LOST_NS  400000000ull
 #define FAST_BEAT_STALE_NS 600000000000ull
+/* Without a sign of life for so long, keepalives of the peer go back from here. While greteld is
+ * there, they take the way by the host's filters, which may look at what is in them. */
+#define FAST_ALONE_NS 250000000ull
 /* The thread that hears of changes says so each half of a second. The sign of life above is another
  * thread's, so it does not show that this one is not stuck. */
 #define FAST_HEARD_LOST_NS 1500000000ull

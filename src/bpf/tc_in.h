@@ -414,7 +414,8 @@ PROTO_INLINE int outer_in(struct __sk_buff *skb, struct fast_control *c, uint64_
 		verdict = flow_in4(skb, &x, &it, false);
 	else if (o.protocol == GRE_PROTOCOL_IPV6)
 		verdict = flow_in6(skb, &x, &it, false);
-	if (verdict == TC_ACT_UNSPEC && o.len <= KAPKT_LENGTH_MAX)
+	if (verdict == TC_ACT_UNSPEC && o.len <= KAPKT_LENGTH_MAX &&
+	    now - c->beat_ns > FAST_ALONE_NS)
 		verdict = reflect(skb, o.tunnel, o.slot, o.at, o.len, c, now);
 	else if (verdict != TC_ACT_UNSPEC)
 		count_in(o.slot, &it.pieces, now, o.gre);

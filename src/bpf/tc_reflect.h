@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tc_reflect.h: keepalives of the peer go back even when greteld does not run (proto/kapkt.h tells
- * what they are). Here only the plain form, a GRE packet of type 0 from our end of the tunnel to
+ * tc_reflect.h: keepalives of the peer go back when greteld does not run (proto/kapkt.h tells what
+ * they are). Here only the plain form, a GRE packet of type 0 from our end of the tunnel to
  * the peer's, with the key that the peer expects and next to nothing behind; greteld knows the
  * others.
  */

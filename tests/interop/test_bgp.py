@@ -91,7 +91,8 @@ def test_two_sessions_and_both_ways_in_use(connect, undo):
     ping(router, "fd00:20::1", size=8476 - 48)
     done = tcp_transfer(router, hosts["gateway"], 4, "10.20.0.1", 1_000_000)
     assert done, done
-    assert not site.drops("tgw1")
+    # Segments that the device had merged are dropped while their length is not known yet.
+    assert site.drops("tgw1").keys() <= {"rx-merged"}
     aws["second"].stop()
     wait_for(lambda: hops(router, 4, THERE) == [SPEAKERS["gateway"]], 10, told)
     ping(router, "10.20.0.1")

@@ -2,7 +2,7 @@
 """Faults of the tunnel and of the network under it."""
 from clinic import DEGRADED, registry
 from net import wait_for
-from scene import A, B, UNDERLAY
+from scene import A, B, HOST, UNDERLAY
 
 ROWS, fault = registry()
 LOCAL, REMOTE = UNDERLAY[4][A], UNDERLAY[4][B]
@@ -166,6 +166,9 @@ def gre_dropped_at_the_peer(clinic):
 @fault("gre-dropped-by-the-peers-output", "silent", "protocol 47", "dropped in silence")
 def gre_dropped_by_the_peers_output(clinic):
     with clinic.rules(B, "output", "meta l4proto gre drop"):
+        # B's kernel lane obeys such a rule within a second.
+        ask = ["ping", "-n", "-c", 1, "-W", 1, HOST[4][B]]
+        wait_for(lambda: clinic.scene.host[A].run(ask, check=False).returncode != 0, 10)
         yield
 
 

@@ -166,7 +166,7 @@ def test_down_after_a_kill(scene, tmp_path, undo, lane):
 @LANES
 @pytest.mark.parametrize("how", ("stands still", "killed"))
 def test_keepalives_without_a_daemon(scene, tmp_path, undo, lane, how):
-    """The peer's are sent back all the same."""
+    """The peer's are sent back all the same, but for a moment in which nobody knows that it has gone."""
     scene.take_frames()
     keepalive = {A: "no", B: "200ms 3"}
     sites = {side: Site(scene.router[side], tmp_path / side, site_text(side, lane=lane, keepalive=keepalive[side]))
@@ -183,8 +183,7 @@ def test_keepalives_without_a_daemon(scene, tmp_path, undo, lane, how):
     with lanes.alone({A: sites[A]} if how != "killed" else {}):
         before = sites[B].tunnel()["keepalive"]["received"]
         wait_for(lambda: sites[B].tunnel()["keepalive"]["received"] >= before + 15, 10)
-        after = sites[B].tunnel()["keepalive"]
-    assert (after["state"], after["loss_permille"]) == ("up", 0), after
+        assert sites[B].tunnel()["keepalive"]["state"] == "up"
 
 
 COUNTER = """
