@@ -22,7 +22,7 @@ ENV = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout=150",
           "--durations=20"]
 FUZZ_TARGETS = ("fuzz_gre", "fuzz_conf", "fuzz_cmdline", "fuzz_netdev", "fuzz_peer")
-SYSTEM_WORKERS = 4  # the system tests wait more than they compute
+SYSTEM_WORKERS = 3  # the system tests wait more than they compute
 
 
 class Step:

@@ -211,6 +211,7 @@ def test_slow_reader(site):
     with slow.makefile("rb") as lines:
         lines.readline()
         quick = Monitor(site, "monitor")
+        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 30)  # which takes memory
         before = memory_kb(site.pid())
         make_events(site, count)
         for _ in range(count):
