@@ -156,22 +156,22 @@ SEC("tc") int device_out_plain(struct __sk_buff *skb)
  * stack is large enough. */
 __attribute__((noinline)) int device_in4_ct(struct __sk_buff *skb)
 {
-	return device_in4(skb, true);
+	return device_in_ip(skb, IP_V4, true);
 }
 
 __attribute__((noinline)) int device_in6_ct(struct __sk_buff *skb)
 {
-	return device_in6(skb, true);
+	return device_in_ip(skb, IP_V6, true);
 }
 
 __attribute__((noinline)) int device_in4_plain(struct __sk_buff *skb)
 {
-	return device_in4(skb, false);
+	return device_in_ip(skb, IP_V4, false);
 }
 
 __attribute__((noinline)) int device_in6_plain(struct __sk_buff *skb)
 {
-	return device_in6(skb, false);
+	return device_in_ip(skb, IP_V6, false);
 }
 
 PROTO_INLINE int device_in(struct __sk_buff *skb, bool ct)

@@ -436,36 +436,21 @@ PROTO_INLINE int lan_in(struct __sk_buff *skb, struct fast_control *c, uint64_t 
 	return version == 4 ? flow_in4(skb, &x, &it, true) : flow_in6(skb, &x, &it, true);
 }
 
-PROTO_INLINE int device_in4(struct __sk_buff *skb, bool ct)
+PROTO_INLINE int device_in_ip(struct __sk_buff *skb, uint8_t family, bool ct)
 {
+	uint32_t length = ip_outer_length(family), at = family == IP_V4 ? 9 : 6;
 	struct fast_control *c = control_get();
 	const uint8_t *ip;
 	uint64_t now;
 
-	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP4_HEADER_LENGTH))
+	if (!c || !skb_pull(skb, FAST_LINK_HEADER + length))
 		return TC_ACT_UNSPEC;
 	now = clock_ns(c);
 	ip = skb_start(skb) + FAST_LINK_HEADER;
-	if (ip + IP4_HEADER_LENGTH > skb_stop(skb))
+	if (ip + length > skb_stop(skb))
 		return TC_ACT_UNSPEC;
-	return ip[9] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V4, ct)
-					: lan_in(skb, c, now, 4, ct);
-}
-
-PROTO_INLINE int device_in6(struct __sk_buff *skb, bool ct)
-{
-	struct fast_control *c = control_get();
-	const uint8_t *ip;
-	uint64_t now;
-
-	if (!c || !skb_pull(skb, FAST_LINK_HEADER + IP6_HEADER_LENGTH))
-		return TC_ACT_UNSPEC;
-	now = clock_ns(c);
-	ip = skb_start(skb) + FAST_LINK_HEADER;
-	if (ip + IP6_HEADER_LENGTH > skb_stop(skb))
-		return TC_ACT_UNSPEC;
-	return ip[6] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, IP_V6, ct)
-					: lan_in(skb, c, now, 6, ct);
+	return ip[at] == IP_PROTOCOL_GRE ? outer_in(skb, c, now, family, ct)
+					 : lan_in(skb, c, now, family == IP_V4 ? 4 : 6, ct);
 }
 
 #endif
