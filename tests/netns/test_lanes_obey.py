@@ -234,26 +234,16 @@ def test_connection_that_is_deleted(scene, tmp_path, undo, lane, side):
 
 
 @LANES
-def test_tunnel_that_is_set_down(scene, tmp_path, undo, lane):
+@pytest.mark.parametrize("side", (A, B))
+def test_tunnel_that_is_set_down(scene, tmp_path, undo, lane, side):
     """The daemon would set it up again, so it is stopped meanwhile."""
     stage = Stage(scene, tmp_path, undo, lane)
-    pid = stage.sites[A].pid()
+    pid = stage.sites[side].pid()
     os.kill(pid, signal.SIGSTOP)
     undo.callback(os.kill, pid, signal.SIGCONT)
     moment = time.monotonic()
-    scene.router[A].ip(f"link set dev {NAME} down")
+    scene.router[side].ip(f"link set dev {NAME} down")
     last_after(stage.flow.far.source, moment)
     os.kill(pid, signal.SIGCONT)
     stage.flow.wait_answered(200)
     stage.wait_fast()
-
-
-@LANES
-def test_receiving_tunnel_that_is_set_down(scene, tmp_path, undo, lane):
-    stage = Stage(scene, tmp_path, undo, lane)
-    pid = stage.sites[B].pid()
-    os.kill(pid, signal.SIGSTOP)
-    undo.callback(os.kill, pid, signal.SIGCONT)
-    moment = time.monotonic()
-    scene.router[B].ip(f"link set dev {NAME} down")
-    last_after(stage.flow.far.source, moment)
