@@ -20,7 +20,7 @@ LOGS = BUILD / "check"
 ENV = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
        "GRETEL_BUILD": str(BUILD), "GRETEL_BUILD_ASAN": str(ASAN)}
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout=150",
-          "--durations=20"]
+          "--durations=5"]
 FUZZ_TARGETS = ("fuzz_gre", "fuzz_conf", "fuzz_cmdline", "fuzz_netdev", "fuzz_peer")
 SYSTEM_WORKERS = 3  # the system tests wait more than they compute
 
@@ -49,6 +49,9 @@ class Step:
                 return False
         return done.returncode == 0
 
+    def lines(self):
+        return self.log.read_text(errors="replace").splitlines()
+
     def count(self, good):
         self.passed += bool(good)
         self.failed += not good
@@ -60,8 +63,7 @@ class Step:
               flush=True)
         if word != "ok":
             self.failed = max(self.failed, 1)
-            lines = self.log.read_text(errors="replace").splitlines()
-            print("\n".join("       | " + line for line in lines[-80:]), flush=True)
+            print("\n".join("       | " + line for line in self.lines()[-120:]), flush=True)
 
 
 def build(step, directory, *options, env=None):
@@ -235,6 +237,10 @@ def main():
                 action(step)
             step.report()
             done.append(step)
+    for step in done:
+        for line in step.lines():
+            if step.failed and line.startswith(("FAILED ", "ERROR ")):
+                print(f"{step.name}: {line}")
     passed, failed = sum(step.passed for step in done), sum(step.failed for step in done)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

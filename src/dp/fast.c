@@ -72,6 +72,14 @@ void fast_close(struct fast *fast, bool keep)
 
 /* Tunnels. */
 
+/* Programs on several processors overtake each other between the number and the wire, and Linux,
+ * for one, drops what comes late. One sender does not, so they number only for those who ask for
+ * it. */
+static bool one_sender(const struct dp_params *params)
+{
+	return params->seq_send && params->lane == DP_LANE_AUTO;
+}
+
 static uint32_t flags_of(const struct dp_params *params)
 {
 	uint32_t flags =
@@ -83,7 +91,7 @@ static uint32_t flags_of(const struct dp_params *params)
 
 	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE)
 		return flags;
-	if (!params->csum_send)
+	if (!params->csum_send && !one_sender(params))
 		flags |= FAST_ENCAP;
 	if (!params->csum_require)
 		flags |= FAST_DECAP;
@@ -320,6 +328,8 @@ static const char *why_user(const struct fast *fast, int slot, const struct dp_p
 		return "an end of the tunnel is not known";
 	if (params->csum_send || params->csum_require)
 		return "only the user lane has checksums";
+	if (one_sender(params))
+		return "numbered packets are kept in order by one sender";
 	if (fast->own[slot].shadowed)
 		return "another tunnel differs by its device alone";
 	if (!t->out.ifindex)

@@ -11,6 +11,7 @@ from net import Failed, packet_socket, wait_for
 from scapy.all import ICMP, IP, UDP, Ether, ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPOption_RR, IPv6, Raw, fragment
 from scene import A, B, HOST, ROUTER, TUNNEL
 from ticker import Flow
+from wire import Capture, tshark
 
 LANES = pytest.mark.parametrize("lane", lanes.LANES)
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -195,6 +196,23 @@ def test_checksum_is_the_user_lanes(scene, tmp_path, lane, checksum):
     before = scene.router[A].link(NAME)["stats64"]["tx"]["packets"]
     ping(scene.host[A], HOST[4][B], count=20)
     assert scene.router[A].link(NAME)["stats64"]["tx"]["packets"] >= before + 20
+
+
+def test_numbers_leave_in_order(scene, tmp_path, undo):
+    """Programs on two processors would overtake each other."""
+    why = "numbered packets are kept in order by one sender"
+    sites = both_up(scene, tmp_path, lane="auto", sequence="send")
+    wait_for(lambda: lanes.lane_of(sites[A]) == ("user", why), lanes.LOAD, lambda: lanes.lane_of(sites[A]))
+    flows = [Flow(scene, family=family, rate=10000) for family in (4, 6)]
+    path = tmp_path / "wire.pcap"
+    with Capture(scene.wire, "a", path, "ip proto 47 and src host 172.19.1.1"):
+        for flow in flows:
+            undo.callback(flow.close)
+            flow.wait_answered(10000)
+    numbers = [int(frame["gre.sequence_number"][0])
+               for frame in tshark(path, ["gre.sequence_number"], "gre.flags.sequence_number == 1")]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(numbers) > 10000
 
 
 def test_user_lane_when_asked(scene, tmp_path):
