@@ -142,11 +142,10 @@ static void end_lease(struct dp *dp, struct tunnel *tunnel)
 static void on_seen(void *arg, const struct packet_seen *seen)
 {
 	struct dp *dp = arg;
-	uint64_t until = dp->tap.round_ns + LEASE_NS;
 	struct ip_addr remote;
 	uint32_t key;
 
-	if (!lease_owner(seen, &remote, &key))
+	if (dp->tap.void_round == dp->tap.clock.round || !lease_owner(seen, &remote, &key))
 		return;
 	for (struct tunnel *t = *outer_slot(dp, &remote, key); t; t = t->next_outer) {
 		/* A packet passes several devices where one stands on another (a bond, a bridge):
@@ -154,7 +153,7 @@ static void on_seen(void *arg, const struct packet_seen *seen)
 		if (t->seen_round == dp->tap.clock.round || !lease_matches(&t->params, seen))
 			continue;
 		t->seen_round = dp->tap.clock.round;
-		lease_grant(&t->lease, seen->ifindex, seen->mac, until);
+		lease_grant(&dp->tap, &t->lease, seen);
 	}
 }
 
@@ -162,9 +161,7 @@ void dp_leases_revoke(struct dp *dp)
 {
 	if (dp->fast)
 		fast_void_flows(dp->fast);
-	for (unsigned i = 0; i < NAME_BUCKETS; i++)
-		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
-			end_lease(dp, tunnel);
+	lease_revoke_all(&dp->tap);
 }
 
 /* Start and stop. */

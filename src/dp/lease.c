@@ -14,25 +14,41 @@
 #define TICK_MS 400
 #define TAP_MS	20
 
-void lease_grant(struct lease *lease, uint32_t ifindex, const uint8_t mac[6], uint64_t until_ns)
+static void lease_write(struct lease *lease, const struct lease *next)
 {
 	__atomic_store_n(&lease->version, lease->version + 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	lease->ifindex = ifindex;
-	memcpy(lease->mac, mac, sizeof lease->mac);
-	lease->until_ns = until_ns;
+	lease->ifindex = next->ifindex;
+	memcpy(lease->mac, next->mac, sizeof lease->mac);
+	lease->revoked = next->revoked;
+	lease->until_ns = next->until_ns;
 	__atomic_store_n(&lease->version, lease->version + 1, __ATOMIC_RELEASE);
+}
+
+void lease_grant(const struct lease_tap *tap, struct lease *lease, const struct packet_seen *seen)
+{
+	struct lease next = {.ifindex = seen->ifindex,
+			     .until_ns = tap->round_ns + LEASE_NS,
+			     .revoked = tap->clock.revoked};
+
+	memcpy(next.mac, seen->mac, sizeof next.mac);
+	lease_write(lease, &next);
 }
 
 void lease_revoke(struct lease *lease)
 {
-	static const uint8_t nobody[6];
-
 	if (lease->until_ns)
-		lease_grant(lease, 0, nobody, 0);
+		lease_write(lease, &(struct lease){.until_ns = 0});
 }
 
-bool lease_read(const struct lease *lease, uint8_t family, uint64_t now_ns, struct sockaddr_ll *to)
+void lease_revoke_all(struct lease_tap *tap)
+{
+	tap->void_round = tap->clock.round;
+	__atomic_store_n(&tap->clock.revoked, tap->clock.revoked + 1, __ATOMIC_RELEASE);
+}
+
+bool lease_read(const struct lease *lease, const struct lease_clock *clock, uint8_t family,
+		uint64_t now_ns, struct sockaddr_ll *to)
 {
 	uint32_t before = __atomic_load_n(&lease->version, __ATOMIC_ACQUIRE);
 	struct lease copy = *(const volatile struct lease *)lease;
@@ -40,7 +56,8 @@ bool lease_read(const struct lease *lease, uint8_t family, uint64_t now_ns, stru
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (before & 1 || before != __atomic_load_n(&lease->version, __ATOMIC_RELAXED))
 		return false;
-	if (now_ns >= copy.until_ns)
+	if (now_ns >= copy.until_ns ||
+	    copy.revoked != __atomic_load_n(&clock->revoked, __ATOMIC_ACQUIRE))
 		return false;
 	*to = packet_address(family, copy.ifindex, copy.mac);
 	return true;

@@ -187,7 +187,8 @@ void sender_flush(struct sender *sender)
 	if (count >= BUSY_BATCH)
 		__atomic_store_n(&port->worker->clock->busy, 1, __ATOMIC_RELAXED);
 	if (port->worker->direct >= 0 &&
-	    lease_read(port->lease, port->params.remote.family, uv_hrtime(), &neighbour)) {
+	    lease_read(port->lease, port->worker->clock, port->params.remote.family, uv_hrtime(),
+		       &neighbour)) {
 		done = count_sample(port);
 		send_raw(sender, 0, done);
 		done = send_direct(sender, done, count, &neighbour);

@@ -126,9 +126,12 @@ def stale_translation_of_outer_packets(clinic):
     """Somebody's NAT rule is gone, what it did to the tunnel is not."""
     with clinic.edited(A, "key = 4242", "key = 4242\nnotrack = no",
                        "enable = yes", f"enable = yes\nmasquerade = 10.10.2.0/24 out {NAME}"):
-        clinic.forget()
+        def translated():
+            """Whether packets after this are: an entry that is older than the rule would stay as it is."""
+            clinic.forget()
+            clinic.traffic()
+            return "172.19.1.77" in clinic.scene.router[A].run(["conntrack", "-L", "-p", "gre"]).stdout
         with clinic.rules(A, "postrouting", "meta l4proto gre snat ip to 172.19.1.77", kind="nat", priority="90"):
             # Packets go past connection tracking until greteld has heard of the rule.
-            wait_for(lambda: clinic.traffic() or "172.19.1.77" in clinic.scene.router[A].run(
-                ["conntrack", "-L", "-p", "gre"]).stdout, 5, "a translated entry of GRE")
+            wait_for(translated, 20, "a translated entry of GRE")
         yield
