@@ -31,8 +31,17 @@ int kernel_open(struct kernel *kernel)
 	return err;
 }
 
+void kernel_forget(struct kernel *kernel)
+{
+	if (kernel->kept)
+		actual_free(kernel->kept);
+	free(kernel->kept);
+	kernel->kept = NULL;
+}
+
 void kernel_close(struct kernel *kernel)
 {
+	kernel_forget(kernel);
 	nft_close(kernel->nft);
 	nl_close(&kernel->route);
 	*kernel = (struct kernel){0};
@@ -142,10 +151,11 @@ static bool is_ours_at(const struct actual *actual, uint32_t index)
 static int keep_address(void *arg, const struct address_info *address)
 {
 	struct actual *actual = arg;
-	int err = make_room((void **)&actual->addresses, actual->address_count, sizeof(*address));
+	int err = make_room((void **)&actual->host_addresses, actual->host_address_count,
+			    sizeof(*address));
 
 	if (!err)
-		actual->addresses[actual->address_count++] = *address;
+		actual->host_addresses[actual->host_address_count++] = *address;
 	return err;
 }
 
@@ -155,28 +165,30 @@ static int compare_addresses(const void *a, const void *b)
 			       ((const struct address_info *)b)->index);
 }
 
-/* All of the host's for now: whether a tunnel's local address is one of them is asked later. */
 static int read_addresses(struct nl *nl, struct actual *actual)
 {
 	int err = -EINTR;
 
 	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		actual->address_count = 0;
+		actual->host_address_count = 0;
 		err = address_each(nl, keep_address, actual);
 	}
 	return err;
 }
 
-static void drop_alien_addresses(struct actual *actual)
+static int choose_addresses(struct actual *actual)
 {
-	size_t kept = 0;
+	size_t count = 0;
 
-	for (size_t i = 0; i < actual->address_count; i++)
-		if (is_ours_at(actual, actual->addresses[i].index))
-			actual->addresses[kept++] = actual->addresses[i];
-	actual->address_count = kept;
-	if (kept)
-		qsort(actual->addresses, kept, sizeof(*actual->addresses), compare_addresses);
+	actual->addresses = calloc(actual->host_address_count + 1, sizeof(*actual->addresses));
+	if (!actual->addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < actual->host_address_count; i++)
+		if (is_ours_at(actual, actual->host_addresses[i].index))
+			actual->addresses[count++] = actual->host_addresses[i];
+	qsort(actual->addresses, count, sizeof(*actual->addresses), compare_addresses);
+	actual->address_count = count;
+	return 0;
 }
 
 static int keep_route(void *arg, const struct route_info *route)
@@ -363,29 +375,46 @@ static int say(char error[ACTUAL_ERROR_SIZE], const char *what, int err)
 	return err;
 }
 
+/* What the kernel announces when it changes. */
+static int read_announced(struct nl *nl, struct actual *out, const char **what)
+{
+	int err;
+
+	*what = "reading addresses";
+	err = read_addresses(nl, out);
+	if (!err)
+		err = choose_addresses(out);
+	if (!err && (*what = "reading routes"))
+		err = read_routes(nl, out);
+	if (!err && (*what = "reading the rules of policy routing"))
+		err = read_policies(nl, out);
+	if (!err && (*what = "reading the interfaces' settings"))
+		err = actual_read_settings(nl, out);
+	return err;
+}
+
 int actual_read(struct kernel *kernel, const struct conf *conf, const struct state *state,
 		const struct lane_ops *lane, struct actual *out, char error[ACTUAL_ERROR_SIZE])
 {
 	const char *what = "reading links";
-	int err;
+	bool kept = kernel->kept;
+	int err = 0;
 
-	*out = (struct actual){.state = state, .conf = conf};
-	err = read_links(&kernel->route, out);
+	*out = kept ? *kernel->kept : (struct actual){0};
+	free(kernel->kept);
+	kernel->kept = NULL;
+	out->state = state;
+	out->conf = conf;
+	if (!kept)
+		err = read_links(&kernel->route, out);
 	if (!err && (what = "asking the packet paths"))
 		err = read_lane(lane, conf, out);
-	if (!err && (what = "reading addresses"))
-		err = read_addresses(&kernel->route, out);
+	if (!err && !kept)
+		err = read_announced(&kernel->route, out, &what);
 	if (!err && conf && (what = "looking up the ways to the peers"))
 		err = actual_read_ways(&kernel->route, conf, out);
 	if (!err && conf)
 		err = actual_read_beneath(&kernel->route, out);
-	drop_alien_addresses(out);
-	if (!err && (what = "reading routes"))
-		err = read_routes(&kernel->route, out);
-	if (!err && (what = "reading the rules of policy routing"))
-		err = read_policies(&kernel->route, out);
-	if (!err && (what = "reading the interfaces' settings"))
-		err = actual_read_settings(&kernel->route, out);
 	if (!err && (what = "reading the nftables rules"))
 		err = read_rules(kernel, out);
 	if (!err && (what = "reading what is forwarded"))
@@ -396,21 +425,57 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	return say(error, what, err);
 }
 
-void actual_free(struct actual *actual)
+/* What belongs to one look alone. */
+static void free_rest(struct actual *actual)
 {
 	if (actual->settled)
 		free(actual->settled->tunnels);
 	free(actual->settled);
+	free(actual->ways);
+	free(actual->lane);
+	for (int i = 0; i < SWITCH_COUNT; i++)
+		sysctl_list_free(&actual->around[i]);
+}
+
+void actual_free(struct actual *actual)
+{
+	free_rest(actual);
 	free(actual->links);
 	free(actual->links_by_index);
+	free(actual->host_addresses);
 	free(actual->addresses);
 	forget_routes(actual);
 	free(actual->routes);
 	free(actual->policies);
 	free(actual->settings);
-	free(actual->ways);
-	free(actual->lane);
-	for (int i = 0; i < SWITCH_COUNT; i++)
-		sysctl_list_free(&actual->around[i]);
+	*actual = (struct actual){0};
+}
+
+void actual_keep(struct kernel *kernel, struct actual *actual)
+{
+	struct actual *kept = calloc(1, sizeof *kept);
+
+	kernel_forget(kernel);
+	if (!kept)
+		return; /* the next look reads them again */
+	free_rest(actual);
+	*kept = (struct actual){
+		.links = actual->links,
+		.links_by_index = actual->links_by_index,
+		.link_count = actual->link_count,
+		.host_addresses = actual->host_addresses,
+		.host_address_count = actual->host_address_count,
+		.addresses = actual->addresses,
+		.address_count = actual->address_count,
+		.routes = actual->routes,
+		.route_count = actual->route_count,
+		.policies = actual->policies,
+		.policy_count = actual->policy_count,
+		.settings = actual->settings,
+		.setting_count = actual->setting_count,
+		.rp_filter_all = actual->rp_filter_all,
+		.rp_filter_default = actual->rp_filter_default,
+	};
+	kernel->kept = kept;
 	*actual = (struct actual){0};
 }

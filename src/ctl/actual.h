@@ -31,10 +31,13 @@
 struct kernel {
 	struct nl route;
 	struct nft *nft;
-	int nft_error; /* why there are no nftables: -errno; 0: there are */
+	int nft_error;	     /* why there are no nftables: -errno; 0: there are */
+	struct actual *kept; /* lists of the last look that are still true; NULL: there are none */
 };
 int kernel_open(struct kernel *kernel);
 void kernel_close(struct kernel *kernel);
+/* Something was announced or done that what was kept does not have. */
+void kernel_forget(struct kernel *kernel);
 
 /* The way to a peer. */
 #define ACTUAL_WHY_SIZE 192
@@ -66,6 +69,8 @@ struct actual {
 	struct link_info *links; /* all of the namespace, by name */
 	struct link_info **links_by_index;
 	size_t link_count;
+	struct address_info *host_addresses; /* on all links */
+	size_t host_address_count;
 	struct address_info *addresses; /* on our links, by link index */
 	size_t address_count;
 	struct route_info
@@ -102,6 +107,10 @@ struct actual {
 int actual_read(struct kernel *kernel, const struct conf *conf, const struct state *state,
 		const struct lane_ops *lane, struct actual *out, char error[ACTUAL_ERROR_SIZE]);
 void actual_free(struct actual *actual);
+/* Keeps the lists of what the kernel announces when it changes, for the next actual_read(): links,
+ * addresses, routes, rules of policy routing and settings. It is for somebody who hears the
+ * announcements, has changed nothing since, and needs *actual no more. */
+void actual_keep(struct kernel *kernel, struct actual *actual);
 
 /* Those that stand in one place, as route_compare() has it. */
 const struct route_info *actual_routes(const struct actual *actual, const struct route_info *place,

@@ -28,13 +28,13 @@ static int compare_addrs(const void *a, const void *b)
 /* The host's addresses, sorted; NULL without memory. */
 static struct ip_addr *sort_addresses(const struct actual *actual)
 {
-	struct ip_addr *sorted = calloc(actual->address_count + 1, sizeof(*sorted));
+	struct ip_addr *sorted = calloc(actual->host_address_count + 1, sizeof(*sorted));
 
 	if (!sorted)
 		return NULL;
-	for (size_t i = 0; i < actual->address_count; i++)
-		sorted[i] = actual->addresses[i].local.addr;
-	qsort(sorted, actual->address_count, sizeof(*sorted), compare_addrs);
+	for (size_t i = 0; i < actual->host_address_count; i++)
+		sorted[i] = actual->host_addresses[i].local.addr;
+	qsort(sorted, actual->host_address_count, sizeof(*sorted), compare_addrs);
 	return sorted;
 }
 
@@ -131,7 +131,7 @@ static void ask_all(struct nl *nl, struct actual *actual, const struct question 
 			*way = actual->ways[question[-1].tunnel];
 			continue;
 		}
-		way->local_missing = !bsearch(&question->local, host, actual->address_count,
+		way->local_missing = !bsearch(&question->local, host, actual->host_address_count,
 					      sizeof(*host), compare_addrs);
 		ask(nl, actual, question, way);
 	}

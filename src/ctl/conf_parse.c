@@ -33,11 +33,16 @@ static void begin_tunnel(struct conf_reader *reader, const char *name)
 	}
 	conf->tunnels = tunnel;
 	tunnel += conf->tunnel_count - 1;
-	tunnel->at = reader->at;
 	reader->tunnel = tunnel;
 	reader->section = SECTION_TUNNEL;
 	memset(reader->seen, 0, TUNNEL_KEY_COUNT * sizeof reader->seen[0]);
-	conf_key_defaults(reader, SECTION_TUNNEL);
+	if (!reader->defaults_read) {
+		conf_key_defaults(reader, SECTION_TUNNEL);
+		reader->defaults = *tunnel;
+		reader->defaults_read = true;
+	}
+	*tunnel = reader->defaults;
+	tunnel->at = reader->at;
 	if (!*name)
 		conf_fault(reader->faults, reader->at,
 			   "the tunnel has no name: write [tunnel NAME]");

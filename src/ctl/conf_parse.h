@@ -40,8 +40,11 @@ struct conf_reader {
 	struct conf_place at; /* the line being read */
 	enum conf_section section;
 	struct conf_tunnel *tunnel; /* the last of conf->tunnels, in SECTION_TUNNEL */
-	const char *key;	    /* name of the key being read */
-	bool commented;		    /* the line had a comment behind its text */
+	/* One in which nothing is written yet: read once, since a file may have thousands. */
+	struct conf_tunnel defaults;
+	bool defaults_read;
+	const char *key; /* name of the key being read */
+	bool commented;	 /* the line had a comment behind its text */
 	/* Where each key was last written: in this section for a tunnel's, in any file else. */
 	struct conf_place seen[CONF_KEY_COUNT];
 	/* Where this file has its [forward] and [daemon]; line 0: not yet. */

@@ -45,8 +45,8 @@ bool ends_of_device(const struct actual *actual, const char *device, const struc
 	const struct link_info *link = actual_link(actual, device);
 	unsigned best = UNFIT;
 
-	for (size_t i = 0; link && i < actual->address_count; i++) {
-		const struct address_info *address = &actual->addresses[i];
+	for (size_t i = 0; link && i < actual->host_address_count; i++) {
+		const struct address_info *address = &actual->host_addresses[i];
 		unsigned points = address->index == link->index ? rank(address, remote) : UNFIT;
 
 		if (points >= best)

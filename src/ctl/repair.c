@@ -221,7 +221,10 @@ static void on_event(void *arg, const struct watch_event *event)
 		return;
 	}
 	lanes_note_change(s->lanes);
-	if (!s->conf || is_own(s, event))
+	if (is_own(s, event))
+		return;
+	kernel_forget(&s->kernel);
+	if (!s->conf)
 		return;
 	/* A route that is nothing to us: a routing daemon may bring many. */
 	/* It may be the way to a name server. */
@@ -257,7 +260,18 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	/* What is missed from now on is seen by the periodic look. */
 	log_warn("listening to the kernel: %s", strerror(-e));
 	uv_poll_stop(poll);
+	s->repair.deaf = true;
+	kernel_forget(&s->kernel);
 	repair_arm(s);
+}
+
+bool repair_hears(struct session *s)
+{
+	struct repair *r = &s->repair;
+
+	if (!r->opened || r->deaf || watch_read(r->links, on_event, s) != 0)
+		kernel_forget(&s->kernel);
+	return r->opened && !r->deaf;
 }
 
 static void on_periodic(uv_timer_t *timer)

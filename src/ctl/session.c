@@ -153,6 +153,7 @@ static int apply(struct session *s, const struct pass *pass, FILE *errors)
 static int make_so(struct session *s, const struct conf *conf, const struct report *report)
 {
 	struct pass pass;
+	repair_hears(s);
 	if (pass_make(&s->kernel, conf, &s->state, lane_ops(s->lane), report->errors, &pass) != 0)
 		return EXIT_FAILED;
 	int e = 0;
@@ -277,6 +278,7 @@ int session_down(struct session *s, const struct report *report)
 {
 	struct pass pass;
 	const struct lane_ops *lane = s->lane ? lane_ops(s->lane) : NULL;
+	repair_hears(s);
 	if (pass_make(&s->kernel, NULL, &s->state, lane, report->errors, &pass) != 0)
 		return EXIT_FAILED;
 	struct apply_report done = {0};
@@ -319,6 +321,8 @@ int session_look(struct session *s, FILE *errors, char **steps)
 	struct pass pass;
 	*steps = NULL;
 	session_names_save(s);
+	bool hears = repair_hears(s);
+	kernel_forget(&s->kernel);
 	if (pass_make(&s->kernel, s->conf, &s->state, lane_ops(s->lane), errors, &pass) != 0)
 		return -1;
 	pass.plan.take_back = true;
@@ -332,6 +336,8 @@ int session_look(struct session *s, FILE *errors, char **steps)
 		n = -1;
 	} else {
 		lanes_settle(s->lanes, &pass.actual);
+		if (n == 0 && hears)
+			actual_keep(&s->kernel, &pass.actual);
 	}
 	pass_free(&pass);
 	return n;

@@ -47,6 +47,7 @@ struct repair {
 	uv_poll_t links_poll, rules_poll;
 	uv_timer_t look, periodic;
 	bool opened;
+	bool deaf;		/* not all that is announced is heard any more */
 	uint64_t first_ms;	/* of the events that no look has answered yet; 0: none */
 	uint64_t hold_until_ms; /* no look before: backing off, or somebody fights us */
 	uint64_t backoff_ms;	/* the last one, after failures; 0: none */
@@ -123,6 +124,9 @@ int repair_open(struct session *session, FILE *errors);
 void repair_close(struct session *session);
 /* Look again soon. */
 void repair_arm(struct session *session);
+/* Hears what has been announced by now, so that what is kept of the last look is true. False when
+ * not everything is heard: nothing may be kept then. */
+bool repair_hears(struct session *session);
 /* Whether somebody undoes again and again what is repaired. */
 bool repair_fights(const struct session *session);
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A change touches what it changes and nothing else."""
 import contextlib
+import os
+import signal
 import subprocess
 
 import pytest
 from flow import Sink, Stream, numbers_complete, udp
 from gretel import NAME, Site, both_up, ping, ping_between_lans, section
 from net import wait_for
-from scene import A, B, HOST, UNDERLAY, other
+from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY, other
 
 TUNNELS, CHANGED, RATE = 100, 50, 6000
 
@@ -133,3 +135,36 @@ def test_live_change_keeps_the_interface(scene, tmp_path, what):
         assert "10.55.0.1" in str(site.namespace.ip_json(f"address show dev {NAME}"))
         assert site.plan().returncode == 0
     ping(scene.host[A], HOST[4][B])
+
+
+@pytest.mark.parametrize("what", (f"address delete {TUNNEL[4][A]} peer {TUNNEL[4][B]} dev {NAME}", f"route delete {LAN[4][B]}",
+                                  f"link set dev {NAME} down"))
+def test_what_was_announced_counts(scene, tmp_path, what):
+    """greteld keeps what it saw last for as long as nothing is announced. What somebody does just before a
+    reload is in its sockets together with the request, and is made good by the time of the answer."""
+    site = both_up(scene, tmp_path)[A]
+    router = scene.router[A]
+
+    def looks():
+        return (router.ip_json(f"address show dev {NAME}")[0]["addr_info"], router.ip_json("route show"),
+                "UP" in router.link(NAME)["flags"])
+    for _ in range(5):
+        wait_for(lambda: "nothing to do" in site.gretel("reload").stdout, 10)
+        before, pid = looks(), site.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            router.ip(what)
+            assert looks() != before
+            asking = router.popen(site.argv("reload"), env=site.env, stdout=subprocess.PIPE)
+            wait_for(lambda: asked(router, site), 10)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        asking.communicate(timeout=20)
+        assert asking.returncode == 0
+        assert looks() == before
+
+
+def asked(router, site):
+    """Whether a command waits for the daemon to take its connection."""
+    listening = router.run(["ss", "-xlH", "src", site.run_directory / "control.sock"]).stdout.split()
+    return int(listening[2]) > 0

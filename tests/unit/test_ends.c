@@ -231,8 +231,10 @@ static void settled(void **unused)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct address_info addresses[6];
 		struct state state = {0};
-		struct actual actual = {
-			.links = links, .link_count = 2, .addresses = addresses, .state = &state};
+		struct actual actual = {.links = links,
+					.link_count = 2,
+					.host_addresses = addresses,
+					.state = &state};
 		struct conf_tunnel tunnels[4];
 		struct actual_way ways[4] = {0};
 		char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
@@ -240,7 +242,7 @@ static void settled(void **unused)
 		size_t last;
 
 		assert_int_equal(conf_load_text("t", cases[i].file, stderr, &conf), 0);
-		actual.address_count = add_addresses(cases[i].given, addresses);
+		actual.host_address_count = add_addresses(cases[i].given, addresses);
 		for (size_t k = 0; k < 4 && cases[i].names[k]; k++)
 			know(&state, cases[i].names[k]);
 		memcpy(tunnels, conf->tunnels, conf->tunnel_count * sizeof(tunnels[0]));
