@@ -156,19 +156,24 @@ def gre_blocked_by_our_ipsec_in(clinic):
         yield
 
 
+def wait_obeyed(clinic):
+    """A kernel lane obeys a rule about outer packets within a second."""
+    ask = ["ping", "-n", "-c", 1, "-W", 1, HOST[4][B]]
+    wait_for(lambda: clinic.scene.host[A].run(ask, check=False).returncode != 0, 10)
+
+
 # The peer's own packets may come in meanwhile, and then it is known which direction is cut.
 @fault("gre-dropped-at-the-peer", "silent", "protocol 47", REMOTE)
 def gre_dropped_at_the_peer(clinic):
     with clinic.rules(B, "input", "meta l4proto gre drop"):
+        wait_obeyed(clinic)
         yield
 
 
 @fault("gre-dropped-by-the-peers-output", "silent", "protocol 47", "dropped in silence")
 def gre_dropped_by_the_peers_output(clinic):
     with clinic.rules(B, "output", "meta l4proto gre drop"):
-        # B's kernel lane obeys such a rule within a second.
-        ask = ["ping", "-n", "-c", 1, "-W", 1, HOST[4][B]]
-        wait_for(lambda: clinic.scene.host[A].run(ask, check=False).returncode != 0, 10)
+        wait_obeyed(clinic)
         yield
 
 

@@ -103,21 +103,38 @@ struct asking {
 	struct probesock sock;
 	uint64_t sent_ns[ROUNDS];
 	struct ip_addr inner, inner_peer; /* of one family; IP_NONE: not both are known */
+	unsigned inner_answered;	  /* bits: numbers of those answered */
 };
 
-/* Our inner address and the peer's, as the file has them. */
+/* Our inner address and the peer's, as the file has them, of the outer addresses' family if it can
+ * be: the socket hears that family alone. */
 static bool find_inner(struct asking *a)
 {
 	const struct conf_tunnel *t = a->d->tunnel;
 	const struct dp_params *p = &a->d->site->params;
 
 	for (size_t i = 0; i < t->address_count; i++) {
-		a->inner = t->addresses[i].local.addr;
-		a->inner_peer = a->inner.family == IP_V4 ? p->peer4 : p->peer6;
-		if (a->inner_peer.family != IP_NONE)
-			return true;
+		const struct ip_addr *own = &t->addresses[i].local.addr;
+		const struct ip_addr *peer = own->family == IP_V4 ? &p->peer4 : &p->peer6;
+
+		if (peer->family == IP_NONE)
+			continue;
+		a->inner = *own;
+		a->inner_peer = *peer;
+		if (own->family == p->remote.family)
+			break;
 	}
-	return false;
+	return a->inner.family != IP_NONE;
+}
+
+/* An answer that greteld unwraps is seen before and after. */
+static void note_inner_answer(struct asking *a, const struct probe_seen *seen)
+{
+	if (seen->id != (uint16_t)getpid() || seen->number >= ROUNDS ||
+	    a->inner_answered & 1u << seen->number)
+		return;
+	a->inner_answered |= 1u << seen->number;
+	a->r->inner_answers++;
 }
 
 static void note_answer(struct asking *a, const struct probe_seen *seen, unsigned *answers,
@@ -127,6 +144,16 @@ static void note_answer(struct asking *a, const struct probe_seen *seen, unsigne
 		return;
 	if ((*answers)++ == 0)
 		*us = (uint32_t)((clock_now_ns() - a->sent_ns[seen->number]) / 1000);
+}
+
+/* What a kernel lane has unwrapped comes in by the tunnel's interface. */
+static bool is_unwrapped_answer(const struct asking *a, const struct probe_arrival *arrival,
+				struct probe_seen *seen)
+{
+	if (!a->d->link || arrival->ifindex != a->d->link->index)
+		return false;
+	probe_read(arrival->octets, arrival->len, &a->inner_peer, seen);
+	return seen->kind == PROBE_PING_ANSWER;
 }
 
 static bool is_gre(const struct probe_arrival *arrival, const struct probe_seen *seen)
@@ -144,10 +171,13 @@ static void note_arrival(struct asking *a, const struct probe_arrival *arrival)
 {
 	struct probes_reach *r = a->r;
 	struct probe_seen seen;
-	uint32_t us;
 
 	if (arrival->delivered) {
 		r->gre_delivered++;
+		return;
+	}
+	if (is_unwrapped_answer(a, arrival, &seen)) {
+		note_inner_answer(a, &seen);
 		return;
 	}
 	probe_read(arrival->octets, arrival->len, &a->sock.remote, &seen);
@@ -160,7 +190,7 @@ static void note_arrival(struct asking *a, const struct probe_arrival *arrival)
 	else if (seen.kind == PROBE_GRE_ANSWER)
 		note_answer(a, &seen, &r->gre_answers, &r->gre_us);
 	else if (seen.kind == PROBE_INNER_ANSWER)
-		note_answer(a, &seen, &r->inner_answers, &us);
+		note_inner_answer(a, &seen);
 	else if (seen.kind == PROBE_GRE_OTHER)
 		note_kind(r, &seen);
 	else if (seen.kind == PROBE_ERROR)
