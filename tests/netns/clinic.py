@@ -87,6 +87,10 @@ class Clinic:
 
     def _build(self):
         self.scene = self.undo.enter_context(Scene(wire="open"))
+        # One fault follows the other faster than a host may send errors.
+        for machine in (*self.scene.router.values(), *self.scene.host.values()):
+            machine.sysctl("net.ipv4.icmp_ratelimit", 0)
+            machine.sysctl("net.ipv6.icmp.ratelimit", 0)
         self.relay = Relay(BUILD / "tests/netns/relay", self.scene.wire, 1)
         self.sites = {}
         for side in (A, B):

@@ -3,12 +3,14 @@
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
     soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn] [differ]
+            [lanekill] [lanes]
 
 All of them by default.
 
 GRETEL_SOAK_MINUTES (10) is the length of the transfer, of each fuzz target, of the run of many
 tunnels and of the churn in each lane, GRETEL_KILL_POINTS (500) the number of SIGKILLs,
-GRETEL_SOAK_TUNNELS (10000) the many.
+GRETEL_SOAK_TUNNELS (10000) the many, GRETEL_LANE_RATE (40000) the datagrams a second while daemons
+are killed.
 """
 import contextlib
 import json
@@ -217,6 +219,27 @@ def churn(directory):
     return good
 
 
+def lanekill(_):
+    """SIGKILL and another daemon at once, under load in each kernel lane: nothing is lost."""
+    rate = os.environ.get("GRETEL_LANE_RATE", "40000")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "3600",
+         str(ROOT / "tests/netns/test_lanes_life.py"), "-k", "kill_loses_nothing"],
+        env={**os.environ, "GRETEL_LANE_RATE": rate})
+    return say(done.returncode == 0, f"lanekill: no datagram and no answer lost at {rate} a second and each way")
+
+
+def all_lanes(_):
+    """Every system test with the kernel lanes asked for, as make check does with four files."""
+    good = True
+    for lane in lanes.LANES:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "3", "--timeout", "300",
+             str(ROOT / "tests/netns"), str(ROOT / "tests/conformance")], env={**os.environ, "GRETEL_LANE": lane})
+        good &= say(done.returncode == 0, f"lanes: all system tests with lane = {lane}")
+    return good
+
+
 def differ(_):
     """The same packets through every lane."""
     done = subprocess.run(
@@ -227,7 +250,7 @@ def differ(_):
 
 PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
          "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many,
-         "churn": churn, "differ": differ}
+         "churn": churn, "differ": differ, "lanekill": lanekill, "lanes": all_lanes}
 
 
 def main():

@@ -17,7 +17,8 @@ from test_kill import kill_daemons
 from ticker import Flow
 
 LANES = pytest.mark.parametrize("lane", lanes.LANES)
-RATE = 4000
+RATE = int(os.environ.get("GRETEL_LANE_RATE", 4000))  # datagrams a second
+SIZE = 18  # octets of them: frames of 64
 SECOND = section("tunnel", "second", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=77, address="10.99.0.1/30")
 
 
@@ -54,7 +55,7 @@ def start(scene, directory, undo, lane, text=site_text, **keys):
         site.up()
     undo.callback(lambda: [router.kill_all() for router in scene.router.values()])
     lanes.settle(scene, sites, lane)
-    flow = Flow(scene, rate=RATE)
+    flow = Flow(scene, rate=RATE, size=SIZE)
     undo.callback(flow.close)
     for side in (A, B):
         lanes.wait_fast(lane, lanes.Eyes(scene.router[side], undo), flow, RATE)
