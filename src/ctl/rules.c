@@ -8,6 +8,8 @@
  *	postrouting     masquerade and snat
  *	return_in, return_out   marks for return-path (return_path.h)
  *	raw_in, raw_out GRE between our outer addresses is not tracked
+ *	copies          IP packets in copied frames (mode = erspan) are not for this host; who looks
+ *	                at the interface, or has a filter of tc there, has seen them before
  *
  * Chains that would be empty are left out. Interfaces are named, not numbered, so the table can be
  * loaded before they exist. Protocols are numbers, because /etc/protocols may be missing.
@@ -135,6 +137,29 @@ static void print_raw(FILE *out, const struct pair *pairs, size_t count)
 	if (v6)
 		fprintf(out, "\t\tmeta l4proto 47 ip6 saddr . ip6 daddr @outer6 notrack\n");
 	fprintf(out, "\t}\n");
+}
+
+static bool has_copies(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].mode == MODE_ERSPAN)
+			return true;
+	return false;
+}
+
+static void print_copies(FILE *out, const struct conf *conf)
+{
+	const char *comma = "";
+
+	fprintf(out, "\tchain copies {\n\t\ttype filter hook prerouting priority -310\n"
+		     "\t\tiifname {");
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		if (conf->tunnels[i].mode != MODE_ERSPAN)
+			continue;
+		fprintf(out, "%s \"%s\"", comma, conf->tunnels[i].name);
+		comma = ",";
+	}
+	fprintf(out, " } counter drop\n\t}\n");
 }
 
 static void print_tunnel_set(FILE *out, const struct conf *conf)
@@ -355,13 +380,14 @@ static void print_nat(FILE *out, const struct conf_forward *forward)
 	}
 }
 
-static bool is_empty(const struct conf *conf, const struct pair *pairs, size_t count)
+static bool is_empty(const struct conf *conf, bool nft, const struct pair *pairs, size_t count)
 {
 	const struct conf_forward *forward = &conf->forward;
 
 	return !(forward->allow_count && conf->tunnel_count) && !forward->snat_count &&
 	       !forward->publish_count && !count_untracked(pairs, count, IP_V4) &&
-	       !count_untracked(pairs, count, IP_V6) && !return_first(conf);
+	       !count_untracked(pairs, count, IP_V6) && !return_first(conf) &&
+	       !(nft && has_copies(conf));
 }
 
 static bool print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count,
@@ -375,6 +401,8 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 	print_outer_set(out, pairs, count, IP_V4);
 	print_outer_set(out, pairs, count, IP_V6);
 	print_raw(out, pairs, count);
+	if (has_copies(conf))
+		print_copies(out, conf);
 	return_print(conf, numbers, out);
 	complete = print_forward(out, conf);
 	print_nat(out, &conf->forward);
@@ -395,7 +423,7 @@ int rules_text(const struct conf *conf, bool notrack, const uint8_t *numbers, ch
 		return err;
 	if (!notrack)
 		count = 0;
-	if (is_empty(conf, pairs, count)) {
+	if (is_empty(conf, notrack, pairs, count)) {
 		free(pairs);
 		return 0;
 	}

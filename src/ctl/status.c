@@ -128,12 +128,12 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], why[256] = "";
 
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
-		session_state_names[now->state], "reason", now->reason, "lane",
-		lanes_of(s->lanes, t->name, why, sizeof why), "lane_reason", why, "mode",
-		t->mode == MODE_GRETAP ? "gretap" : "gre", "local", known_text(&now->local, local),
-		"remote", known_text(&now->remote, remote));
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
+			  session_state_names[now->state], "reason", now->reason, "lane",
+			  lanes_of(s->lanes, t->name, why, sizeof why), "lane_reason", why, "mode",
+			  conf_mode_name(t->mode), "local", known_text(&now->local, local),
+			  "remote", known_text(&now->remote, remote));
 	json_object_set_new(object, "local_device",
 			    t->local_device[0] ? json_string(t->local_device) : json_null());
 	json_object_set_new(object, "remote_name",

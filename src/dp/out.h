@@ -27,10 +27,11 @@ struct passenger {
 	uint32_t head_len;
 	struct payload payload; /* what follows head; may be empty */
 	struct outer_fields outer;
+	bool truncated; /* ERSPAN: the copy is shorter than the frame was */
 };
 
-/* Writes the GRE header, the next sequence number in it, in front of `head`; returns its first
- * octet. */
+/* Writes the GRE header, the next sequence number in it, and that of ERSPAN in front of `head`;
+ * returns the first octet. */
 uint8_t *out_put_gre(struct port *port, const struct passenger *passenger);
 
 /* Encapsulates and queues it, whatever its size. */
