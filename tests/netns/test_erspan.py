@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ERSPAN: mirror sessions of the three types, both ways, with scapy and tshark as the other end."""
+import json
 import select
 import struct
 import time
 
 import pytest
+from flow import tcp_transfer
 from gretel import NAME, Site, ping, section
 from net import packet_socket, wait_for
 from peer import gre
@@ -141,10 +143,11 @@ def collector(make_peer, tmp_path, undo):
 
 
 def test_what_a_switch_may_add(collector):
-    """The platform's own header, any clock, a frame that is cut, sequence numbers that go back."""
+    """The platform's own header, any clock, a frame that is cut or padded, sequence numbers that go
+    back."""
     _, peer, site, copies = collector
     own = ERSPAN_III(session_id=5, o=1, gra=3, bso=3, t=1, vlan=7, cos=1) / ERSPAN_PlatformSpecific(platf_id=5)
-    for number, copy in ((9, FRAME), (9, FRAME[:40]), (2, FRAME[:14])):
+    for number, copy in ((9, FRAME), (9, FRAME + b"padding"), (9, FRAME[:40]), (2, FRAME[:14])):
         peer.send(peer.outer() / gre(proto=0x22EB, seq=number) / raw(own) / copy)
         copies.wait_for(copy)
     peer.send(peer.outer() / gre(proto=0x22EB, seq=3, csum=True) / ERSPAN_III(session_id=5) / FRAME)
@@ -277,3 +280,36 @@ def test_mirror_of_a_port(scene, tmp_path, undo):
     macs = (host.mac("eth0"), router.mac("eth1"))
     seen = {(row["eth.src"][0], row["eth.dst"][0], row["icmp.type"][0]) for row in rows}
     assert seen == {(*macs, "8"), (*macs[::-1], "0")}, seen
+    # A full frame of the LAN is more than the path carries, and a piece of TCP is one segment.
+    with Capture(scene.router[B], NAME, tmp_path / "long.pcap", "icmp or tcp"):
+        assert ping(host, "10.10.1.1", size=1472)
+        assert tcp_transfer(host, router, 4, "10.10.1.1", 200_000)
+        wait_for(lambda: sites[B].tunnel()["rx"]["packets"] >= 150, 10)
+    rows = tshark(tmp_path / "long.pcap", ("frame.len", "ip.len", "icmp.type"))
+    assert {row["frame.len"][0] for row in rows if row["ip.len"][0] == "1500"} == {"1464"}
+    assert max(int(row["ip.len"][0]) for row in rows) == 1500 and ["8"] in [row["icmp.type"] for row in rows]
+    assert not sites[A].drops() and not sites[B].drops()
+    for site in sites.values():
+        assert doctor(site) == (0, {})
+
+
+def doctor(site):
+    """Exit code and the findings of the tunnel, what is healthy apart."""
+    done = site.gretel("--json", "doctor", NAME, check=False, timeout=60)
+    findings = json.loads(done.stdout)["tunnels"][0]["findings"]
+    return done.returncode, {one["check"]: one["cause"] for one in findings if one["verdict"] != "healthy"}
+
+
+def test_doctor(collector):
+    """What it says of another session, another type, no ERSPAN; nothing of these while copies come."""
+    _, peer, site, copies = collector
+    header = gre(proto=0x22EB, seq=1)
+    for packet, check, words in (
+            (header / ERSPAN_III(session_id=6) / FRAME, "key", "another session than 5"),
+            (gre(proto=0x88BE) / FRAME, "key", "of type 1, but this side expects type 3"),
+            (gre() / IP(src="10.1.1.1", dst="10.1.1.2") / b"packet", "type", "mirrored frames (mode = erspan)")):
+        peer.send(peer.outer() / header / ERSPAN_III(session_id=5) / FRAME)
+        copies.wait_for(FRAME)
+        assert not {"key", "type", "no-gre", "silent"} & set(doctor(site)[1])
+        peer.send(peer.outer() / packet)
+        assert wait_for(lambda: words in doctor(site)[1].get(check, ""), 30, words)

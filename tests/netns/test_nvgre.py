@@ -7,6 +7,7 @@ from net import wait_for
 from peer import gre
 from scapy.all import ARP, GRE, ICMP, IP, UDP, Dot1Q, Ether, raw
 from scene import A, B, UNDERLAY, other
+from test_erspan import doctor
 from test_tunnels import send_frame
 from wire import Capture, tshark
 
@@ -74,6 +75,7 @@ def test_flow_ids(scene, tmp_path):
         flows.setdefault(row["udp.srcport"][0], set()).add(int(row["gre.key"][0], 16) & 0xFF)
     assert len(flows) == 40 and all(len(ids) == 1 for ids in flows.values()), flows
     assert len({next(iter(ids)) for ids in flows.values()}) > 20
+    assert doctor(sites[A]) == (0, {})
 
 
 @pytest.fixture
@@ -118,6 +120,15 @@ def test_what_is_refused(one):
     send_frame(scene.router[A], NAME, raw(tagged))
     wait_for(lambda: site.drops().get("tx-vlan") == 1, 10, "tx-vlan")
     assert set(site.drops()) == {*cases, "tx-vlan"}
+
+
+def test_doctor(one):
+    """It names the subnet that the other end sends, whatever the number of the flow."""
+    scene, peer, site = one
+    peer.send(peer.outer() / gre(key=0x654321 << 8 | 7, proto=0x6558) / frame(scene))
+    wait_for(lambda: site.drops().get("rx-key-wrong") == 1, 10)
+    found = doctor(site)[1]["key"]
+    assert found.endswith(f"sends vsid {0x654321}, but this side expects vsid {VSID}")
 
 
 def test_too_big_is_not_fragmented(make_peer, tmp_path):
