@@ -10,7 +10,7 @@ from flow import tcp_transfer
 from gretel import NAME, Site, ping, section
 from net import packet_socket, wait_for
 from peer import gre
-from scapy.all import ARP, GRE, ICMP, IP, UDP, Dot1Q, Ether, load_contrib, raw
+from scapy.all import ARP, GRE, ICMP, IP, TCP, UDP, Dot1Q, Ether, load_contrib, raw
 from scene import A, B, HOST, UNDERLAY, other
 from test_tunnels import send_frame
 from wire import Capture, tshark
@@ -181,6 +181,20 @@ def test_what_is_refused(collector):
         wait_for(lambda: site.drops() == count, 10, f"{reason}: {site.drops()}")
     assert peer.receive(lambda p: ICMP in p and (p[ICMP].type, p[ICMP].code) == (3, 3))
     assert site.tunnel()["rx"]["packets"] == 0
+
+
+def test_copies_are_left_as_they_are(collector):
+    """No mark of congestion is carried in, no MSS lowered, either way; a TOS is not taken over."""
+    scene, peer, site, copies = collector
+    syn = raw(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src="198.51.100.1", dst="198.51.100.2", tos=0xBA)
+              / TCP(flags="S", options=[("MSS", 9000)]))
+    for frame in (syn, FRAME):  # which may be marked, and which may not
+        peer.send(peer.outer(tos=3) / gre(proto=0x22EB, seq=1) / ERSPAN_III(session_id=5) / frame)
+        copies.wait_for(frame)
+    send_frame(scene.router[A], NAME, syn)
+    sent = peer.receive_gre(ERSPAN_III)
+    assert raw(sent[ERSPAN_III].payload) == syn and sent.tos == 0
+    assert not site.drops()
 
 
 def test_host_leaves_copies_alone(collector):
