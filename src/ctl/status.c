@@ -153,6 +153,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "tx", traffic_json(c.tx_packets, c.tx_bytes));
 	json_object_set_new(object, "keepalive", keepalive_json(&k, &c));
 	json_object_set_new(object, "rx_restarts", json_integer((json_int_t)c.rx_restarts));
+	json_object_set_new(object, "tx_cut", json_integer((json_int_t)c.tx_cut));
 	json_object_set_new(object, "last_rx_ms", age_json(c.last_rx_ns));
 	json_object_set_new(object, "last_rx_flags", json_integer((json_int_t)c.last_rx_gre >> 16));
 	json_object_set_new(object, "last_rx_protocol",
@@ -247,7 +248,8 @@ json_t *status_json(const struct session *s, const char *name)
 
 json_t *status_snapshot(const struct session *s, const char *name)
 {
-	static const char *const counters[] = {"rx", "tx", "rx_restarts", "last_rx_ms", "drops"};
+	static const char *const counters[] = {"rx",	 "tx",	       "rx_restarts",
+					       "tx_cut", "last_rx_ms", "drops"};
 	if (!s->conf || (name && !conf_find_tunnel(s->conf, name)))
 		return NULL;
 	json_t *tunnels = json_array();

@@ -74,6 +74,7 @@ struct dp_counters {
 	uint64_t keepalives_sent, keepalives_received; /* questions; answers to them */
 	uint64_t keepalives_reflected;		       /* questions of the peer, sent back */
 	uint64_t probes_returned;		       /* echo replies, sent back into the tunnel */
+	uint64_t tx_cut; /* ERSPAN: of the passengers sent, those that were cut to fit */
 };
 
 /* What the kernel told about an underlay path; called on the main thread. */

@@ -160,6 +160,7 @@ static void send_beginning(struct port *port, const struct passenger *p)
 		part.head_len = room;
 	part.payload.len = room - part.head_len;
 	part.truncated = true;
+	counter_add(&port->counters.tx_cut, 1);
 	out_encapsulate(port, &part);
 }
 

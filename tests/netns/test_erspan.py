@@ -260,6 +260,7 @@ def test_long_frames_are_cut(scene, tmp_path, undo, kind):
         rows = tshark(tmp_path / "wire.pcap", ("erspan.truncated", "ip.len"), "erspan")
         assert [int(row["erspan.truncated"][0], 0) for row in rows] == [1, 0]
         assert rows[0]["ip.len"][0] == "1500"
+    assert sites[A].tunnel()["tx_cut"] == 1
     assert not sites[A].drops() and not sites[B].drops()
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """NVGRE (RFC 7637): virtual subnets between the same two addresses, FlowIDs, frames with tags."""
 import pytest
-from flow import udp
+from flow import Sink, udp
 from gretel import NAME, Site, ping, section
 from net import wait_for
 from peer import gre
 from scapy.all import ARP, GRE, ICMP, IP, UDP, Dot1Q, Ether, raw
 from scene import A, B, UNDERLAY, other
+from test_direct import Flood, becomes_direct
 from test_erspan import doctor
 from test_tunnels import send_frame
 from wire import Capture, tshark
@@ -129,6 +130,15 @@ def test_doctor(one):
     wait_for(lambda: site.drops().get("rx-key-wrong") == 1, 10)
     found = doctor(site)[1]["key"]
     assert found.endswith(f"sends vsid {0x654321}, but this side expects vsid {VSID}")
+
+
+def test_busy_subnet_is_sent_directly(scene, tmp_path, undo):
+    """Packets of many FlowIDs have one way, which is found by those of any."""
+    for side in (A, B):
+        Site(scene.router[side], tmp_path / side, subnet(side, address={A: NEAR, B: FAR}[side] + "/24")).up()
+    undo.callback(Sink(scene.router[B], 4, 6000).close)
+    assert ping(scene.router[A], FAR)
+    becomes_direct(scene, undo, Flood(scene.router[A], FAR))
 
 
 def test_too_big_is_not_fragmented(make_peer, tmp_path):
