@@ -33,9 +33,7 @@ static uint32_t hash_pair(const struct ip_addr *local, const struct ip_addr *rem
 	return hash_addr(hash_addr(0, local), remote);
 }
 
-/* What a tunnel is found by, apart from the addresses. Plain tunnels are told apart by the key
- * alone.
- */
+/* What a tunnel is found by, apart from the addresses: of plain ones the key alone. */
 struct mark {
 	uint8_t form; /* FORM_IP for all plain ones */
 	bool has_key;
@@ -214,9 +212,14 @@ struct port *table_find(const struct table *table, const struct table_key *key, 
 
 	if (key->form != FORM_IP)
 		port = find(table, key, &special, ifindex);
-	if (!port)
+	/* Nobody else takes copies; and frames with the key of a subnet may be a gretap's. */
+	if (!port && !form_is_erspan(key->form))
 		port = find(table, key, &plain, ifindex);
-	if (!port)
-		*why = explain(table, key, blame);
-	return port;
+	if (port)
+		return port;
+	*why = explain(table, key, blame);
+	/* A copy that nobody takes counts for the tunnel whose key it has. */
+	if (*why == DROP_RX_PROTOCOL && !*blame)
+		*blame = find(table, key, &plain, ifindex);
+	return NULL;
 }

@@ -147,8 +147,8 @@ static const struct {
 	/*  6 */ {{.form = FORM_ERSPAN2, .number = 5}, 3, 0},
 	/*  7 */ {{.form = FORM_ERSPAN2, .number = 6}, 4, 0},
 	/*  8 */ {{.form = FORM_ERSPAN3, .number = 5}, 5, 0},
-	/*  9: the plain tunnel without a key counts it */
-	{{.form = FORM_ERSPAN3, .number = 6}, 6, 0},
+	/*  9: a plain tunnel without a key does not take it */
+	{{.form = FORM_ERSPAN3, .number = 6}, NONE, DROP_RX_SESSION},
 	/* 10 */
 	{{.has_key = true, .key = 1, .form = FORM_ERSPAN3, .number = 6}, NONE, DROP_RX_SESSION},
 	/* 11 */ {{.number = 0}, 6, 0},
@@ -188,7 +188,7 @@ static void forms_find_their_tunnel(void **state)
 static void kinds_are_told_apart(void **state)
 {
 	struct table_key copy = {.form = FORM_ERSPAN2, .number = 5}, packet = {.form = FORM_IP};
-	struct port *blame = NULL, port;
+	struct port *blame = NULL, port, another;
 	enum drop_reason why = DROP_NONE;
 	struct table table;
 
@@ -207,8 +207,11 @@ static void kinds_are_told_apart(void **state)
 	table_remove(&table, &port);
 	fill_form(&port, FORM_IP, 7);
 	assert_int_equal(table_insert(&table, &port), 0);
+	fill_form(&another, FORM_ETHERNET, 0);
+	assert_int_equal(table_insert(&table, &another), 0);
 	assert_null(table_find(&table, &copy, 0, &why, &blame));
 	assert_int_equal(why, DROP_RX_PROTOCOL);
+	assert_ptr_equal(blame, &another); /* which has no key either */
 	table_free(&table);
 }
 
