@@ -305,7 +305,7 @@ def test_mirror_of_a_port(scene, tmp_path, undo):
     assert max(int(row["ip.len"][0]) for row in rows) == 1500 and ["8"] in [row["icmp.type"] for row in rows]
     assert not sites[A].drops() and not sites[B].drops()
     for site in sites.values():
-        assert doctor(site) == (0, {})
+        wait_for(lambda: doctor(site) == (0, {}), 60, lambda: doctor(site))
 
 
 def doctor(site):

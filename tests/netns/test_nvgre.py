@@ -78,7 +78,7 @@ def test_flow_ids(scene, tmp_path):
         flows.setdefault(row["udp.srcport"][0], set()).add(int(row["gre.key"][0], 16) & 0xFF)
     assert len(flows) == 40 and all(len(ids) == 1 for ids in flows.values()), flows
     assert len({next(iter(ids)) for ids in flows.values()}) > 20
-    assert doctor(sites[A]) == (0, {})
+    wait_for(lambda: doctor(sites[A]) == (0, {}), 60, lambda: doctor(sites[A]))
 
 
 @pytest.fixture
