@@ -149,6 +149,16 @@ static const struct column {
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
+static void add_line(struct libscols_table *table, const json_t *tunnel)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	char cell[CELL_SIZE];
+	for (size_t i = 0; line && i < COLUMNS; i++) {
+		columns[i].print(cell, tunnel, columns[i].key);
+		scols_line_set_data(line, i, cell);
+	}
+}
+
 static void fill_table(struct libscols_table *table, const json_t *tunnels)
 {
 	for (size_t i = 0; i < COLUMNS; i++)
@@ -156,12 +166,11 @@ static void fill_table(struct libscols_table *table, const json_t *tunnels)
 				       columns[i].right ? SCOLS_FL_RIGHT : 0);
 	for (size_t row = 0; row < json_array_size(tunnels); row++) {
 		const json_t *tunnel = json_array_get(tunnels, row);
-		struct libscols_line *line = scols_table_new_line(table, NULL);
-		char cell[CELL_SIZE];
-		for (size_t i = 0; line && i < COLUMNS; i++) {
-			columns[i].print(cell, tunnel, columns[i].key);
-			scols_line_set_data(line, i, cell);
-		}
+		size_t i;
+		json_t *peer;
+		add_line(table, tunnel);
+		json_array_foreach (json_object_get(tunnel, "peers"), i, peer)
+			add_line(table, peer);
 	}
 }
 
@@ -205,6 +214,35 @@ static void print_details(const json_t *tunnel)
 		       number_of(tunnel, "tx_cut"));
 }
 
+/* Next hops that lead nowhere. */
+static void print_unresolved(const char *name, const json_t *unresolved)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach (unresolved, i, one) {
+		char age[CELL_SIZE];
+		print_age(age, json_object_get(one, "last_ms"));
+		printf("%s: no peer has the address %s, which a route leads to: asked for %" PRIu64
+		       " times, the last time %s ago\n",
+		       name, text_of(one, "next_hop"), number_of(one, "asked"), age);
+	}
+}
+
+static void print_tunnel(const json_t *tunnel, bool details)
+{
+	const char *name = text_of(tunnel, "name"), *reason = text_of(tunnel, "reason");
+	size_t i;
+	json_t *peer;
+	if (reason[0] != '\0')
+		printf("%s: %s: %s\n", name, text_of(tunnel, "state"), reason);
+	if (details)
+		print_details(tunnel);
+	print_drops(name, json_object_get(tunnel, "drops"));
+	print_unresolved(name, json_object_get(tunnel, "unresolved"));
+	json_array_foreach (json_object_get(tunnel, "peers"), i, peer)
+		print_tunnel(peer, details);
+}
+
 void client_print_status(const json_t *data, bool details)
 {
 	const json_t *tunnels = json_object_get(data, "tunnels");
@@ -216,15 +254,8 @@ void client_print_status(const json_t *data, bool details)
 	} else {
 		puts("no tunnels");
 	}
-	for (size_t i = 0; i < json_array_size(tunnels); i++) {
-		const json_t *tunnel = json_array_get(tunnels, i);
-		const char *name = text_of(tunnel, "name"), *reason = text_of(tunnel, "reason");
-		if (reason[0] != '\0')
-			printf("%s: %s: %s\n", name, text_of(tunnel, "state"), reason);
-		if (details)
-			print_details(tunnel);
-		print_drops(name, json_object_get(tunnel, "drops"));
-	}
+	for (size_t i = 0; i < json_array_size(tunnels); i++)
+		print_tunnel(json_array_get(tunnels, i), details);
 	if (!details)
 		print_drops("without a tunnel", json_object_get(data, "stray_drops"));
 }

@@ -265,37 +265,25 @@ static int compare_params(const void *a, const void *b)
 	return strcmp(((const struct dp_params *)a)->name, ((const struct dp_params *)b)->name);
 }
 
-static int keep_params(struct actual *actual, const struct lane_ops *lane, const char *name)
+static int keep_params(void *arg, const struct dp_params *params)
 {
-	const struct dp_params *params = lane->params(lane->arg, name);
-	int err;
+	struct actual *actual = arg;
+	int err = make_room((void **)&actual->lane, actual->lane_count, sizeof(*params));
 
-	if (!params)
-		return 0;
-	err = make_room((void **)&actual->lane, actual->lane_count, sizeof(*params));
 	if (!err)
 		memcpy(&actual->lane[actual->lane_count++], params, sizeof(*params));
 	return err;
 }
 
-static int read_lane(const struct lane_ops *lane, const struct conf *conf, struct actual *actual)
+static int read_lane(const struct lane_ops *lane, struct actual *actual)
 {
-	int err = 0;
+	int err;
 
 	actual->fast = !lane || lane->fast;
 	actual->lane_asked = lane != NULL;
 	if (!lane)
 		return 0;
-	for (size_t i = 0; !err && i < actual->link_count; i++)
-		if (actual->links[i].tun != LINK_TUN_NONE)
-			err = keep_params(actual, lane, actual->links[i].name);
-	/* What the lane carries although its interface is gone. */
-	for (size_t i = 0; !err && conf && i < conf->tunnel_count; i++) {
-		const struct link_info *link = actual_link(actual, conf->tunnels[i].name);
-
-		if (!link || link->tun == LINK_TUN_NONE)
-			err = keep_params(actual, lane, conf->tunnels[i].name);
-	}
+	err = lane->each(lane->arg, keep_params, actual);
 	if (!err && actual->lane_count)
 		qsort(actual->lane, actual->lane_count, sizeof(*actual->lane), compare_params);
 	return err;
@@ -408,7 +396,7 @@ int actual_read(struct kernel *kernel, const struct conf *conf, const struct sta
 	if (!kept)
 		err = read_links(&kernel->route, out);
 	if (!err && (what = "asking the packet paths"))
-		err = read_lane(lane, conf, out);
+		err = read_lane(lane, out);
 	if (!err && !kept)
 		err = read_announced(&kernel->route, out, &what);
 	if (!err && conf && (what = "looking up the ways to the peers"))

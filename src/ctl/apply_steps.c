@@ -189,8 +189,8 @@ static int write_setting(struct apply *apply, const struct step *step, unsigned 
 	char path[SYSCTL_NAME_SIZE];
 	int err;
 
-	snprintf(path, sizeof(path), "net/%s/conf/%s/%s",
-		 setting == SETTING_LINKDOWN6 ? "ipv6" : "ipv4", step->object,
+	snprintf(path, sizeof(path), "net/%s/conf/%.*s/%s",
+		 setting == SETTING_LINKDOWN6 ? "ipv6" : "ipv4", IFNAMSIZ - 1, step->object,
 		 setting == SETTING_RP_LOOSE ? "rp_filter" : "ignore_routes_with_linkdown");
 	err = sysctl_write(path, value);
 	if (err && err != -ENOENT)
@@ -361,6 +361,39 @@ static int undo_delete(struct apply *apply, const struct step *step)
 	return err;
 }
 
+/* ---- peers of multipoint tunnels ---- */
+
+static int do_peer_add(struct apply *apply, const struct step *step)
+{
+	return carry(apply, step, step->tunnel.params);
+}
+
+static int undo_peer_add(struct apply *apply, const struct step *step)
+{
+	return apply->lane->del(apply->lane->arg, step->object, false);
+}
+
+static int do_peer_change(struct apply *apply, const struct step *step)
+{
+	return apply->lane ? apply->lane->change(apply->lane->arg, step->tunnel.params) : -ENOTSUP;
+}
+
+static int undo_peer_change(struct apply *apply, const struct step *step)
+{
+	return apply->lane->change(apply->lane->arg, step->tunnel.old_params);
+}
+
+/* There are none without a lane. */
+static int do_peer_del(struct apply *apply, const struct step *step)
+{
+	return apply->lane->del(apply->lane->arg, step->object, false);
+}
+
+static int undo_peer_del(struct apply *apply, const struct step *step)
+{
+	return carry(apply, step, step->tunnel.old_params);
+}
+
 /* ---- links, addresses ---- */
 
 static int do_mtu(struct apply *apply, const struct step *step)
@@ -430,6 +463,9 @@ static const struct {
 	[STEP_POLICY_ADD] = {apply_policy_add, apply_policy_del},
 	[STEP_ROUTE_DEL] = {apply_route_del, apply_route_add},
 	[STEP_ADDRESS_DEL] = {del_address, add_address},
+	[STEP_PEER_DEL] = {do_peer_del, undo_peer_del},
+	[STEP_PEER_ADD] = {do_peer_add, undo_peer_add},
+	[STEP_PEER_CHANGE] = {do_peer_change, undo_peer_change},
 	[STEP_TUNNEL_DEL] = {do_delete, undo_delete},
 	[STEP_TUNNEL_CREATE] = {do_create, undo_create},
 	[STEP_TUNNEL_ADOPT] = {do_adopt, undo_adopt},

@@ -25,6 +25,9 @@ struct conf_place {
 /* `mode =`: what the tunnel carries, and by which form of GRE. */
 enum conf_mode { MODE_GRE, MODE_GRETAP, MODE_NVGRE, MODE_ERSPAN };
 
+/* Room for the name of a tunnel: of an interface, or HUB/ADDRESS, see struct conf_peer. */
+#define CONF_NAME_SIZE 64
+
 /* `checksum =`: no: neither sent nor asked for (verified when present, RFC 2784 2.3).
  * yes: sent. require: sent, and packets without are dropped. receive: asked for but not sent. */
 enum conf_checksum { CHECKSUM_NO, CHECKSUM_YES, CHECKSUM_REQUIRE, CHECKSUM_RECEIVE };
@@ -53,10 +56,22 @@ struct conf_address {
 	struct ip_addr peer;	/* family IP_NONE when not given */
 };
 
-/* `route = 20.10.1.0/24 [metric N] [src ADDRESS] [table N]` */
+/*
+ * `peer = 192.168.8.12 at 172.19.1.3`, of a multipoint tunnel: the packets that the host routes by
+ * that next hop go to that outer address. For each outer address conf.tunnels has a tunnel besides,
+ * behind all of the file: it has no interface, is called like "hub/192.168.8.12" and carries the
+ * packets of this peer, while the multipoint tunnel is the interface that they share.
+ */
+struct conf_peer {
+	struct conf_place at;
+	struct ip_addr inner, outer;
+};
+
+/* `route = 20.10.1.0/24 [via ADDRESS] [metric N] [src ADDRESS] [table N]` */
 struct conf_route {
 	struct conf_place at;
 	struct ip_prefix to; /* host bits zero */
+	struct ip_addr via;  /* a peer of the multipoint tunnel; family IP_NONE in any other */
 	struct ip_addr src;  /* family IP_NONE when not given */
 	uint32_t metric;     /* 0: the kernel's default */
 	uint32_t table;	     /* 254 (main) by default */
@@ -68,6 +83,7 @@ enum conf_tunnel_key {
 	TUNNEL_PROFILE,
 	TUNNEL_LOCAL,
 	TUNNEL_REMOTE,
+	TUNNEL_PEER,
 	TUNNEL_BIND,
 	TUNNEL_BRIDGE,
 	TUNNEL_ADDRESS,
@@ -113,7 +129,7 @@ struct conf_tunnel {
 	/* In at.file, where each key is; 0: not given, the default. A key that the profile filled
 	 * in has the profile's line. */
 	int lines[TUNNEL_KEY_COUNT];
-	char name[IFNAMSIZ];
+	char name[CONF_NAME_SIZE];
 	enum conf_mode mode;
 	const struct conf_profile *profile; /* NULL when not given; its values are filled in */
 	/* The same family. Of a tunnel whose ends are looked up, IP_NONE, and filled in by
@@ -161,6 +177,12 @@ struct conf_tunnel {
 	size_t address_count;
 	struct conf_route *routes;
 	size_t route_count;
+
+	struct conf_peer *peers; /* none: not a multipoint tunnel */
+	size_t peer_count;
+	/* Of a peer of a multipoint tunnel: the index of that in conf.tunnels, and 1; 0 else. */
+	size_t hub;
+	struct conf_address inner[2]; /* and its next hops, IPv4 and IPv6, with our addresses */
 };
 
 /* `allow = 10.10.1.0/24 <-> 20.10.1.0/24`, or -> for one direction of opening */
@@ -242,6 +264,9 @@ const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *
 bool conf_has_frames(const struct conf_tunnel *tunnel);
 /* The word of the file for the mode. */
 const char *conf_mode_name(enum conf_mode mode);
+
+/* The interface that its packets come by and leave by: its own, or of its multipoint tunnel. */
+const struct conf_tunnel *conf_interface(const struct conf *conf, const struct conf_tunnel *tunnel);
 
 /* conf_ends.c: whether an end of the tunnel has to be looked up, and whether both are known. */
 bool conf_is_moving(const struct conf_tunnel *tunnel);

@@ -91,7 +91,8 @@ static void check_outer_pair(const struct conf_tunnel *t, struct conf_faults *fa
 	char text[ADDR_TEXT_SIZE];
 
 	check_outer(t, TUNNEL_LOCAL, &t->local, faults);
-	check_outer(t, TUNNEL_REMOTE, &t->remote, faults);
+	if (!t->peer_count && !t->lines[TUNNEL_PEER])
+		check_outer(t, TUNNEL_REMOTE, &t->remote, faults);
 	if (strcmp(t->local_device, t->name) == 0 && t->name[0])
 		conf_fault(faults, conf_key_place(t, TUNNEL_LOCAL),
 			   "the tunnel cannot have its own address outside: write the device that "
@@ -251,8 +252,12 @@ static void check_route(const struct conf_tunnel *t, const struct conf_route *r,
 
 static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults)
 {
+	/* What its lines say is judged with the multipoint tunnel. */
+	if (t->hub)
+		return;
 	check_name(t, faults);
 	check_outer_pair(t, faults);
+	conf_check_multipoint(t, faults);
 	check_devices(t, faults);
 	check_sizes(t, faults);
 	conf_check_mode(t, faults);

@@ -68,7 +68,7 @@ static void check_form(const struct conf_tunnel *t, struct conf_faults *faults)
 		conf_fault(faults, at,
 			   "keepalive-form = inside asks IP addresses, and the tunnel carries "
 			   "Ethernet frames: write mode = gre, or another form");
-	else if (!knows_peer(t))
+	else if (!knows_peer(t) && !t->peer_count)
 		conf_fault(
 			faults, at,
 			"keepalive-form = inside asks between the inner addresses: write address "

@@ -72,6 +72,13 @@ static int compare_name(const struct entry *a, const struct entry *b)
 
 static void tell_name(struct conf_faults *faults, const struct entry *a, const struct entry *b)
 {
+	if (b->tunnel->hub) {
+		conf_fault(faults, b->tunnel->at,
+			   "the peer's address inside the tunnel is already at %s:%d: write each "
+			   "once",
+			   a->tunnel->at.file, a->tunnel->at.line);
+		return;
+	}
 	/* a name that was refused is empty */
 	if (b->tunnel->name[0])
 		conf_fault(faults, b->tunnel->at,
@@ -147,6 +154,15 @@ static void tell_packets(struct conf_faults *faults, const struct entry *a, cons
 	if ((t->local.family == IP_NONE && !t->local_device[0]) ||
 	    (t->remote.family == IP_NONE && !t->remote_name) || (key_given && !t->ikey.present))
 		return;
+	if (t->hub && t->hub == a->tunnel->hub) {
+		/* a line of the same address is told already */
+		if (compare_name(a, b) != 0)
+			conf_fault(faults, t->at,
+				   "the peer's outer address is already at %s:%d: write one "
+				   "address inside of each family for it",
+				   a->tunnel->at.file, a->tunnel->at.line);
+		return;
+	}
 	conf_fault(faults, t->at,
 		   "received packets cannot be told from those of tunnel %s at %s:%d: %s",
 		   a->tunnel->name, a->tunnel->at.file, a->tunnel->at.line, own_mark(t));

@@ -77,7 +77,7 @@ void conf_key_remote(struct conf_reader *reader, char *value)
 
 bool conf_is_moving(const struct conf_tunnel *tunnel)
 {
-	return tunnel->remote_name || tunnel->local_device[0];
+	return !tunnel->peer_count && (tunnel->remote_name || tunnel->local_device[0]);
 }
 
 bool conf_has_ends(const struct conf_tunnel *tunnel)

@@ -29,6 +29,8 @@ static const struct row rows[CONF_KEY_COUNT] = {
 		"outer address of this machine, or address-of DEVICE"),
 	[TUNNEL_REMOTE] = NEEDED("tunnel", "remote", conf_key_remote,
 		"outer address of the peer, or its name"),
+	[TUNNEL_PEER] = MANY("tunnel", "peer", conf_key_peer,
+		"one of several peers, in place of remote: NEXT-HOP at OUTER-ADDRESS"),
 	[TUNNEL_BIND] = ONE("tunnel", "bind", NULL, conf_key_bind,
 		"device that outer packets leave and enter by"),
 	[TUNNEL_BRIDGE] = ONE("tunnel", "bridge", NULL, conf_key_bridge,
@@ -36,7 +38,7 @@ static const struct row rows[CONF_KEY_COUNT] = {
 	[TUNNEL_ADDRESS] = MANY("tunnel", "address", conf_key_address,
 		"address of the interface: ADDRESS peer ADDRESS, or ADDRESS/LENGTH"),
 	[TUNNEL_ROUTE] = MANY("tunnel", "route", conf_key_route,
-		"network behind the tunnel: PREFIX [metric N] [src ADDRESS] [table N]"),
+		"network behind the tunnel: PREFIX [via ADDRESS] [metric N] [src ADDRESS] [table N]"),
 	[TUNNEL_BACKUP_OF] = ONE("tunnel", "backup-of", NULL, conf_key_backup_of,
 		"the tunnel whose routes this one takes over when it is lost"),
 	[TUNNEL_GROUP] = ONE("tunnel", "group", NULL, conf_key_group,
@@ -187,12 +189,12 @@ void conf_key_defaults(struct conf_reader *reader, enum conf_section section)
 
 /* Words of other tunnel programs, and ours for the same thing. */
 static const char *const other_words[][2] = {
-	{"csum", "checksum"}, {"seq", "sequence"},    {"dev", "bind"},
-	{"device", "bind"},   {"interface", "bind"},  {"type", "mode"},
-	{"peer", "remote"},   {"endpoint", "remote"}, {"destination", "remote"},
-	{"source", "local"},  {"ip", "address"},      {"hoplimit", "ttl"},
-	{"tclass", "tos"},    {"dscp", "tos"},	      {"forward", "allow"},
-	{"dnat", "publish"},  {"nat", "masquerade"},
+	{"csum", "checksum"},  {"seq", "sequence"},    {"dev", "bind"},
+	{"device", "bind"},    {"interface", "bind"},  {"type", "mode"},
+	{"dnat", "publish"},   {"endpoint", "remote"}, {"destination", "remote"},
+	{"source", "local"},   {"ip", "address"},      {"hoplimit", "ttl"},
+	{"tclass", "tos"},     {"dscp", "tos"},	       {"forward", "allow"},
+	{"nat", "masquerade"},
 };
 
 static int nearest(enum conf_section section, const char *name)

@@ -140,6 +140,7 @@ static int finish(struct conf_reader *reader, FILE *errors, struct conf **out)
 	int count;
 
 	conf_profiles_fill(reader);
+	conf_peers_add(reader);
 	conf_check(reader->conf, reader->faults);
 	conf_check_ways(reader->conf, reader->faults);
 	conf_check_clashes(reader->conf, reader->faults);
@@ -200,6 +201,7 @@ void conf_free(struct conf *conf)
 		free(conf->tunnels[i].on_down);
 		free(conf->tunnels[i].addresses);
 		free(conf->tunnels[i].routes);
+		free(conf->tunnels[i].peers);
 	}
 	for (size_t i = 0; i < conf->file_count; i++)
 		free(conf->files[i]);

@@ -101,6 +101,19 @@ static void fit(const char text[TEXT_SIZE], char buf[CONF_ALIAS_SIZE])
 		 hash);
 }
 
+/* How many, and a digest of which: what has another one is to be changed. */
+static void add_peers(char buf[TEXT_SIZE], const struct conf_tunnel *t)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < t->peer_count; i++)
+		for (size_t k = 0; k < 16; k++) {
+			hash = (hash ^ t->peers[i].inner.bytes[k]) * 16777619u;
+			hash = (hash ^ t->peers[i].outer.bytes[k]) * 16777619u;
+		}
+	add(buf, " to %zu peers ~%08" PRIx32, t->peer_count, hash);
+}
+
 /* The addresses in effect; while one is not known, where it will come from. */
 static void add_ends(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 {
@@ -110,7 +123,9 @@ static void add_ends(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 		add(buf, " local address-of %s", t->local_device);
 	else
 		add(buf, " local %s", addr_format(&t->local, text));
-	if (t->remote.family == IP_NONE && t->remote_name)
+	if (t->peer_count)
+		add_peers(buf, t);
+	else if (t->remote.family == IP_NONE && t->remote_name)
 		add(buf, " remote %.64s", t->remote_name);
 	else
 		add(buf, " remote %s", addr_format(&t->remote, text));

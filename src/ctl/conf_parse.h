@@ -113,6 +113,13 @@ conf_key_fn conf_key_backup_of, conf_key_group, conf_key_return_path;
 /* conf_ends.c */
 conf_key_fn conf_key_local, conf_key_remote;
 
+/* conf_peers.c */
+conf_key_fn conf_key_peer;
+/* Adds the tunnels of the peers of multipoint tunnels. */
+void conf_peers_add(struct conf_reader *reader);
+/* What a multipoint tunnel, and only it, may have; what is wrong with its peers. */
+void conf_check_multipoint(const struct conf_tunnel *tunnel, struct conf_faults *faults);
+
 /* conf_hook.c */
 conf_key_fn conf_key_on_up, conf_key_on_down;
 

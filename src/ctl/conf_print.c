@@ -55,6 +55,15 @@ static void print_addresses(const struct conf_tunnel *t, FILE *out)
 	}
 }
 
+static void print_peers(const struct conf_tunnel *t, FILE *out)
+{
+	char inner[ADDR_TEXT_SIZE], outer[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < t->peer_count; i++)
+		fprintf(out, "peer = %s at %s\n", addr_format(&t->peers[i].inner, inner),
+			addr_format(&t->peers[i].outer, outer));
+}
+
 static void print_routes(const struct conf_tunnel *t, FILE *out)
 {
 	char to[PREFIX_TEXT_SIZE], src[ADDR_TEXT_SIZE];
@@ -63,6 +72,8 @@ static void print_routes(const struct conf_tunnel *t, FILE *out)
 		const struct conf_route *r = &t->routes[i];
 
 		fprintf(out, "route = %s", short_prefix(&r->to, to));
+		if (r->via.family != IP_NONE)
+			fprintf(out, " via %s", addr_format(&r->via, src));
 		if (r->metric)
 			fprintf(out, " metric %" PRIu32, r->metric);
 		if (r->src.family != IP_NONE)
@@ -145,8 +156,11 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 		fprintf(out, "local = address-of %s\n", tunnel->local_device);
 	else
 		fprintf(out, "local = %s\n", addr_format(&tunnel->local, text));
-	fprintf(out, "remote = %s\n",
-		tunnel->remote_name ? tunnel->remote_name : addr_format(&tunnel->remote, text));
+	if (!tunnel->peer_count)
+		fprintf(out, "remote = %s\n",
+			tunnel->remote_name ? tunnel->remote_name
+					    : addr_format(&tunnel->remote, text));
+	print_peers(tunnel, out);
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);
 	if (tunnel->bridge[0])
@@ -214,6 +228,8 @@ static void print_forward(const struct conf_forward *f, FILE *out)
 void conf_print(const struct conf *conf, FILE *out)
 {
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		if (conf->tunnels[i].hub)
+			continue;
 		conf_print_tunnel(&conf->tunnels[i], out);
 		fprintf(out, "\n");
 	}

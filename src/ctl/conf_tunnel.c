@@ -9,6 +9,8 @@
 
 #define RT_TABLE_MAIN_ID  254
 #define RT_TABLE_LOCAL_ID 255
+/* A route with all its words. */
+#define ROUTE_WORDS 9
 
 void conf_key_bind(struct conf_reader *reader, char *value)
 {
@@ -71,6 +73,8 @@ static bool parse_route_option(struct conf_reader *reader, const char *name, con
 {
 	if (strcmp(name, "src") == 0)
 		return conf_parse_addr(reader, value, &route->src);
+	if (strcmp(name, "via") == 0)
+		return conf_parse_addr(reader, value, &route->via);
 	if (strcmp(name, "metric") == 0) {
 		if (value_u32(value, 1, UINT32_MAX, &route->metric))
 			return true;
@@ -85,13 +89,10 @@ static bool parse_route_option(struct conf_reader *reader, const char *name, con
 			   "table %.40s is not possible: write a number from 1 to 4294967295, "
 			   "but not 255",
 			   value);
-	} else if (strcmp(name, "via") == 0) {
-		conf_fault(reader->faults, reader->at,
-			   "a route into a tunnel has no gateway: leave out via %.60s", value);
 	} else {
 		conf_fault(reader->faults, reader->at,
 			   "\"%.40s\" is not a word of a route: write "
-			   "PREFIX [metric N] [src ADDRESS] [table N]",
+			   "PREFIX [via ADDRESS] [metric N] [src ADDRESS] [table N]",
 			   name);
 	}
 	return false;
@@ -108,8 +109,8 @@ static bool option_repeated(char *const *words, size_t at)
 
 static bool parse_route(struct conf_reader *reader, char *value, struct conf_route *route)
 {
-	char *words[7];
-	size_t count = value_split(value, words, 7);
+	char *words[ROUTE_WORDS];
+	size_t count = value_split(value, words, ROUTE_WORDS);
 
 	if (strcmp(words[0], "default") == 0) {
 		conf_fault(reader->faults, reader->at,
@@ -118,11 +119,11 @@ static bool parse_route(struct conf_reader *reader, char *value, struct conf_rou
 	}
 	if (!conf_parse_network(reader, words[0], &route->to))
 		return false;
-	for (size_t i = 1; i < count && i < 7; i += 2) {
-		if (i + 1 == count || i + 1 == 7) {
+	for (size_t i = 1; i < count && i < ROUTE_WORDS; i += 2) {
+		if (i + 1 == count || i + 1 == ROUTE_WORDS) {
 			conf_fault(reader->faults, reader->at,
 				   "nothing follows \"%.40s\": write "
-				   "PREFIX [metric N] [src ADDRESS] [table N]",
+				   "PREFIX [via ADDRESS] [metric N] [src ADDRESS] [table N]",
 				   words[i]);
 			return false;
 		}
@@ -134,11 +135,11 @@ static bool parse_route(struct conf_reader *reader, char *value, struct conf_rou
 		if (!parse_route_option(reader, words[i], words[i + 1], route))
 			return false;
 	}
-	if (count > 7)
+	if (count > ROUTE_WORDS)
 		conf_fault(reader->faults, reader->at,
 			   "the route has too many words: write "
-			   "PREFIX [metric N] [src ADDRESS] [table N]");
-	return count <= 7;
+			   "PREFIX [via ADDRESS] [metric N] [src ADDRESS] [table N]");
+	return count <= ROUTE_WORDS;
 }
 
 void conf_key_route(struct conf_reader *reader, char *value)

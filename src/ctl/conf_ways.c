@@ -77,6 +77,8 @@ static int add(struct list *list, const struct conf_tunnel *tunnel, const struct
 	item = &list->items[list->count];
 	*item = (struct item){{*route, tunnel, steps}, list->count};
 	item->way.route.metric = (uint32_t)metric;
+	if (steps)
+		item->way.route.via = (struct ip_addr){0};
 	list->count++;
 	return 0;
 }

@@ -77,6 +77,29 @@ static const struct dp_params *params_of(void *arg, const char *name)
 	return find(arg, name);
 }
 
+struct walk {
+	lane_each_fn each;
+	void *arg;
+	int err;
+};
+
+static void visit(const void *node, VISIT which, void *arg)
+{
+	struct walk *walk = arg;
+
+	if (!walk->err && (which == postorder || which == leaf))
+		walk->err = walk->each(walk->arg, *(const struct dp_params *const *)node);
+}
+
+static int each_of(void *arg, lane_each_fn each, void *each_arg)
+{
+	const struct lane *lane = arg;
+	struct walk walk = {each, each_arg, 0};
+
+	twalk_r(lane->given, visit, &walk);
+	return walk.err;
+}
+
 int lane_open(struct dp *dp, struct lane **out)
 {
 	struct lane *lane = calloc(1, sizeof(*lane));
@@ -84,7 +107,7 @@ int lane_open(struct dp *dp, struct lane **out)
 	if (!lane)
 		return -ENOMEM;
 	lane->dp = dp;
-	lane->ops = (struct lane_ops){lane, add, change, del, params_of, true};
+	lane->ops = (struct lane_ops){lane, add, change, del, params_of, each_of, true};
 	*out = lane;
 	return 0;
 }

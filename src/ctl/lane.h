@@ -10,6 +10,8 @@
 
 #include "dp/dp.h"
 
+typedef int (*lane_each_fn)(void *arg, const struct dp_params *params);
+
 struct lane_ops {
 	void *arg;
 	/* Creates or adopts the interface and carries packets. As dp_tunnel_add(). */
@@ -19,6 +21,9 @@ struct lane_ops {
 	int (*del)(void *arg, const char *name, bool destroy);
 	/* What the lane carries now: NULL when it does not have the tunnel. */
 	const struct dp_params *(*params)(void *arg, const char *name);
+	/* Calls `each` with what the lane carries, until that returns other than 0; returns that.
+	 */
+	int (*each)(void *arg, lane_each_fn each, void *each_arg);
 	bool fast; /* there are lanes in the kernel, too */
 };
 

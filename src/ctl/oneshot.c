@@ -16,10 +16,13 @@
 int oneshot_check(const char *config, const struct report *report)
 {
 	struct conf *conf;
+	size_t count = 0;
 	if (conf_load(config, NULL, report->errors, &conf) != 0)
 		return EXIT_CONFIG;
-	fprintf(report->lines, "%s: correct, %zu tunnel%s\n", config ? config : "no file",
-		conf->tunnel_count, conf->tunnel_count == 1 ? "" : "s");
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		count += !conf->tunnels[i].hub;
+	fprintf(report->lines, "%s: correct, %zu tunnel%s\n", config ? config : "no file", count,
+		count == 1 ? "" : "s");
 	for (size_t i = 0; i < conf->tunnel_count; i++)
 		conf_profile_explain(&conf->tunnels[i], report->lines);
 	conf_free(conf);
@@ -51,8 +54,18 @@ static int no_tunnel(const struct conf *conf, const char *tunnel, FILE *errors)
 {
 	fprintf(errors, "no tunnel \"%.64s\": the tunnels are", tunnel);
 	for (size_t i = 0; i < conf->tunnel_count; i++)
-		fprintf(errors, "%s %s", i ? "," : "", conf->tunnels[i].name);
+		if (!conf->tunnels[i].hub)
+			fprintf(errors, "%s %s", i ? "," : "", conf->tunnels[i].name);
 	fputs(conf->tunnel_count ? "\n" : " none\n", errors);
+	return EXIT_USAGE;
+}
+
+static int no_other_side(const struct conf_tunnel *tunnel, FILE *errors)
+{
+	fprintf(errors,
+		"%s belongs to a tunnel with several peers, whose files are not printed: give each "
+		"peer a tunnel to this machine, with the same key\n",
+		tunnel->name);
 	return EXIT_USAGE;
 }
 
@@ -144,6 +157,8 @@ int oneshot_peer(const char *config, const char *added, const char *run_dir, con
 	int e;
 	if (!tunnel)
 		e = no_tunnel(conf, name, report->errors);
+	else if (tunnel->hub || tunnel->peer_count)
+		e = no_other_side(tunnel, report->errors);
 	else if (!peer_can_print(system, tunnel))
 		e = no_other_system(tunnel, report->errors);
 	else

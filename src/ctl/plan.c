@@ -19,10 +19,13 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_POLICY_DEL] = "policy-del",
 		[STEP_ROUTE_DEL] = "route-del",
 		[STEP_ADDRESS_DEL] = "address-del",
+		[STEP_PEER_DEL] = "peer-del",
 		[STEP_TUNNEL_DEL] = "tunnel-del",
 		[STEP_TUNNEL_CREATE] = "tunnel-create",
 		[STEP_TUNNEL_ADOPT] = "tunnel-adopt",
 		[STEP_TUNNEL_CHANGE] = "tunnel-change",
+		[STEP_PEER_ADD] = "peer-add",
+		[STEP_PEER_CHANGE] = "peer-change",
 		[STEP_MTU] = "mtu",
 		[STEP_MASTER] = "master",
 		[STEP_SETTINGS] = "settings",
@@ -176,7 +179,8 @@ static void decide(const struct planner *planner, struct wanted *wanted)
 	uint8_t form = wanted->tunnel->params.form;
 	const char *name = wanted->tunnel->params.name;
 	const struct link_info *link = actual_link(planner->actual, name);
-	enum link_tun tun = form_is_ethernet(form) ? LINK_TAP : LINK_TUN;
+	bool tap = form_is_ethernet(form) || wanted->tunnel->params.multipoint;
+	enum link_tun tun = tap ? LINK_TAP : LINK_TUN;
 
 	if (link && actual_is_ours(planner->actual, link))
 		wanted->link = link;
@@ -359,6 +363,8 @@ static void plan_tunnels(struct planner *planner)
 		const struct wanted *wanted = planner->by_site[i];
 		const struct site_tunnel *tunnel = wanted->tunnel;
 
+		if (tunnel->conf->hub)
+			continue;
 		if (wanted->fate == FATE_KEEP)
 			plan_change(planner, wanted);
 		else
@@ -378,7 +384,7 @@ static void plan_mtus(struct planner *planner)
 		uint32_t old = wanted->fate == FATE_KEEP ? wanted->link->mtu : 0;
 		struct step *step;
 
-		if (old == params->mtu)
+		if (wanted->tunnel->conf->hub || old == params->mtu)
 			continue;
 		step = plan_step(planner, STEP_MTU, params->name, "set the MTU of %s to %u",
 				 params->name, params->mtu);
@@ -429,6 +435,8 @@ static void plan_ups(struct planner *planner)
 		const struct wanted *wanted = planner->by_site[i];
 		const char *name = wanted->tunnel->params.name;
 
+		if (wanted->tunnel->conf->hub)
+			continue;
 		if (wanted->fate != FATE_KEEP || !(wanted->link->flags & IFF_UP))
 			plan_step(planner, STEP_UP, name, "bring up %s", name);
 	}
@@ -440,25 +448,13 @@ static void plan_ups(struct planner *planner)
 int plan_make(const struct site *site, const struct actual *actual, struct plan *out)
 {
 	static void (*const phases[])(struct planner *) = {
-		plan_check,
-		plan_check_recursion,
-		plan_rules_set,
-		plan_forward_on,
-		plan_pin_sets,
-		plan_policy_dels,
-		plan_route_dels,
-		plan_address_dels,
-		plan_tunnel_dels,
-		plan_tunnels,
-		plan_mtus,
-		plan_masters,
-		plan_settings,
-		plan_ups,
-		plan_address_adds,
-		plan_route_adds,
-		plan_policy_adds,
-		plan_pin_dels,
-		plan_forward_restore,
+		plan_check,	  plan_check_recursion, plan_rules_set,
+		plan_forward_on,  plan_pin_sets,	plan_policy_dels,
+		plan_route_dels,  plan_address_dels,	plan_peer_dels,
+		plan_tunnel_dels, plan_tunnels,		plan_peers,
+		plan_mtus,	  plan_masters,		plan_settings,
+		plan_ups,	  plan_address_adds,	plan_route_adds,
+		plan_policy_adds, plan_pin_dels,	plan_forward_restore,
 		plan_rules_del,
 	};
 	struct planner planner = {.site = site, .actual = actual, .plan = out};

@@ -23,10 +23,13 @@ enum step_kind {
 	STEP_POLICY_DEL, /* a rule of policy routing */
 	STEP_ROUTE_DEL,
 	STEP_ADDRESS_DEL,
+	STEP_PEER_DEL, /* of a multipoint tunnel */
 	STEP_TUNNEL_DEL,
 	STEP_TUNNEL_CREATE, /* interface, packet path, alias */
 	STEP_TUNNEL_ADOPT,  /* the interface is there, the packet path takes it over */
 	STEP_TUNNEL_CHANGE, /* parameters and alias of a tunnel that goes on running */
+	STEP_PEER_ADD,
+	STEP_PEER_CHANGE,
 	STEP_MTU,
 	STEP_MASTER,
 	STEP_SETTINGS,
@@ -43,6 +46,7 @@ enum step_kind {
 /* How an interface goes that is deleted: alone, with those of its group, or as the last of them. */
 enum step_leave { LEAVE_ALONE, LEAVE_WITH_LAST, LEAVE_LAST };
 
+/* An interface, or a peer, of which there are parameters only. */
 struct step_tunnel {
 	const struct dp_params *params; /* NULL for DEL */
 	const char *alias;
@@ -63,7 +67,7 @@ enum step_setting {
 
 /* A route over links by name: they may not be there yet, or come back with another index. */
 struct step_hop {
-	char name[IFNAMSIZ];
+	char name[DP_NAME_SIZE];
 	uint32_t weight;
 };
 struct step_route {
@@ -75,8 +79,8 @@ struct step_route {
 /* One change. What it points to belongs to the site, the actual state and the plan. */
 struct step {
 	enum step_kind kind;
-	char object[IFNAMSIZ]; /* the tunnel, or "" */
-	char *text;	       /* for people: "add route 20.10.1.0/24 over My_Tunnel" */
+	char object[DP_NAME_SIZE]; /* the tunnel, or "" */
+	char *text;		   /* for people: "add route 20.10.1.0/24 over My_Tunnel" */
 	union {
 		struct step_tunnel tunnel;
 		struct {

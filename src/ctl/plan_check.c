@@ -133,8 +133,10 @@ void plan_check(struct planner *planner)
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
 		const struct site_tunnel *tunnel = &planner->site->tunnels[i];
 
-		check_name(planner, tunnel->conf);
-		check_devices(planner, tunnel->conf);
+		if (!tunnel->conf->hub) {
+			check_name(planner, tunnel->conf);
+			check_devices(planner, tunnel->conf);
+		}
 		if (i < planner->actual->way_count)
 			check_way(planner, tunnel->conf, &planner->actual->ways[i]);
 		check_mtu(planner, tunnel);

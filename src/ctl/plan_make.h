@@ -14,7 +14,7 @@ enum fate {
 
 struct wanted {
 	const struct site_tunnel *tunnel;
-	const struct link_info *link; /* ours, of this name; NULL: none */
+	const struct link_info *link; /* ours, of this name; NULL: none, as a peer never has */
 	const struct dp_params *lane; /* what the lane carries; NULL: nothing */
 	enum fate fate;
 };
@@ -57,6 +57,8 @@ void plan_check(struct planner *planner);
 void plan_check_recursion(struct planner *planner);
 
 /* Steps, one function for each phase. */
+void plan_peer_dels(struct planner *planner);
+void plan_peers(struct planner *planner);
 void plan_address_dels(struct planner *planner);
 void plan_address_adds(struct planner *planner);
 void plan_policy_dels(struct planner *planner);

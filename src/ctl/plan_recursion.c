@@ -232,10 +232,20 @@ static const struct capture *find_capture(const struct captures *captures,
 											   : NULL;
 }
 
+static bool covers_a_peer(const struct capture *capture)
+{
+	for (size_t i = 0; i < capture->tunnel->peer_count; i++)
+		if (prefix_contains(&capture->to, &capture->tunnel->peers[i].outer))
+			return true;
+	return false;
+}
+
 static bool can_pin(const struct capture *capture)
 {
 	if (capture->by_address || capture->table != ROUTE_TABLE_MAIN)
 		return false;
+	if (capture->tunnel->peer_count)
+		return covers_a_peer(capture);
 	/* One whose peer is not known yet is not judged. */
 	return !conf_has_ends(capture->tunnel) ||
 	       prefix_contains(&capture->to, &capture->tunnel->remote);

@@ -115,6 +115,9 @@ static const char *route_text(const struct route_info *route, const struct hops 
 		if (hops->count > 1 && hops->list[i].weight != 1)
 			used += sprintf(buf + used, " weight %u", hops->list[i].weight);
 	}
+	if (route->gateway.family != IP_NONE && hops->count == 1 &&
+	    !addr_is_link_local(&route->gateway))
+		used += sprintf(buf + used, " via %s", addr_format(&route->gateway, src));
 	if (route->metric && !(v6 && route->metric == CONF_METRIC6_DEFAULT))
 		used += sprintf(buf + used, " metric %u", route->metric);
 	if (route->src.family != IP_NONE)

@@ -166,7 +166,8 @@ static void print_tunnel_set(FILE *out, const struct conf *conf)
 {
 	fprintf(out, "\tset tunnels {\n\t\ttype ifname\n\t\telements = {");
 	for (size_t i = 0; i < conf->tunnel_count; i++)
-		fprintf(out, "%s\n\t\t\t\"%s\"", i ? "," : "", conf->tunnels[i].name);
+		if (!conf->tunnels[i].hub)
+			fprintf(out, "%s\n\t\t\t\"%s\"", i ? "," : "", conf->tunnels[i].name);
 	fprintf(out, "\n\t\t}\n\t}\n");
 }
 

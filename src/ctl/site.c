@@ -86,6 +86,15 @@ static void set_inner(const struct conf_tunnel *tunnel, struct dp_params *params
 	}
 }
 
+/* The same of a peer of a multipoint tunnel. */
+static void set_inner_of_peer(const struct conf_tunnel *tunnel, struct dp_params *params)
+{
+	params->near4 = tunnel->inner[0].local.addr;
+	params->peer4 = tunnel->inner[0].peer;
+	params->near6 = tunnel->inner[1].local.addr;
+	params->peer6 = tunnel->inner[1].peer;
+}
+
 /* Who asks: the address of the network that the probe's target lies in, if there is one. */
 static struct ip_addr probe_source(const struct conf_tunnel *tunnel, const struct dp_params *params)
 {
@@ -148,6 +157,7 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->df = (uint8_t)tunnel->df;
 }
 
+_Static_assert((int)CONF_NAME_SIZE == DP_NAME_SIZE, "a name is a name");
 _Static_assert((int)LANE_XDP == DP_LANE_XDP, "the words of the file are those of the packet paths");
 
 /* Of a tunnel whose ends are not known yet it is a guess. */
@@ -204,9 +214,27 @@ static bool flies(const struct conf *conf, const struct actual *actual)
 	return false;
 }
 
+/* The path's, of a multipoint tunnel the narrowest's; 0: not known. */
+static uint32_t path_mtu(const struct conf *conf, const struct actual *actual, size_t index)
+{
+	uint32_t least = 0;
+
+	if (index >= actual->way_count)
+		return 0;
+	if (!conf->tunnels[index].peer_count)
+		return actual->ways[index].path_mtu;
+	for (size_t i = index + 1; i < actual->way_count; i++) {
+		uint32_t mtu = actual->ways[i].path_mtu;
+
+		if (conf->tunnels[i].hub == index + 1 && mtu && (!least || mtu < least))
+			least = mtu;
+	}
+	return least;
+}
+
 /* `out` is zeroed, padding included: parameters are compared by memcmp(). */
-static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
-			 const struct actual_way *way)
+static void build_tunnel(const struct conf *conf, struct site_tunnel *out,
+			 const struct actual *actual, size_t index)
 {
 	const struct conf_tunnel *tunnel = out->conf;
 	struct dp_params *params = &out->params;
@@ -214,6 +242,9 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 
 	memcpy(params->name, tunnel->name, sizeof(params->name));
 	params->form = conf_form(tunnel);
+	params->multipoint = tunnel->peer_count != 0;
+	if (tunnel->hub)
+		memcpy(params->hub, conf_interface(conf, tunnel)->name, sizeof(params->hub) - 1);
 	if (conf_has_ends(tunnel)) {
 		params->local = tunnel->local;
 		params->remote = tunnel->remote;
@@ -222,8 +253,11 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 	params->lane = (uint8_t)tunnel->lane;
 	params->stateless = tunnel->stateless;
 	set_header(tunnel, params);
-	set_sizes(tunnel, out->families & family_bit(IP_V6), way ? way->path_mtu : 0, params);
-	set_inner(tunnel, params);
+	set_sizes(tunnel, out->families & family_bit(IP_V6), path_mtu(conf, actual, index), params);
+	if (tunnel->hub)
+		set_inner_of_peer(tunnel, params);
+	else
+		set_inner(tunnel, params);
 	set_live(tunnel, params);
 	if (!conf_has_ends(tunnel))
 		params->keepalive_interval_ms = 0; /* there is nobody to ask */
@@ -291,8 +325,7 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 	if (!err)
 		err = site_add_routes(out);
 	for (size_t i = 0; !err && i < conf->tunnel_count; i++)
-		build_tunnel(&out->tunnels[i], actual,
-			     i < actual->way_count ? &actual->ways[i] : NULL);
+		build_tunnel(conf, &out->tunnels[i], actual, i);
 	switches = (conf->forward.enable ? site_families(conf) : 0) | hashed_families(out);
 	if (flies(conf, actual))
 		switches |= 1U << SWITCH_LIBERAL;

@@ -58,6 +58,7 @@ static struct wish wish_of(struct site *site, const struct conf_way *way, size_t
 		.hop = {tunnel, grouped ? way->tunnel->weight : 1},
 	};
 
+	wish.route.route.gateway = way->route.via;
 	if (grouped && v6)
 		wish.route.route.gateway = gateway6;
 	tunnel->families |= 1U << (v6 ? SWITCH_FORWARD6 : SWITCH_FORWARD4);

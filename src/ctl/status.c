@@ -225,6 +225,42 @@ static json_t *files_json(const struct conf *conf)
 	return array;
 }
 
+/* Next hops of a multipoint tunnel that lead to no peer. */
+static json_t *unresolved_json(const struct session *s, const struct conf_tunnel *t)
+{
+	struct dp_unresolved list[DP_UNRESOLVED_MAX];
+	unsigned count = dp_tunnel_unresolved(s->dp, t->name, list, DP_UNRESOLVED_MAX);
+	json_t *array = json_array();
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(array, json_pack("{s:o, s:I, s:o}", "next_hop",
+						       address_json(&list[i].next_hop), "asked",
+						       (json_int_t)list[i].asked, "last_ms",
+						       age_json(list[i].last_ns)));
+	return array;
+}
+
+/* A tunnel; of a multipoint one, with its peers. */
+static json_t *whole_tunnel_json(const struct session *s, size_t index)
+{
+	const struct conf_tunnel *t = &s->conf->tunnels[index];
+	json_t *object = tunnel_json(s, index), *peers;
+	if (!t->peer_count)
+		return object;
+	peers = json_array();
+	for (size_t i = index + 1; i < s->conf->tunnel_count; i++)
+		if (s->conf->tunnels[i].hub == index + 1)
+			json_array_append_new(peers, tunnel_json(s, i));
+	json_object_set_new(object, "peers", peers);
+	json_object_set_new(object, "unresolved", unresolved_json(s, t));
+	return object;
+}
+
+/* By name a tunnel or a peer; else all, each peer with its tunnel. */
+static bool is_asked_for(const struct conf_tunnel *t, const char *name)
+{
+	return name ? strcmp(name, t->name) == 0 : !t->hub;
+}
+
 json_t *status_json(const struct session *s, const char *name)
 {
 	if (!s->conf || (name && !conf_find_tunnel(s->conf, name)))
@@ -232,8 +268,8 @@ json_t *status_json(const struct session *s, const char *name)
 	uint64_t stray[DROP_REASON_COUNT] = {0};
 	json_t *tunnels = json_array();
 	for (size_t i = 0; i < s->conf->tunnel_count; i++)
-		if (!name || strcmp(name, s->conf->tunnels[i].name) == 0)
-			json_array_append_new(tunnels, tunnel_json(s, i));
+		if (is_asked_for(&s->conf->tunnels[i], name))
+			json_array_append_new(tunnels, whole_tunnel_json(s, i));
 	dp_stray_counters(s->dp, stray);
 	uint64_t age = uv_now(s->loop) - s->started_ms;
 	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:o}",

@@ -159,7 +159,9 @@ static void tell_change(struct session *s, const struct step_tunnel *step)
 static void tell_changes(struct session *s, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->step_count; i++)
-		if (plan->steps[i].kind == STEP_TUNNEL_CHANGE && plan->steps[i].tunnel.old_params)
+		if ((plan->steps[i].kind == STEP_TUNNEL_CHANGE ||
+		     plan->steps[i].kind == STEP_PEER_CHANGE) &&
+		    plan->steps[i].tunnel.old_params)
 			tell_change(s, &plan->steps[i].tunnel);
 }
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "dp/counters.h"
+#include "dp/port.h"
 #include "dp/segment.h"
 #include "dp/tunnel.h"
-#include "os/tun.h"
 #include "proto/csum.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
@@ -328,8 +328,9 @@ static struct virtio_net_hdr finish_headers(const struct bundle *b)
 
 static void write_bundle(struct coalescer *c, struct bundle *b)
 {
-	struct tun_frame_header header = {.vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE}};
-	struct iovec parts[BUNDLE_SEGMENTS + 1] = {{&header, sizeof header}};
+	struct virtio_net_hdr vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE};
+	struct port_header header;
+	struct iovec parts[BUNDLE_SEGMENTS + 1];
 	struct dp_counters *counters = &b->port->counters;
 	/* Headers count once in `len`, but each packet had them. */
 	uint32_t octets = b->len + (b->count - 1u) * b->header_len;
@@ -337,9 +338,9 @@ static void write_bundle(struct coalescer *c, struct bundle *b)
 
 	for (unsigned i = 1; i <= b->pieces; i++, part = c->part_next[part])
 		parts[i] = c->parts[part];
-	put_be16(&header.pi.proto, b->protocol);
 	if (b->count > 1)
-		header.vnet = finish_headers(b);
+		vnet = finish_headers(b);
+	parts[0] = (struct iovec){&header, port_put_header(b->port, b->protocol, &vnet, &header)};
 	if (writev(b->port->fd, parts, b->pieces + 1) < 0) {
 		counter_add(&counters->drops[DROP_RX_DEVICE], b->count);
 		return;

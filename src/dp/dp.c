@@ -59,16 +59,16 @@ static void notify(void *arg, const struct dp_event *event)
  * host sends by it, not what arrives. */
 static void show_verdict(struct dp *dp, struct tunnel *tunnel)
 {
-	const struct port *port = tunnel->ports[0];
+	const struct dp_params *params = &tunnel->params;
 	struct dp_event event = {.kind = DP_EVENT_VERDICT};
-	uint64_t state = counter_read(&port->alive.state);
+	uint64_t state = counter_read(&dp_speaker(tunnel)->ports[0]->alive.state);
 
-	event.carrier =
-		keepalive_carrier((uint8_t)state) && tunnel->params.remote.family != IP_NONE;
+	event.carrier = keepalive_carrier((uint8_t)state) &&
+			(params->remote.family != IP_NONE || params->multipoint);
 	if (event.carrier == tunnel->carrier && state == tunnel->told)
 		return;
-	if (event.carrier != tunnel->carrier)
-		event.error = tun_set_carrier(port->fd, event.carrier);
+	if (event.carrier != tunnel->carrier && !params->hub[0])
+		event.error = tun_set_carrier(tunnel->ports[0]->fd, event.carrier);
 	tunnel->carrier = event.carrier;
 	tunnel->told = state;
 	memcpy(event.name, tunnel->params.name, sizeof event.name);
@@ -260,8 +260,9 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, voi
 static void free_tunnel(struct tunnel *tunnel, unsigned workers)
 {
 	for (unsigned i = 0; i < workers; i++) {
-		close(tunnel->ports[i]->fd);
-		free(tunnel->ports[i]);
+		if (!tunnel->params.hub[0])
+			close(tunnel->ports[i]->fd);
+		port_free(tunnel->ports[i]);
 	}
 	free(tunnel);
 }
@@ -359,7 +360,7 @@ static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_param
 static void remove_ports(struct dp *dp, struct tunnel *tunnel, bool destroy)
 {
 	for (unsigned i = 0; i < dp->worker_count && tunnel->ports[i]; i++) {
-		if (destroy)
+		if (destroy && !tunnel->params.hub[0])
 			tun_forget(tunnel->ports[i]->fd);
 		worker_run(&dp->workers[i], port_remove, tunnel->ports[i]);
 		tunnel->ports[i] = NULL;
@@ -390,7 +391,10 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	/* Whether the device was there before is not ours to say: the caller removes what it made.
 	 */
 	err = add_ports(dp, tunnel, params);
+	if (!err)
+		err = dp_join(dp, tunnel);
 	if (err) {
+		dp_part(dp, tunnel);
 		remove_ports(dp, tunnel, false);
 		if (tunnel->slot >= 0)
 			fast_tunnel_remove(dp->fast, tunnel->slot);
@@ -434,6 +438,7 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 
 	if (!tunnel)
 		return -ENOENT;
+	dp_part(dp, tunnel);
 	remove_ports(dp, tunnel, destroy);
 	if (tunnel->slot >= 0)
 		fast_tunnel_remove(dp->fast, tunnel->slot);

@@ -22,9 +22,17 @@ struct dp;
 /* What is to carry a tunnel: the fastest that can, or the one that the file names. */
 enum dp_lane { DP_LANE_AUTO, DP_LANE_USER, DP_LANE_TC, DP_LANE_XDP };
 
+/* Room for a tunnel's name: that of its interface, or what the peer of a multipoint tunnel is
+ * called. */
+#define DP_NAME_SIZE 64
+
 /* What the packet paths know of a tunnel. */
 struct dp_params {
-	char name[IFNAMSIZ];
+	char name[DP_NAME_SIZE];
+	/* Its interface is shared by peers, each of which is a tunnel with this one's name as
+	 * `hub`. It has no remote, and as long as there is no peer carries nothing. */
+	bool multipoint;
+	char hub[IFNAMSIZ]; /* "": it has an interface of its own */
 	uint8_t form; /* enum gre_form; of all but FORM_IP the interface is a TAP */
 	/* Both IP_NONE: not known yet; nothing is carried, and the interface has no carrier. */
 	struct ip_addr local, remote;
@@ -83,7 +91,7 @@ struct dp_event {
 	struct ip_addr remote; /* PATH_MTU: the peer whose path changed; look the route up again */
 	/* TUN_GONE: somebody deleted this interface; VERDICT: the keepalive of this one has come to
 	 * another verdict (dp_tunnel_keepalive), and the interface's carrier says so */
-	char name[IFNAMSIZ];
+	char name[DP_NAME_SIZE];
 	bool carrier; /* VERDICT */
 	int error;    /* VERDICT: 0, or -errno why the carrier could not be set */
 };
@@ -137,7 +145,7 @@ struct dp_keepalive {
 	bool icmp;		    /* echo requests are asked instead */
 };
 
-/* -ENOENT if unknown. */
+/* Of a multipoint tunnel: that of the peer that fares best. -ENOENT if unknown. */
 int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepalive *out);
 /* A kind of packets from the underlay that were not taken (stray.h). Times are CLOCK_MONOTONIC. */
 struct dp_stray {
@@ -169,7 +177,17 @@ int dp_tunnel_way(struct dp *dp, const char *name, uint32_t ifindex);
 /* Which lane carries the tunnel, an enum fast_lane (fast.h), and why no faster one does, "" where
  * there is none. -ENOENT if unknown. */
 int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned size);
-/* -ENOENT if unknown. */
+/* A next hop of a multipoint tunnel that is the address of no peer. */
+struct dp_unresolved {
+	struct ip_addr next_hop;
+	uint64_t asked;	  /* how often the kernel has asked for it; it keeps asking for a while */
+	uint64_t last_ns; /* CLOCK_MONOTONIC */
+};
+#define DP_UNRESOLVED_MAX 8
+/* What the workers remember, the same next hop once; at most `max`, the number is returned. */
+unsigned dp_tunnel_unresolved(const struct dp *dp, const char *name, struct dp_unresolved *out,
+			      unsigned max);
+/* Of a multipoint tunnel: with those of its peers. -ENOENT if unknown. */
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out);
 /* Packets that could be given to no tunnel (rx-source, rx-key-*, malformed). */
 void dp_stray_counters(const struct dp *dp, uint64_t drops[DROP_REASON_COUNT]);

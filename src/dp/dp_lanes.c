@@ -17,6 +17,9 @@ struct fast *dp_fast(const struct dp *dp)
 
 void dp_set_fast(struct dp *dp, struct tunnel *tunnel)
 {
+	/* Their programs know one peer for each interface. */
+	if (tunnel->params.multipoint || tunnel->params.hub[0])
+		return;
 	if (!dp->fast && dp->fast_expected && tunnel->params.lane != DP_LANE_USER)
 		(void)bpf_attach_prepare(if_nametoindex(tunnel->params.name));
 	if (!dp->fast)
@@ -103,6 +106,10 @@ int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned si
 		return -ENOENT;
 	if (tunnel->slot >= 0)
 		return (int)fast_lane(dp->fast, tunnel->slot, &tunnel->params, why, size);
-	snprintf(why, size, "%s", tunnel->slot_error ? strerror(-tunnel->slot_error) : "");
+	snprintf(why, size, "%s",
+		 tunnel->params.multipoint || tunnel->params.hub[0]
+			 ? "the kernel lanes carry tunnels to one peer"
+		 : tunnel->slot_error ? strerror(-tunnel->slot_error)
+				      : "");
 	return FAST_LANE_USER;
 }

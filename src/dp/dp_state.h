@@ -19,6 +19,8 @@
 struct tunnel {
 	struct tunnel *next; /* in the chain of its name */
 	struct tunnel *next_outer;
+	/* Of a multipoint tunnel, its peers; of a peer, that tunnel (NULL: it is not there). */
+	struct tunnel *peers, *hub, *next_peer;
 	struct dp_params params;
 	struct lease lease;
 	uint32_t seen_round;	/* of the lease clock, in which its sample was seen */
@@ -52,6 +54,13 @@ struct dp {
 
 /* NULL when there is none of that name. */
 struct tunnel *dp_find_tunnel(const struct dp *dp, const char *name);
+
+/* dp_hub.c: joins a tunnel that has been added with its peers, or with its multipoint tunnel, if
+ * they are there; and parts them before it goes. 0 or -EADDRINUSE, see hub_link(). */
+int dp_join(struct dp *dp, struct tunnel *tunnel);
+void dp_part(struct dp *dp, struct tunnel *tunnel);
+/* Whose keepalive says how the tunnel fares: of a multipoint tunnel, the peer that fares best. */
+const struct tunnel *dp_speaker(const struct tunnel *tunnel);
 
 /* dp_lanes.c: gives the tunnel to the kernel lanes; what they do not take, the user lane carries.
  */

@@ -15,7 +15,7 @@ int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepali
 
 	if (!tunnel)
 		return -ENOENT;
-	alive = &tunnel->ports[0]->alive;
+	alive = &dp_speaker(tunnel)->ports[0]->alive;
 	*out = (struct dp_keepalive){
 		.state = (enum keepalive_state)counter_read(&alive->state),
 		.unanswered = (uint32_t)counter_read(&alive->unanswered),
@@ -30,6 +30,12 @@ int dp_tunnel_keepalive(const struct dp *dp, const char *name, struct dp_keepali
 	return 0;
 }
 
+static void sum_ports(const struct dp *dp, const struct tunnel *tunnel, struct dp_counters *out)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		counters_sum(out, &tunnel->ports[i]->counters);
+}
+
 int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters *out)
 {
 	const struct tunnel *tunnel = dp_find_tunnel(dp, name);
@@ -37,8 +43,9 @@ int dp_tunnel_counters(const struct dp *dp, const char *name, struct dp_counters
 	if (!tunnel)
 		return -ENOENT;
 	*out = (struct dp_counters){.rx_packets = 0};
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		counters_sum(out, &tunnel->ports[i]->counters);
+	sum_ports(dp, tunnel, out);
+	for (const struct tunnel *peer = tunnel->peers; peer; peer = peer->next_peer)
+		sum_ports(dp, peer, out);
 	if (tunnel->slot >= 0)
 		fast_count(dp->fast, tunnel->slot, out);
 	return 0;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "dp/counters.h"
+#include "dp/hub.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
 #include "os/tun.h"
@@ -28,12 +29,6 @@
 struct reader {
 	uint32_t used;
 	uint8_t arena[ARENA_SIZE];
-};
-
-struct frame {
-	struct tun_frame_header header;
-	uint8_t *packet; /* OUTER_ROOM octets in front */
-	uint32_t len;
 };
 
 struct reader *reader_new(void)
@@ -207,7 +202,7 @@ struct outer_policy out_policy(const struct dp_params *params)
 				     .df = params->df};
 }
 
-static void out_frame(struct port *port, const struct frame *frame)
+void out_frame(struct port *port, const struct frame *frame)
 {
 	const struct dp_params *params = &port->params;
 	const struct virtio_net_hdr *vnet = &frame->header.vnet;
@@ -279,7 +274,10 @@ int out_drain(struct port *port)
 		err = read_frame(port, &frame);
 		if (err <= 0)
 			break;
-		out_frame(port, &frame);
+		if (port->peers)
+			hub_out(port, &frame);
+		else
+			out_frame(port, &frame);
 	}
 	flush(port);
 	return err < 0 ? err : 0;

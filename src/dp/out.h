@@ -4,6 +4,7 @@
 #define DP_OUT_H
 
 #include "dp/send.h"
+#include "os/tun.h"
 #include "proto/outer.h"
 
 struct dp_params;
@@ -16,6 +17,15 @@ void reader_free(struct reader *reader);
 /* Reads what the interface's queue holds, up to a fair share, encapsulates and sends it. Returns 0,
  * or -errno when the descriptor is of no use any more (the interface was deleted). */
 int out_drain(struct port *port);
+
+/* What the interface hands over. `packet` has OUTER_ROOM octets in front. */
+struct frame {
+	struct tun_frame_header header;
+	uint8_t *packet;
+	uint32_t len;
+};
+/* Encapsulates and queues it for this port, or drops it. */
+void out_frame(struct port *port, const struct frame *frame);
 
 /* How outer headers follow from passengers. */
 struct outer_policy out_policy(const struct dp_params *params);

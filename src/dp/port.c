@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp/hub.h"
 #include "dp/out.h"
 #include "dp/worker.h"
 #include "os/rawsock.h"
@@ -25,19 +26,42 @@ struct port *port_new(struct worker *worker, const struct dp_params *params, uin
 		*err = -ENOMEM;
 		return NULL;
 	}
-	fd = tun_attach(params->name, form_is_ethernet(params->form), &uso);
+	bool tap = form_is_ethernet(params->form) || params->multipoint;
+
+	fd = params->hub[0] ? -1 : tun_attach(params->name, tap, &uso);
 	*port = (struct port){.worker = worker,
 			      .fd = fd,
 			      .uso = uso,
 			      .ip_id = (uint32_t)uv_hrtime(),
 			      .seq_next = seq_next,
 			      .lease = lease};
+	if (params->hub[0])
+		return port;
 	if (port->fd < 0) {
 		*err = port->fd;
 		free(port);
 		return NULL;
 	}
+	if (params->multipoint) {
+		port->peers = hub_new(port->fd);
+		*err = port->peers ? 0 : -ENOMEM;
+	}
 	return port;
+}
+
+size_t port_put_header(const struct port *port, uint16_t protocol,
+		       const struct virtio_net_hdr *vnet, struct port_header *out)
+{
+	*out = (struct port_header){.tun.vnet = *vnet};
+	put_be16(&out->tun.pi.proto, protocol);
+	if (!port->hub)
+		return sizeof out->tun;
+	hub_header(port, protocol, out->ethernet);
+	if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		out->tun.vnet.csum_start += sizeof out->ethernet;
+		out->tun.vnet.hdr_len += sizeof out->ethernet;
+	}
+	return sizeof *out;
 }
 
 static void on_tun(uv_poll_t *poll, int status, int events)
@@ -67,7 +91,7 @@ static int update_polling(struct port *port)
 	bool wanted = sends(port);
 	int err;
 
-	if (wanted == port->polling)
+	if (port->params.hub[0] || wanted == port->polling)
 		return 0;
 	/* Taking a queue out of use throws away what is in it. */
 	if (!wanted)
@@ -100,34 +124,51 @@ static void set_params(struct port *port, const struct dp_params *params)
 	alive_change(port, &old);
 }
 
+void port_free(struct port *port)
+{
+	free(port->peers);
+	free(port);
+}
+
 /* A port lives as long as its handle. */
 static void on_port_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	port_free(handle->data);
 }
 
 static void close_port(struct port *port)
 {
 	alive_close(port);
+	if (port->params.hub[0]) {
+		port_free(port);
+		return;
+	}
 	uv_close((uv_handle_t *)&port->poll, on_port_closed);
 	close(port->fd);
+}
+
+static int start_polling(struct port *port)
+{
+	port->poll.data = port;
+	port->polling = true; /* the queue of a new descriptor is in use */
+	return sends(port) ? uv_poll_start(&port->poll, UV_READABLE, on_tun) : update_polling(port);
 }
 
 int port_add(struct worker *worker, void *arg)
 {
 	struct port_job *job = arg;
 	struct port *port = job->port;
-	int err = uv_poll_init(&worker->loop, &port->poll, port->fd);
+	bool shares = job->params->hub[0];
+	int err = shares ? 0 : uv_poll_init(&worker->loop, &port->poll, port->fd);
 
 	if (err) {
 		close(port->fd);
-		free(port);
+		port_free(port);
 		return err;
 	}
-	port->poll.data = port;
-	port->polling = true; /* the queue of a new descriptor is in use */
 	set_params(port, job->params);
-	err = sends(port) ? uv_poll_start(&port->poll, UV_READABLE, on_tun) : update_polling(port);
+	if (!shares)
+		err = start_polling(port);
 	if (!err)
 		err = table_insert(&worker->table, port);
 	if (err)
@@ -140,11 +181,15 @@ int port_change(struct worker *worker, void *arg)
 	struct port_job *job = arg;
 	struct port *port = job->port;
 
-	/* The table finds a port by the parameters that it was put in with. */
+	int err;
+
+	/* The tables find a port by the parameters that it was put in with. */
 	table_remove(&worker->table, port);
+	hub_unlink(port);
 	set_params(port, job->params);
 	table_link(&worker->table, port);
-	return update_polling(port);
+	err = hub_link(port);
+	return err ? err : update_polling(port);
 }
 
 int port_remove(struct worker *worker, void *arg)

@@ -17,9 +17,9 @@
 
 #include "dp/counters.h"
 #include "dp/out.h"
+#include "dp/port.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
-#include "os/tun.h"
 #include "proto/frag.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
@@ -128,7 +128,8 @@ static const uint8_t *error_source(const struct dp_params *params, const struct 
 static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const struct ip_info *ip)
 {
 	uint8_t error[ICMP_ERROR_MAX];
-	struct tun_frame_header header = {.vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE}};
+	const struct virtio_net_hdr plain = {.gso_type = VIRTIO_NET_HDR_GSO_NONE};
+	struct port_header header;
 	const uint8_t *from = error_source(&port->params, ip);
 	uint32_t room = out_room(port);
 	size_t n;
@@ -144,8 +145,9 @@ static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const
 					 room > IP6_MTU_MIN ? room : IP6_MTU_MIN);
 	if (n == 0)
 		return;
-	put_be16(&header.pi.proto, ip->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6);
-	struct iovec parts[2] = {{&header, sizeof header}, {error, n}};
+	size_t before = port_put_header(
+		port, ip->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6, &plain, &header);
+	struct iovec parts[2] = {{&header, before}, {error, n}};
 	if (writev(port->fd, parts, 2) < 0)
 		counter_add(&port->counters.drops[DROP_RX_DEVICE], 1);
 }

@@ -11,6 +11,7 @@
 #include "dp/lease.h"
 #include "proto/seq.h"
 
+struct hub;
 struct worker;
 
 /* One worker's share of a tunnel: its queue of the TUN device, its parameters, its counters. */
@@ -19,7 +20,12 @@ struct port {
 	struct worker *worker;
 	struct port *next_key, *next_pair; /* chains of the worker's table */
 	int fd;				   /* this worker's queue; -1: none */
-	bool uso;			   /* the kernel takes UDP super-packets from it */
+	/* hub.h: of a multipoint tunnel, its peers; of a peer, that tunnel's port (NULL: it is not
+	 * there), whose fd it has, the next one in its chain, and what it is called there. */
+	struct hub *peers;
+	struct port *hub, *next_peer;
+	uint8_t mac[6];
+	bool uso; /* the kernel takes UDP super-packets from it */
 	bool polling;
 	uv_poll_t poll;
 	union {

@@ -59,6 +59,14 @@ int tun_attach(const char *name, bool ethernet, bool *uso)
 	return fd;
 }
 
+void tun_address(int fd, uint8_t mac[6])
+{
+	struct ifreq request = {0};
+
+	(void)ioctl(fd, SIOCGIFHWADDR, &request);
+	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+}
+
 int tun_queue_enable(int fd, bool enable)
 {
 	struct ifreq request = {.ifr_flags = enable ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};

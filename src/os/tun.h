@@ -11,6 +11,7 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What precedes a packet: EtherType in network order, then the offload header in host order. */
 struct tun_frame_header {
@@ -25,6 +26,8 @@ _Static_assert(sizeof(struct tun_frame_header) == 14, "no padding");
  * device of that name is of another kind, -EBUSY when another process holds a single-queue device.
  */
 int tun_attach(const char *name, bool ethernet, bool *uso);
+/* The link address of a TAP; zero for a TUN, which has none. */
+void tun_address(int fd, uint8_t mac[6]);
 /* Stops or starts the kernel's use of this descriptor's queue; the descriptor stays open. */
 int tun_queue_enable(int fd, bool enable);
 /* The carrier that the interface shows, and that its routes go by, when the call returns (before

@@ -42,6 +42,7 @@
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)")  \
 	X(TX_INNER_MALFORMED, "tx-inner-malformed", "passenger is truncated or inconsistent")    \
 	X(TX_NO_PEER, "tx-no-peer", "the address of the peer, or ours, is not known yet")        \
+	X(TX_NO_NEXT_HOP, "tx-no-next-hop", "the next hop is no peer of the multipoint tunnel")  \
 	X(TX_LOOP, "tx-loop", "passenger is itself one of the tunnel's outer packets")           \
 	X(TX_VLAN, "tx-vlan", "frame has a VLAN tag, which NVGRE must not carry (RFC 7637 3.3)") \
 	X(TX_TOO_BIG, "tx-too-big", "passenger exceeds the path MTU and may not be fragmented")  \

@@ -28,9 +28,24 @@ static bool same_routes(const struct conf_tunnel *a, const struct conf_tunnel *b
 		const struct conf_route *r = &a->routes[i], *s = &b->routes[i];
 
 		if (!prefix_equal(&r->to, &s->to) || !addr_equal(&r->src, &s->src) ||
-		    r->metric != s->metric || r->table != s->table)
+		    !addr_equal(&r->via, &s->via) || r->metric != s->metric || r->table != s->table)
 			return false;
 	}
+	return true;
+}
+
+static bool same_peers(const struct conf_tunnel *a, const struct conf_tunnel *b)
+{
+	if (a->peer_count != b->peer_count || a->hub != b->hub)
+		return false;
+	for (size_t i = 0; i < a->peer_count; i++)
+		if (!addr_equal(&a->peers[i].inner, &b->peers[i].inner) ||
+		    !addr_equal(&a->peers[i].outer, &b->peers[i].outer))
+			return false;
+	for (int i = 0; i < 2; i++)
+		if (!prefix_equal(&a->inner[i].local, &b->inner[i].local) ||
+		    !addr_equal(&a->inner[i].peer, &b->inner[i].peer))
+			return false;
 	return true;
 }
 
@@ -61,7 +76,7 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->notrack == b->notrack && a->lane == b->lane &&
 	       strcmp(a->backup_of, b->backup_of) == 0 && strcmp(a->group, b->group) == 0 &&
 	       a->weight == b->weight && a->return_path == b->return_path && same_addresses(a, b) &&
-	       same_routes(a, b);
+	       same_routes(a, b) && same_peers(a, b);
 }
 
 static bool same_snats(const struct conf_forward *a, const struct conf_forward *b)

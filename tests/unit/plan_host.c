@@ -47,7 +47,7 @@ struct link_info *host_link(struct host *host, const char *name, uint32_t index)
 	struct link_info *link = &host->links[host->actual.link_count++];
 
 	*link = (struct link_info){.index = index, .mtu = 1500, .flags = IFF_UP};
-	snprintf(link->name, IFNAMSIZ, "%s", name);
+	snprintf(link->name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, name);
 	return link;
 }
 
@@ -95,14 +95,18 @@ void host_ways(struct host *host, const struct conf *conf)
 
 void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t index)
 {
-	struct link_info *link = host_link(host, tunnel->params.name, index);
 	const struct conf_tunnel *conf = tunnel->conf;
+	struct link_info *link;
 
+	memcpy(&host->lane[host->actual.lane_count++], &tunnel->params, sizeof(host->lane[0]));
+	if (conf->hub)
+		return;
+	link = host_link(host, tunnel->params.name, index);
 	strcpy(link->kind, "tun");
 	strcpy(link->alias, tunnel->alias);
-	link->tun = form_is_ethernet(tunnel->params.form) ? LINK_TAP : LINK_TUN;
+	link->tun = form_is_ethernet(tunnel->params.form) || tunnel->params.multipoint ? LINK_TAP
+									   : LINK_TUN;
 	link->mtu = tunnel->params.mtu;
-	memcpy(&host->lane[host->actual.lane_count++], &tunnel->params, sizeof(host->lane[0]));
 	host->settings[host->actual.setting_count++] =
 		(struct actual_settings){.index = index,
 					 .has4 = true,

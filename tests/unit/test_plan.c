@@ -20,10 +20,15 @@
 	"[tunnel A]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nkey = 1\n"  \
 	"address = 192.168.8.1 peer 192.168.8.11\nroute = 20.10.1.0/24\n" \
 	"route = 2001:db8:20::/48\n"
-#define B  "[tunnel B]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nkey = 2\n"
-#define F  "[forward]\nenable = yes\nallow = 10.0.0.0/8 <-> 20.0.0.0/8\n"
-#define C  "[tunnel C]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
-#define CB "[tunnel C]\nmode = gretap\nlocal = 172.19.1.1\nremote = 172.19.1.2\nbridge = br0\n"
+#define B "[tunnel B]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nkey = 2\n"
+#define HUB                                                                            \
+	"[tunnel H]\nlocal = 172.19.1.1\naddress = 192.168.8.1/24\nkeepalive = 1s 3\n" \
+	"route = 10.9.0.0/16 via 192.168.8.12\n"
+#define P12 "peer = 192.168.8.12 at 172.19.1.12\n"
+#define P13 "peer = 192.168.8.13 at 172.19.1.13\n"
+#define F   "[forward]\nenable = yes\nallow = 10.0.0.0/8 <-> 20.0.0.0/8\n"
+#define C   "[tunnel C]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
+#define CB  "[tunnel C]\nmode = gretap\nlocal = 172.19.1.1\nremote = 172.19.1.2\nbridge = br0\n"
 
 static void none(struct host *host)
 {
@@ -88,6 +93,10 @@ static void other_metric(struct host *host)
 static void path_smaller(struct host *host)
 {
 	host->ways[0].path_mtu = 1400;
+}
+static void peer_path_smaller(struct host *host)
+{
+	host->ways[2].path_mtu = 1400;
 }
 static void rules_gone(struct host *host)
 {
@@ -214,6 +223,37 @@ static const struct {
 	/* 35 */ {B "group = g\n", strict_own, B "group = g\n", "settings B"},
 	/* 36 */ {B "group = g\n", loose, B "group = g\n", ""},
 	/* 37 */ {B "group = g\n", none, B "group = g\n", ""},
+	/* 38 */ {HUB P12 P13, none, HUB P12 P13, ""},
+	/* 39 */ {HUB P12 P13, no_lane, HUB P12 P13, ""},
+	/* 40: a peer comes, and changes no other one */
+	{HUB P12, none, HUB P13 P12, "rules-set; tunnel-change H; peer-add H/192.168.8.13"},
+	/* 41 */
+	{HUB P12 P13, none, HUB P12, "rules-set; peer-del H/192.168.8.13; tunnel-change H"},
+	/* 42: one moves */
+	{HUB P12 P13, none, HUB P12 "peer = 192.168.8.13 at 172.19.1.14\n",
+	 "rules-set; tunnel-change H; peer-change H/192.168.8.13"},
+	/* 43: its other family */
+	{HUB P12, none, HUB P12 "peer = fd08::12 at 172.19.1.12\naddress = fd08::1/64\n",
+	 "tunnel-change H; peer-change H/192.168.8.12; address-add H"},
+	/* 44 */
+	{"", none, HUB P12,
+	 "rules-set; tunnel-create H; peer-add H/192.168.8.12; mtu H; up H; address-add H; "
+	 "route-add H"},
+	/* 45 */
+	{HUB P12, none, NULL,
+	 "route-del H; address-del H; peer-del H/192.168.8.12; tunnel-del H; rules-del"},
+	/* 46 */
+	{HUB P12, new_daemon, HUB P12, "tunnel-adopt H; peer-add H/192.168.8.12"},
+	/* 47: the next hop of a route */
+	{HUB P12 P13 "route = 10.8.0.0/16 via 192.168.8.13\n", none,
+	 HUB P12 P13 "route = 10.8.0.0/16 via 192.168.8.12\n", "route-change H"},
+	/* 48: the narrowest way is the interface's */
+	{HUB P12 P13, peer_path_smaller, HUB P12 P13,
+	 "tunnel-change H; peer-change H/192.168.8.13; mtu H"},
+	/* 49: into a tunnel to one peer */
+	{HUB P12, none, "[tunnel H]\nlocal = 172.19.1.1\nremote = 172.19.1.12\n",
+	 "route-del H; address-del H; peer-del H/192.168.8.12; tunnel-del H; tunnel-create H; mtu "
+	 "H; up H"},
 };
 
 static void steps(void **unused)

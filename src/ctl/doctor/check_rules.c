@@ -45,7 +45,7 @@ void check_input_rules(struct doctor *d)
 
 	for (size_t i = 0; (f = inside_family(inside, i)); i++) {
 		const struct inside_result *r = &f->results[INSIDE_PEER];
-		char drop_text[INSIDE_DROP_SIZE], peer[ADDR_TEXT_SIZE], accept[64];
+		char drop_text[INSIDE_DROP_SIZE], peer[ADDR_TEXT_SIZE], accept[16 + CONF_NAME_SIZE];
 		const struct nft_drop *drop;
 
 		if (!r->made || !r->answered || r->delivered || doctor_has(d, "rp-filter"))
@@ -217,7 +217,7 @@ void check_allow(struct doctor *d)
 static void found_forward(struct doctor *d, const struct inside_family *f, const char *what)
 {
 	const struct nft_drop *drop = inside_trace(d, f, INSIDE_FORWARD);
-	char text[INSIDE_DROP_SIZE], legacy[128], accept[64];
+	char text[INSIDE_DROP_SIZE], legacy[128], accept[16 + CONF_NAME_SIZE];
 
 	if (drop && inside_drop_is_ours(drop))
 		return; /* check_allow() has it */

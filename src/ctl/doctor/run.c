@@ -55,7 +55,7 @@ static void tell(const struct doctor *all, size_t count, const struct report *re
 			first = false;
 		}
 	if (count == 0)
-		fputs("healthy: there is no tunnel\n", report->lines);
+		fputs("healthy: there is no tunnel to one peer\n", report->lines);
 }
 
 static void tell_json(const struct doctor *all, size_t count, enum doctor_verdict worst,
@@ -74,6 +74,22 @@ static void tell_json(const struct doctor *all, size_t count, enum doctor_verdic
 	json_decref(object);
 }
 
+/* The checks know one peer for each interface. */
+static bool is_examined(const struct conf_tunnel *tunnel)
+{
+	return !tunnel->peer_count && !tunnel->hub;
+}
+
+static void tell_left_out(const struct conf *conf, const struct report *report)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].peer_count)
+			fprintf(report->errors,
+				"%s has several peers and is not examined: \"gretel status %s\" "
+				"tells of each\n",
+				conf->tunnels[i].name, conf->tunnels[i].name);
+}
+
 static int examine(struct doctor_host *host, const char *name, bool json, bool verbose,
 		   const struct report *report)
 {
@@ -82,7 +98,8 @@ static int examine(struct doctor_host *host, const char *name, bool json, bool v
 	size_t count = 0;
 
 	for (size_t i = 0; all && i < host->conf->tunnel_count; i++) {
-		if (name && strcmp(name, host->conf->tunnels[i].name) != 0)
+		if ((name && strcmp(name, host->conf->tunnels[i].name) != 0) ||
+		    !is_examined(&host->conf->tunnels[i]))
 			continue;
 		if (doctor_examine(host, i, verbose, &all[count]) != 0)
 			break;
@@ -118,8 +135,12 @@ int doctor_run(const char *config, const char *added, const char *run_dir, const
 		e = tell_nothing(&host, json, report);
 	else if (tunnel && !conf_find_tunnel(host.conf, tunnel))
 		e = no_such_tunnel(tunnel, json, report);
+	else if (tunnel && !is_examined(conf_find_tunnel(host.conf, tunnel)))
+		e = EXIT_USAGE;
 	else
 		e = examine(&host, tunnel, json, verbose, report);
+	if (host.conf)
+		tell_left_out(host.conf, report);
 	gather_free(&host);
 	return e;
 }

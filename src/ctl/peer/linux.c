@@ -56,7 +56,7 @@ bool linux_lacks_default(const struct peer_view *view, uint8_t family)
 
 const char *linux_table(const struct conf_tunnel *tunnel, char buf[IFNAMSIZ + 8])
 {
-	snprintf(buf, IFNAMSIZ + 8, "peer_%s", tunnel->name);
+	snprintf(buf, IFNAMSIZ + 8, "peer_%.*s", IFNAMSIZ - 1, tunnel->name);
 	for (char *c = buf; *c; c++)
 		if (!isalnum((unsigned char)*c))
 			*c = '_';
