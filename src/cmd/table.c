@@ -166,11 +166,10 @@ static void fill_table(struct libscols_table *table, const json_t *tunnels)
 				       columns[i].right ? SCOLS_FL_RIGHT : 0);
 	for (size_t row = 0; row < json_array_size(tunnels); row++) {
 		const json_t *tunnel = json_array_get(tunnels, row);
-		size_t i;
-		json_t *peer;
+		const json_t *peers = json_object_get(tunnel, "peers");
 		add_line(table, tunnel);
-		json_array_foreach (json_object_get(tunnel, "peers"), i, peer)
-			add_line(table, peer);
+		for (size_t i = 0; i < json_array_size(peers); i++)
+			add_line(table, json_array_get(peers, i));
 	}
 }
 
@@ -217,9 +216,8 @@ static void print_details(const json_t *tunnel)
 /* Next hops that lead nowhere. */
 static void print_unresolved(const char *name, const json_t *unresolved)
 {
-	size_t i;
-	json_t *one;
-	json_array_foreach (unresolved, i, one) {
+	for (size_t i = 0; i < json_array_size(unresolved); i++) {
+		const json_t *one = json_array_get(unresolved, i);
 		char age[CELL_SIZE];
 		print_age(age, json_object_get(one, "last_ms"));
 		printf("%s: no peer has the address %s, which a route leads to: asked for %" PRIu64
@@ -231,16 +229,15 @@ static void print_unresolved(const char *name, const json_t *unresolved)
 static void print_tunnel(const json_t *tunnel, bool details)
 {
 	const char *name = text_of(tunnel, "name"), *reason = text_of(tunnel, "reason");
-	size_t i;
-	json_t *peer;
+	const json_t *peers = json_object_get(tunnel, "peers");
 	if (reason[0] != '\0')
 		printf("%s: %s: %s\n", name, text_of(tunnel, "state"), reason);
 	if (details)
 		print_details(tunnel);
 	print_drops(name, json_object_get(tunnel, "drops"));
 	print_unresolved(name, json_object_get(tunnel, "unresolved"));
-	json_array_foreach (json_object_get(tunnel, "peers"), i, peer)
-		print_tunnel(peer, details);
+	for (size_t i = 0; i < json_array_size(peers); i++)
+		print_tunnel(json_array_get(peers, i), details);
 }
 
 void client_print_status(const json_t *data, bool details)
