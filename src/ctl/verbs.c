@@ -163,7 +163,7 @@ static json_t *verb_show(struct session *s, const json_t *request)
 	if (collect_begin(&c) != 0)
 		return reply_error(EXIT_FAILED, "out of memory");
 	for (size_t i = 0; i < s->conf->tunnel_count; i++)
-		if (!name || strcmp(name, s->conf->tunnels[i].name) == 0)
+		if (name ? strcmp(name, s->conf->tunnels[i].name) == 0 : !s->conf->tunnels[i].hub)
 			print_in_effect(s, i, c.report.lines);
 	return collect_end(&c, EXIT_OK);
 }

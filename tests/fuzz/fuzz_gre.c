@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Everything that a packet from outside reaches: as an outer packet, as a GRE packet, as a
- * passenger, and as an ICMP error. */
+ * passenger, and as an ICMP error; and frames of an interface that peers share. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +15,7 @@
 #include "proto/nvgre.h"
 #include "proto/outer.h"
 #include "proto/probe.h"
+#include "proto/resolve.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -131,6 +132,22 @@ static void doctor(const uint8_t *p, size_t len)
 	}
 }
 
+/* As a multipoint tunnel reads what its interface hands over. */
+static void frame(const uint8_t *p, const uint8_t *end)
+{
+	static const uint8_t mac[ETHERNET_ADDRESS_LENGTH] = {2, 'G', 192, 0, 2, 1};
+	uint8_t answer[RESOLVE_ANSWER_MAX];
+	struct resolve_question question;
+	uint32_t len;
+
+	if (!resolve_question(p, end, &question))
+		return;
+	check(resolve_is_local(p, end));
+	len = resolve_answer(answer, &question, mac);
+	check(len <= sizeof answer && resolve_is_local(answer, answer + len));
+	check(!resolve_question(answer, answer + len, &question));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *p = malloc(size + 1), *end = p + size;
@@ -139,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(p, data, size);
 	doctor(p, size);
+	frame(p, end);
 	icmp_quote_decode(IP_V4, p, size, &quote);
 	icmp_quote_decode(IP_V6, p, size, &quote);
 	if (ip_decode(p, end, &outer) && outer.protocol == IP_PROTOCOL_GRE && outer.has_transport)

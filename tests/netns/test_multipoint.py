@@ -10,9 +10,10 @@ import subprocess
 import threading
 
 import pytest
-from gretel import ping, section
+from gretel import ping, ping_refused, section
 from net import wait_for
-from star import (HUB, KEY, NAME, SITES, SPOKES, Star, host, inner, lan, outer, peer, spoke_text)
+from star import (HUB, KEY, NAME, SITES, SPOKES, Star, host, hub_text, inner, lan, outer, peer,
+                  spoke_text)
 from wire import Capture, tshark
 
 
@@ -260,3 +261,24 @@ def test_lane_is_told(star):
     assert hub_status(site)["lane"] == "user"
     wait_for(lambda: "one peer" in hub_status(site)["lane_reason"], 30,
              lambda: hub_status(site)["lane_reason"])
+
+
+def test_not_for_several_peers(star):
+    """What knows one peer for each interface says that it does not do this one."""
+    site = star.up()
+    done = site.gretel("doctor", NAME, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and "has several peers" in done.stderr
+    done = site.gretel("peer", f"{NAME}/{inner(12)}", "--for", "gretel", check=False)
+    assert done.returncode == 2 and "several peers" in done.stderr
+
+
+def test_rules_between_spokes(star):
+    """What passes from one peer to another is forwarded, by the rules of the file."""
+    rules = "\n".join(("[forward]", f"allow = {lan(HUB)} <-> {lan(12)}", f"allow = {lan(12)} -> {lan(13)}"))
+    star.site(HUB, hub_text() + rules + "\n").up()
+    for spoke in SPOKES:
+        star.site(spoke, spoke_text(spoke) + section("forward", enable="yes")).up()
+    ping(star.host[12], host(13))
+    ping(star.host[12], host(HUB))
+    ping_refused(star.host[13], host(12))
+    ping_refused(star.host[13], host(HUB))
