@@ -170,7 +170,8 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 	if (gre->encap)
 		return "its GRE is inside UDP (FOU or GUE): the peer would have to take plain GRE";
 	if (gre->remote.family == IP_NONE)
-		return "it has no remote: a tunnel of ours has one peer; write one tunnel for each";
+		return "it has no remote: write a line peer = NEXT-HOP at ADDRESS for each of its "
+		       "neighbours (ip neigh show dev)";
 	if (gre->local.family == IP_NONE && tunnel->follows_bind && !tunnel->bind[0])
 		return "its address is that of a device that is not named: write local = "
 		       "address-of DEVICE";
