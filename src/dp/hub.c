@@ -14,37 +14,37 @@
 #include "proto/ethernet.h"
 #include "proto/siphash.h"
 
-/* Of addresses that nobody else hands out ("locally administered"): behind these octets stands an
- * IPv4 address, or a digest of an IPv6 one. */
-static const uint8_t prefix4[2] = {0x02, 'G'}, prefix6[2] = {0x06, 'G'};
-
-static void link_address(const struct ip_addr *outer, uint8_t mac[ETHERNET_ADDRESS_LENGTH])
+/* Of addresses that nobody else hands out ("locally administered"): with an IPv4 next hop in it, or
+ * a digest of an IPv6 one. */
+static void link_address(const struct ip_addr *next_hop, uint8_t mac[ETHERNET_ADDRESS_LENGTH])
 {
 	static const struct siphash_key key = {0, 0};
 	uint64_t digest;
 
-	if (outer->family == IP_V4) {
-		memcpy(mac, prefix4, 2);
-		memcpy(mac + 2, outer->bytes, 4);
+	if (next_hop->family == IP_V4) {
+		mac[0] = 0x02;
+		mac[1] = 'G';
+		memcpy(mac + 2, next_hop->bytes, 4);
 		return;
 	}
-	digest = siphash24(&key, outer->bytes, 16);
-	memcpy(mac, prefix6, 2);
+	digest = siphash24(&key, next_hop->bytes, 16);
+	mac[0] = 0x06;
+	mac[1] = (uint8_t)(digest >> 32);
 	put_be32(mac + 2, (uint32_t)digest);
 }
 
-static struct port **bucket(struct hub *hub, const uint8_t mac[ETHERNET_ADDRESS_LENGTH])
+static struct hub_entry **bucket(struct hub *hub, const uint8_t mac[ETHERNET_ADDRESS_LENGTH])
 {
 	return &hub->buckets[(mac[5] ^ mac[4]) % HUB_BUCKETS];
 }
 
 static struct port *find_peer(struct hub *hub, const uint8_t mac[ETHERNET_ADDRESS_LENGTH])
 {
-	struct port *peer = *bucket(hub, mac);
+	struct hub_entry *entry = *bucket(hub, mac);
 
-	while (peer && memcmp(peer->mac, mac, sizeof peer->mac) != 0)
-		peer = peer->next_peer;
-	return peer;
+	while (entry && memcmp(entry->mac, mac, sizeof entry->mac) != 0)
+		entry = entry->next;
+	return entry ? entry->peer : NULL;
 }
 
 struct hub *hub_new(int fd)
@@ -56,32 +56,51 @@ struct hub *hub_new(int fd)
 	return hub;
 }
 
+static int add_entry(struct port *peer, struct hub_entry *entry, const struct ip_addr *next_hop)
+{
+	struct hub *hub = peer->hub->peers;
+	struct hub_entry **slot;
+
+	if (next_hop->family == IP_NONE)
+		return 0;
+	link_address(next_hop, entry->mac);
+	if (find_peer(hub, entry->mac))
+		return -EADDRINUSE;
+	slot = bucket(hub, entry->mac);
+	entry->peer = peer;
+	entry->next = *slot;
+	*slot = entry;
+	return 0;
+}
+
+static void remove_entry(struct port *peer, struct hub_entry *entry)
+{
+	struct hub_entry **slot = bucket(peer->hub->peers, entry->mac);
+
+	if (!entry->peer)
+		return;
+	while (*slot != entry)
+		slot = &(*slot)->next;
+	*slot = entry->next;
+	*entry = (struct hub_entry){.peer = NULL};
+}
+
 int hub_link(struct port *peer)
 {
-	struct port **slot;
+	int err;
 
 	if (!peer->hub)
 		return 0;
-	link_address(&peer->params.remote, peer->mac);
-	if (find_peer(peer->hub->peers, peer->mac))
-		return -EADDRINUSE;
-	slot = bucket(peer->hub->peers, peer->mac);
-	peer->next_peer = *slot;
-	*slot = peer;
-	return 0;
+	err = add_entry(peer, &peer->entries[0], &peer->params.peer4);
+	return err ? err : add_entry(peer, &peer->entries[1], &peer->params.peer6);
 }
 
 void hub_unlink(struct port *peer)
 {
-	struct port **slot;
-
 	if (!peer->hub)
 		return;
-	slot = bucket(peer->hub->peers, peer->mac);
-	while (*slot && *slot != peer)
-		slot = &(*slot)->next_peer;
-	if (*slot)
-		*slot = peer->next_peer;
+	remove_entry(peer, &peer->entries[0]);
+	remove_entry(peer, &peer->entries[1]);
 }
 
 int hub_join(struct worker *worker, void *arg)
@@ -92,15 +111,22 @@ int hub_join(struct worker *worker, void *arg)
 	job->peer->hub = job->hub;
 	job->peer->fd = job->hub->fd;
 	job->peer->uso = job->hub->uso;
+	job->peer->next_peer = job->hub->peers->first;
+	job->hub->peers->first = job->peer;
 	return hub_link(job->peer);
 }
 
 int hub_leave(struct worker *worker, void *arg)
 {
-	struct port *peer = arg;
+	struct port *peer = arg, **slot;
 
 	(void)worker;
+	if (!peer->hub)
+		return 0;
 	hub_unlink(peer);
+	for (slot = &peer->hub->peers->first; *slot != peer;)
+		slot = &(*slot)->next_peer;
+	*slot = peer->next_peer;
 	peer->hub = NULL;
 	peer->fd = -1;
 	return 0;
@@ -111,14 +137,16 @@ static void drop(struct port *port, enum drop_reason reason)
 	counter_add(&port->counters.drops[reason], 1);
 }
 
-/* The peer whose address inside the tunnel it is; asked for about twice a minute for each. */
-static struct port *find_inner(struct hub *hub, const struct ip_addr *addr)
+/* How the next hop is called on the link; NULL when it is no peer's. Asked for about twice a minute
+ * for each. */
+static const uint8_t *find_address(const struct hub *hub, const struct ip_addr *next_hop)
 {
-	for (unsigned i = 0; i < HUB_BUCKETS; i++)
-		for (struct port *peer = hub->buckets[i]; peer; peer = peer->next_peer)
-			if (addr_equal(&peer->params.peer4, addr) ||
-			    addr_equal(&peer->params.peer6, addr))
-				return peer;
+	for (const struct port *peer = hub->first; peer; peer = peer->next_peer) {
+		if (addr_equal(&peer->params.peer4, next_hop))
+			return peer->entries[0].mac;
+		if (addr_equal(&peer->params.peer6, next_hop))
+			return peer->entries[1].mac;
+	}
 	return NULL;
 }
 
@@ -144,7 +172,7 @@ static void note_unresolved(struct hub *hub, const struct ip_addr *addr, uint64_
 
 static void answer(struct port *port, const struct resolve_question *question)
 {
-	struct port *peer = find_inner(port->peers, &question->target);
+	const uint8_t *mac = find_address(port->peers, &question->target);
 	struct tun_frame_header header = {.vnet = {.gso_type = VIRTIO_NET_HDR_GSO_NONE}};
 	uint8_t frame[RESOLVE_ANSWER_MAX];
 	uint32_t len;
@@ -153,12 +181,12 @@ static void answer(struct port *port, const struct resolve_question *question)
 	 * to that. */
 	if (addr_is_any(&question->from) || addr_equal(&question->from, &question->target))
 		return;
-	if (!peer) {
+	if (!mac) {
 		drop(port, DROP_TX_NO_NEXT_HOP);
 		note_unresolved(port->peers, &question->target, uv_hrtime());
 		return;
 	}
-	len = resolve_answer(frame, question, peer->mac);
+	len = resolve_answer(frame, question, mac);
 	memcpy(&header.pi.proto, frame + 12, 2);
 	struct iovec parts[2] = {{&header, sizeof header}, {frame, len}};
 	if (writev(port->fd, parts, 2) < 0)
@@ -202,11 +230,10 @@ static void out_to_all(struct port *port, struct frame *frame)
 		}
 		vnet->flags = 0;
 	}
-	for (unsigned i = 0; i < HUB_BUCKETS; i++)
-		for (struct port *peer = port->peers->buckets[i]; peer; peer = peer->next_peer) {
-			out_by(peer, frame);
-			sender_flush(port->worker->sender);
-		}
+	for (struct port *peer = port->peers->first; peer; peer = peer->next_peer) {
+		out_by(peer, frame);
+		sender_flush(port->worker->sender);
+	}
 }
 
 void hub_out(struct port *port, struct frame *frame)
@@ -239,7 +266,9 @@ void hub_out(struct port *port, struct frame *frame)
 
 void hub_header(const struct port *peer, uint16_t protocol, uint8_t out[])
 {
+	const struct hub_entry *entry = &peer->entries[peer->entries[0].peer ? 0 : 1];
+
 	memcpy(out, peer->hub->peers->mac, ETHERNET_ADDRESS_LENGTH);
-	memcpy(out + ETHERNET_ADDRESS_LENGTH, peer->mac, ETHERNET_ADDRESS_LENGTH);
+	memcpy(out + ETHERNET_ADDRESS_LENGTH, entry->mac, ETHERNET_ADDRESS_LENGTH);
 	put_be16(out + 12, protocol);
 }

@@ -4,10 +4,11 @@
  *
  * To the kernel it is an Ethernet, for only there does a packet say which next hop it was routed
  * to: the kernel looks for the link address of that next hop, and puts it in front of the packet.
- * The hub answers that question itself, with an address that is made of the peer's outer one; what
- * comes for that address then goes to that peer. So the kernel's own routes decide, whoever made
- * them, and no copy of them has to be kept. What is for a group of link addresses goes to every
- * peer. The Ethernet header ends here: the passenger is the packet behind it.
+ * The hub answers that question itself, with an address that is made of the next hop; what comes
+ * for that address then goes to whichever peer has that next hop now. So the kernel's own routes
+ * decide, whoever made them, and no copy of them has to be kept; and what the kernel remembers of
+ * next hops stays true when peers change. What is for a group of link addresses goes to every peer.
+ * The Ethernet header ends here: the passenger is the packet behind it.
  *
  * A peer has a port of its own, with everything that a tunnel has but an interface: outer addresses
  * in the table, keepalive, lease, counters.
@@ -25,8 +26,9 @@ struct worker;
 enum { HUB_BUCKETS = 256 };
 
 struct hub {
-	uint8_t mac[ETHERNET_ADDRESS_LENGTH]; /* of the interface, as its last frame had it */
-	struct port *buckets[HUB_BUCKETS];    /* peers by link address, through port->next_peer */
+	uint8_t mac[ETHERNET_ADDRESS_LENGTH];	/* of the interface, as its last frame had it */
+	struct port *first;			/* of all peers, through port->next_peer */
+	struct hub_entry *buckets[HUB_BUCKETS]; /* by link address */
 	struct dp_unresolved unresolved[DP_UNRESOLVED_MAX]; /* those not in use have no count */
 };
 
@@ -40,8 +42,8 @@ struct hub_job {
 };
 int hub_join(struct worker *worker, void *arg);
 int hub_leave(struct worker *worker, void *arg);
-/* Around a change of the peer's outer address. -EADDRINUSE when another peer has the same link
- * address, which two IPv6 addresses of four thousand million have. */
+/* Around a change of the peer's parameters. -EADDRINUSE when another next hop has the same link
+ * address, which two IPv6 addresses of a million million have. */
 void hub_unlink(struct port *peer);
 int hub_link(struct port *peer);
 

@@ -14,6 +14,13 @@
 struct hub;
 struct worker;
 
+/* A next hop on the interface of a multipoint tunnel. */
+struct hub_entry {
+	uint8_t mac[6];
+	struct port *peer; /* NULL: not in use */
+	struct hub_entry *next;
+};
+
 /* One worker's share of a tunnel: its queue of the TUN device, its parameters, its counters. */
 struct port {
 	struct dp_params params;
@@ -21,10 +28,10 @@ struct port {
 	struct port *next_key, *next_pair; /* chains of the worker's table */
 	int fd;				   /* this worker's queue; -1: none */
 	/* hub.h: of a multipoint tunnel, its peers; of a peer, that tunnel's port (NULL: it is not
-	 * there), whose fd it has, the next one in its chain, and what it is called there. */
+	 * there), whose fd it has, the next peer, and its next hops, IPv4 and IPv6. */
 	struct hub *peers;
 	struct port *hub, *next_peer;
-	uint8_t mac[6];
+	struct hub_entry entries[2];
 	bool uso; /* the kernel takes UDP super-packets from it */
 	bool polling;
 	uv_poll_t poll;

@@ -68,9 +68,12 @@ def test_moved_peer(star):
     """A peer that has another outer address is changed, and no other one."""
     site = star.up(spokes=(12,), peers=[peer(12), f"{inner(13)} at {outer(99)}"], routes=[])
     star.site(13, spoke_text(13) + section("forward", enable="yes")).up()
+    star.router[HUB].run(["ping", "-n", "-c", 1, "-W", 1, inner(13)], check=False)
+    assert any(one["dst"] == inner(13) and one.get("lladdr")
+               for one in star.router[HUB].ip_json(f"neigh show dev {NAME}"))
     site.edit(outer(99), outer(13))
     assert "change peer hub/192.168.8.13 at 172.19.1.13" in site.reload().stdout
-    ping(star.router[HUB], inner(13))
+    ping(star.router[HUB], inner(13))  # the kernel need not ask again
     ping(star.router[HUB], inner(12))
 
 
