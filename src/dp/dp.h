@@ -33,7 +33,7 @@ struct dp_params {
 	 * `hub`. It has no remote, and as long as there is no peer carries nothing. */
 	bool multipoint;
 	char hub[IFNAMSIZ]; /* "": it has an interface of its own */
-	uint8_t form; /* enum gre_form; of all but FORM_IP the interface is a TAP */
+	uint8_t form;	    /* enum gre_form; of all but FORM_IP the interface is a TAP */
 	/* Both IP_NONE: not known yet; nothing is carried, and the interface has no carrier. */
 	struct ip_addr local, remote;
 	struct ip_addr peer4,

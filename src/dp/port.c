@@ -19,15 +19,13 @@ struct port *port_new(struct worker *worker, const struct dp_params *params, uin
 		      const struct lease *lease, int *err)
 {
 	struct port *port = calloc(1, sizeof *port);
-	bool uso = false;
+	bool tap = form_is_ethernet(params->form) || params->multipoint, uso = false;
 	int fd;
 
 	if (!port) {
 		*err = -ENOMEM;
 		return NULL;
 	}
-	bool tap = form_is_ethernet(params->form) || params->multipoint;
-
 	fd = params->hub[0] ? -1 : tun_attach(params->name, tap, &uso);
 	*port = (struct port){.worker = worker,
 			      .fd = fd,

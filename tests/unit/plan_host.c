@@ -105,7 +105,7 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 	strcpy(link->kind, "tun");
 	strcpy(link->alias, tunnel->alias);
 	link->tun = form_is_ethernet(tunnel->params.form) || tunnel->params.multipoint ? LINK_TAP
-									   : LINK_TUN;
+										       : LINK_TUN;
 	link->mtu = tunnel->params.mtu;
 	host->settings[host->actual.setting_count++] =
 		(struct actual_settings){.index = index,
