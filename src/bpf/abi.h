@@ -13,7 +13,7 @@
 #include "proto/seq.h"
 
 enum {
-	FAST_ABI = 2,
+	FAST_ABI = 3,
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
@@ -121,7 +121,7 @@ struct fast_tunnel {
 	uint32_t ikey;		       /* of received packets, by which it is found */
 	uint16_t mss4, mss6;
 	uint8_t peer4[4], peer6[16]; /* inner addresses of the peer, see FAST_NEAR4 */
-	uint8_t more_pad[4];
+	uint32_t fwmark;	     /* of outer packets, 0: none */
 	/* The programs': */
 	uint64_t used_ns;    /* when they last met a packet of it */
 	uint64_t slow_ns[2]; /* when a numbered packet was left to greteld: received, to be sent */

@@ -223,7 +223,7 @@ PROTO_INLINE int encap_family(struct __sk_buff *skb, const struct encap *e, uint
 	if (e->frame)
 		bpf_skb_store_bytes(skb, outer, inner, sizeof inner, 0);
 	count_out(e->slot, &e->pieces);
-	skb->mark = 0;
+	skb->mark = e->tunnel->fwmark;
 	skb->tc_index = FAST_SENT_INDEX;
 	return (int)bpf_redirect(e->tunnel->out.ifindex, 0);
 }

@@ -41,6 +41,7 @@ static const char tunnel_words[] =
 	"  local ADDRESS                 outer address of this host\n"
 	"  name NAME                     the tunnel, where it is not the first word\n"
 	"  dev DEVICE                    device that outer packets leave by\n"
+	"  fwmark NUMBER                 firewall mark of outer packets, 0 for none\n"
 	"  ttl | hoplimit | hlim N       1 to 255, or inherit\n"
 	"  tos | tclass | dsfield VALUE  two hexadecimal digits, a name such as CS6, or inherit\n"
 	"  mtu OCTETS                    otherwise it follows the path\n"

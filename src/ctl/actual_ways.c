@@ -12,6 +12,7 @@
 struct question {
 	struct ip_addr local, remote;
 	char bind[IFNAMSIZ];
+	uint32_t fwmark;
 	size_t tunnel;
 };
 
@@ -50,6 +51,7 @@ static void set_path_mtu(const struct actual *actual, struct actual_way *way)
 static void ask(struct nl *nl, const struct actual *actual, const struct question *question,
 		struct actual_way *out)
 {
+	struct route_question asked = {.to = question->remote, .mark = question->fwmark};
 	const struct link_info *bind = NULL;
 
 	if (question->bind[0]) {
@@ -58,10 +60,12 @@ static void ask(struct nl *nl, const struct actual *actual, const struct questio
 			out->error = -ENODEV;
 			return;
 		}
+		asked.oif = bind->index;
 	}
 	/* A source that the host does not have would make the kernel say "unreachable". */
-	out->error = route_find(nl, &question->remote, out->local_missing ? NULL : &question->local,
-				bind ? bind->index : 0, &out->way);
+	if (!out->local_missing)
+		asked.from = question->local;
+	out->error = route_ask(nl, &asked, &out->way);
 	if (!out->error)
 		set_path_mtu(actual, out);
 	else if (bind)
@@ -78,6 +82,7 @@ static struct question *make_questions(const struct conf *conf)
 		questions[i].local = conf->tunnels[i].local;
 		questions[i].remote = conf->tunnels[i].remote;
 		memcpy(questions[i].bind, conf->tunnels[i].bind, strlen(conf->tunnels[i].bind));
+		questions[i].fwmark = conf->tunnels[i].fwmark;
 		questions[i].tunnel = i;
 	}
 	qsort(questions, conf->tunnel_count, sizeof(*questions), compare_questions);

@@ -85,6 +85,7 @@ enum conf_tunnel_key {
 	TUNNEL_REMOTE,
 	TUNNEL_PEER,
 	TUNNEL_BIND,
+	TUNNEL_FWMARK,
 	TUNNEL_BRIDGE,
 	TUNNEL_ADDRESS,
 	TUNNEL_ROUTE,
@@ -138,6 +139,7 @@ struct conf_tunnel {
 	char *remote_name;	     /* `remote = peer.example.org`; NULL when it is an address */
 	char local_device[IFNAMSIZ]; /* `local = address-of eth0`; "" when it is an address */
 	char bind[IFNAMSIZ];	     /* underlay device; "" when not given */
+	uint32_t fwmark;	     /* of outer packets; 0: none */
 	char bridge[IFNAMSIZ];	     /* gretap and nvgre; "" when not given */
 	char backup_of[IFNAMSIZ];    /* the tunnel whose routes it has too; "" when not given */
 	char group[IFNAMSIZ];	     /* routes shared with its other members; "": in none */

@@ -33,6 +33,8 @@ static const struct row rows[CONF_KEY_COUNT] = {
 		"one of several peers, in place of remote: NEXT-HOP at OUTER-ADDRESS"),
 	[TUNNEL_BIND] = ONE("tunnel", "bind", NULL, conf_key_bind,
 		"device that outer packets leave and enter by"),
+	[TUNNEL_FWMARK] = ONE("tunnel", "fwmark", "0", conf_key_fwmark,
+		"firewall mark of outer packets, for routing policies and rules; 0: none"),
 	[TUNNEL_BRIDGE] = ONE("tunnel", "bridge", NULL, conf_key_bridge,
 		"bridge that a gretap or nvgre interface is put into"),
 	[TUNNEL_ADDRESS] = MANY("tunnel", "address", conf_key_address,
@@ -194,7 +196,7 @@ static const char *const other_words[][2] = {
 	{"dnat", "publish"},   {"endpoint", "remote"}, {"destination", "remote"},
 	{"source", "local"},   {"ip", "address"},      {"hoplimit", "ttl"},
 	{"tclass", "tos"},     {"dscp", "tos"},	       {"forward", "allow"},
-	{"nat", "masquerade"},
+	{"nat", "masquerade"}, {"mark", "fwmark"},
 };
 
 static int nearest(enum conf_section section, const char *name)

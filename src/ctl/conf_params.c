@@ -139,6 +139,8 @@ void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])
 	add_ends(text, tunnel);
 	if (tunnel->bind[0])
 		add(text, " dev %s", tunnel->bind);
+	if (tunnel->fwmark)
+		add(text, " fwmark 0x%" PRIx32, tunnel->fwmark);
 	add_keys(text, tunnel);
 	add_type(text, tunnel);
 	add_header(text, tunnel);

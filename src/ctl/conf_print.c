@@ -163,6 +163,8 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	print_peers(tunnel, out);
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);
+	fprintf(out, tunnel->fwmark ? "fwmark = 0x%" PRIx32 "\n" : "fwmark = %" PRIu32 "\n",
+		tunnel->fwmark);
 	if (tunnel->bridge[0])
 		fprintf(out, "bridge = %s\n", tunnel->bridge);
 	print_addresses(tunnel, out);

@@ -17,6 +17,14 @@ void conf_key_bind(struct conf_reader *reader, char *value)
 	conf_parse_device(reader, value, reader->tunnel->bind);
 }
 
+void conf_key_fwmark(struct conf_reader *reader, char *value)
+{
+	if (!value_u32(value, 0, UINT32_MAX, &reader->tunnel->fwmark))
+		conf_bad_value(reader, value,
+			       "a number from 0 (no mark) to 4294967295, or 0x and hexadecimal "
+			       "digits");
+}
+
 void conf_key_bridge(struct conf_reader *reader, char *value)
 {
 	conf_parse_device(reader, value, reader->tunnel->bridge);

@@ -117,6 +117,14 @@ static int on_dev(struct reader *r)
 	return 0;
 }
 
+static int on_fwmark(struct reader *r)
+{
+	if (!value_u32(r->value, 0, UINT32_MAX, &r->out->fwmark))
+		return wrong(r, "write a number of 0 (no mark) to 4294967295, also as 0x2a");
+	r->out->has_fwmark = true;
+	return 0;
+}
+
 static int on_ttl(struct reader *r)
 {
 	uint32_t n = 0;
@@ -261,6 +269,7 @@ static const struct word {
 	{"remote", TAKES_VALUE, on_remote},
 	{"local", TAKES_VALUE, on_local},
 	{"dev", TAKES_VALUE, on_dev},
+	{"fwmark", TAKES_VALUE, on_fwmark},
 	{"ttl", TAKES_VALUE, on_ttl},
 	{"hoplimit", TAKES_VALUE, on_ttl},
 	{"hlim", TAKES_VALUE, on_ttl},
@@ -295,7 +304,6 @@ static const struct word {
 	{"encaplimit", ALONE, on_unsupported},
 	{"external", ALONE, on_unsupported},
 	{"flowlabel", ALONE, on_unsupported},
-	{"fwmark", ALONE, on_unsupported},
 	{"erspan", ALONE, on_unsupported},
 	{"allow-localremote", ALONE, on_unsupported},
 };
@@ -352,7 +360,7 @@ static int unknown_word(struct reader *r, const char *text, const char *first, c
 	return fail(
 		r->error,
 		"unknown word \"%.64s\": the words are mode, remote, local, ttl, tos, key, ikey, "
-		"okey, csum, seq, dev, mtu, pmtudisc, nopmtudisc",
+		"okey, csum, seq, dev, fwmark, mtu, pmtudisc, nopmtudisc",
 		text);
 }
 

@@ -28,6 +28,8 @@ struct iptunnel {
 	struct ip_addr local, remote; /* family IP_NONE: not mentioned */
 	bool has_dev;
 	char dev[IFNAMSIZ];
+	bool has_fwmark;
+	uint32_t fwmark;
 	bool has_ttl, ttl_inherit;
 	uint8_t ttl;
 	bool has_tos, tos_inherit;

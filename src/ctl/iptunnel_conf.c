@@ -63,6 +63,8 @@ int iptunnel_apply(const struct iptunnel *said, struct conf_tunnel *tunnel,
 		t.mode = said->mode;
 	if (said->has_dev)
 		memcpy(t.bind, said->dev, sizeof t.bind);
+	if (said->has_fwmark)
+		t.fwmark = said->fwmark;
 	if (said->has_ttl) {
 		t.ttl_inherit = said->ttl_inherit;
 		t.ttl = said->ttl;
@@ -133,6 +135,8 @@ void iptunnel_print(const struct conf_tunnel *tunnel, FILE *out)
 	print_keys(tunnel, out);
 	fprintf(out, "%s%s%s", sums[tunnel->checksum], sequences[tunnel->sequence],
 		dfs[tunnel->df]);
+	if (tunnel->fwmark)
+		fprintf(out, " fwmark 0x%" PRIx32, tunnel->fwmark);
 	if (tunnel->mtu)
 		fprintf(out, " mtu %" PRIu32, tunnel->mtu);
 	fputc('\n', out);

@@ -250,6 +250,7 @@ static void build_tunnel(const struct conf *conf, struct site_tunnel *out,
 		params->remote = tunnel->remote;
 	}
 	params->bind_ifindex = bind ? bind->index : 0;
+	params->fwmark = tunnel->fwmark;
 	params->lane = (uint8_t)tunnel->lane;
 	params->stateless = tunnel->stateless;
 	set_header(tunnel, params);

@@ -25,7 +25,7 @@ void ask_add(struct asker *asker, uint8_t *p, uint32_t len)
 {
 	unsigned i = asker->count++;
 	struct port *port = asker->ports[i];
-	const struct dp_params *params = &port->params;
+	struct raw_way way = sender_way(&port->params);
 
 	asker->pieces[i] = (struct iovec){p, len};
 	asker->messages[i].msg_hdr = (struct msghdr){
@@ -34,8 +34,7 @@ void ask_add(struct asker *asker, uint8_t *p, uint32_t len)
 		.msg_iov = &asker->pieces[i],
 		.msg_iovlen = 1,
 		.msg_control = asker->control[i],
-		.msg_controllen =
-			raw_source(asker->control[i], &params->local, params->bind_ifindex),
+		.msg_controllen = raw_source(asker->control[i], &way),
 	};
 }
 

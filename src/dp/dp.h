@@ -39,6 +39,7 @@ struct dp_params {
 	struct ip_addr peer4,
 		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */
 	uint32_t bind_ifindex; /* underlay device; 0: whatever the route says */
+	uint32_t fwmark;       /* of outer packets; 0: none */
 	/* Host order. Of FORM_NVGRE the key with FlowID 0; of an ERSPAN session there is none, and
 	 * ikey is the session ID, by which its packets are found. */
 	bool has_ikey, has_okey;

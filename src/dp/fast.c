@@ -118,6 +118,7 @@ static void describe(const struct dp_params *params, uint32_t ifindex, struct fa
 	out->okey = params->okey;
 	out->ikey = params->ikey;
 	out->bind_ifindex = params->bind_ifindex;
+	out->fwmark = params->fwmark;
 	out->policy = out_policy(params);
 	memcpy(out->local, params->local.bytes, sizeof out->local);
 	memcpy(out->remote, params->remote.bytes, sizeof out->remote);

@@ -67,7 +67,9 @@ static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_
 static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
-	struct ip_addr local = address(t, t->local), remote = address(t, t->remote);
+	struct raw_way way = {
+		.from = address(t, t->local), .ifindex = t->bind_ifindex, .mark = t->fwmark};
+	struct ip_addr remote = address(t, t->remote);
 	int fd = t->family == IP_V4 ? fast->raw4 : fast->raw6;
 	uint8_t packet[WITNESS_MAX], mac[6];
 	size_t len;
@@ -78,7 +80,7 @@ static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 		return;
 	len = build(fast, slot, now, packet);
 	/* A refusal is an answer, too: the witness is not seen. */
-	(void)raw_send(fd, &local, &remote, t->bind_ifindex, packet, len);
+	(void)raw_send(fd, &way, &remote, packet, len);
 }
 
 /* What greteld's absence would keep alive has to end where it is known to be wrong. */

@@ -93,6 +93,9 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	struct gre_header gre;
 	uint32_t at;
 
+	/* What is sent directly has a mark of its own. */
+	if (params->fwmark)
+		return false;
 	if (params->bind_ifindex && params->bind_ifindex != seen->ifindex)
 		return false;
 	if (!outer_matches(params, seen->octets, seen->len, &at) ||

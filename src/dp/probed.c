@@ -56,10 +56,11 @@ static void send_back(struct port *port, const uint8_t *packet, uint32_t len)
 {
 	const struct dp_params *p = &port->params;
 	int fd = p->remote.family == IP_V4 ? port->worker->raw4 : port->worker->raw6;
-	int e = raw_send(fd, &p->local, &p->remote, p->bind_ifindex, packet, len);
+	struct raw_way way = sender_way(p);
+	int e = raw_send(fd, &way, &p->remote, packet, len);
 
 	if (e)
-		e = raw_send(fd, &p->local, &p->remote, p->bind_ifindex, packet, len);
+		e = raw_send(fd, &way, &p->remote, packet, len);
 	if (e)
 		counter_add(&port->counters.drops[sender_reason(-e)], 1);
 }

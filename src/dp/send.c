@@ -51,6 +51,12 @@ void sender_add(struct sender *sender, struct port *port, const struct send_item
 		(struct msghdr){.msg_iov = pieces, .msg_iovlen = payload.len ? 2 : 1};
 }
 
+struct raw_way sender_way(const struct dp_params *params)
+{
+	return (struct raw_way){
+		.from = params->local, .ifindex = params->bind_ifindex, .mark = params->fwmark};
+}
+
 enum drop_reason sender_reason(int error)
 {
 	switch (error) {
@@ -112,15 +118,15 @@ static void address(struct sender *sender, unsigned from, unsigned to, void *nam
 static void send_raw(struct sender *sender, unsigned from, unsigned to)
 {
 	struct port *port = sender->port;
-	const struct dp_params *params = &port->params;
-	bool v4 = params->remote.family == IP_V4;
+	struct raw_way way = sender_way(&port->params);
+	bool v4 = port->params.remote.family == IP_V4;
 	int fd = v4 ? port->worker->raw4 : port->worker->raw6;
 	bool retried = false;
 
 	if (from == to)
 		return;
 	address(sender, from, to, &port->to, v4 ? sizeof port->to.v4 : sizeof port->to.v6,
-		raw_source(sender->control, &params->local, params->bind_ifindex));
+		raw_source(sender->control, &way));
 	while (from < to) {
 		int n = sendmmsg(fd, sender->messages + from, to - from, 0);
 

@@ -19,6 +19,7 @@
 /* Before the passenger's headers: outer IPv6 header, fragment header, longest GRE header. */
 #define OUTER_ROOM 64
 
+struct dp_params;
 struct port;
 
 struct send_item {
@@ -49,6 +50,8 @@ uint16_t sender_next_id(struct port *port);
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);
+/* How the tunnel's outer packets leave through the kernel. */
+struct raw_way sender_way(const struct dp_params *params);
 /* What a packet is dropped for when the kernel refuses it with this errno. */
 enum drop_reason sender_reason(int error);
 

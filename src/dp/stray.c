@@ -136,8 +136,8 @@ static void answer(struct worker *worker, const struct stray_packet *packet, str
 	/* To a broadcast nobody answers (RFC 1122 3.2.2); the header alone does not tell. */
 	if (len == 0 || raw_is_broadcast(&kind->local))
 		return;
-	if (raw_send(kind->local.family == IP_V4 ? worker->raw4 : worker->raw6, &kind->local,
-		     &kind->remote, 0, error, len) == 0)
+	if (raw_send(kind->local.family == IP_V4 ? worker->raw4 : worker->raw6,
+		     &(struct raw_way){.from = kind->local}, &kind->remote, error, len) == 0)
 		counter_add(&worker->stray_table.answered, 1);
 }
 

@@ -128,7 +128,8 @@ int echosock_send(struct echosock *sock, const struct echo_request *request, uin
 	part.iov_len = echo_message(octets, &ours);
 	message.msg_namelen = to_sockaddr(&request->to, &to);
 	message.msg_control = control;
-	message.msg_controllen = raw_source(control, &request->from, oif);
+	message.msg_controllen =
+		raw_source(control, &(struct raw_way){.from = request->from, .ifindex = oif});
 	int err = set_ttl(fd, request->to.family, request->ttl ? request->ttl : 64);
 	if (!err && sendmsg(fd, &message, MSG_DONTWAIT) < 0)
 		err = -errno;

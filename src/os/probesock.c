@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/rawsock.h"
 #include "proto/bytes.h"
 
 #define BUFFER_SIZE (1 << 20)
@@ -107,18 +106,13 @@ static int open_gre(const struct ip_addr *remote)
 	return fd;
 }
 
-int probesock_open(struct probesock *sock, const struct ip_addr *local,
-		   const struct ip_addr *remote, uint32_t ifindex)
+int probesock_open(struct probesock *sock, const struct raw_way *way, const struct ip_addr *remote)
 {
 	int fds[3] = {open_raw(remote->family, IPPROTO_RAW), open_wire(remote), open_gre(remote)};
 	int err = 0;
 
-	*sock = (struct probesock){.out = fds[0],
-				   .wire = fds[1],
-				   .gre = fds[2],
-				   .local = *local,
-				   .remote = *remote,
-				   .ifindex = ifindex};
+	*sock = (struct probesock){
+		.out = fds[0], .wire = fds[1], .gre = fds[2], .remote = *remote, .way = *way};
 	for (unsigned i = 0; i < 3 && !err; i++)
 		err = fds[i] < 0 ? fds[i] : 0;
 	if (err)
@@ -137,8 +131,7 @@ void probesock_close(struct probesock *sock)
 
 int probesock_send(const struct probesock *sock, bool gre, const void *packet, uint32_t len)
 {
-	return raw_send(gre ? sock->gre : sock->out, &sock->local, &sock->remote, sock->ifindex,
-			packet, len);
+	return raw_send(gre ? sock->gre : sock->out, &sock->way, &sock->remote, packet, len);
 }
 
 /* What leaves this host is not seen by a socket of one protocol, but what passes through it is. */

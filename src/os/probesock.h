@@ -10,19 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/addr.h"
+#include "os/rawsock.h"
 
 struct probesock {
 	int out;  /* raw, only sends: pings */
 	int wire; /* packet socket */
 	int gre;  /* raw: sends GRE, and receives that of the peer */
-	struct ip_addr local, remote;
-	uint32_t ifindex; /* of the device to send by; 0: as the routes say */
+	struct ip_addr remote;
+	struct raw_way way; /* of what is sent; `from` is the local address */
 };
 
 /* Returns 0 or -errno. */
-int probesock_open(struct probesock *sock, const struct ip_addr *local,
-		   const struct ip_addr *remote, uint32_t ifindex);
+int probesock_open(struct probesock *sock, const struct raw_way *way, const struct ip_addr *remote);
 void probesock_close(struct probesock *sock);
 
 /* Sends a whole packet, a ping or (`gre`) GRE, which IPsec policies tell apart by the socket; what

@@ -252,22 +252,34 @@ void raw_meta(struct msghdr *message, struct raw_meta *out)
 		read_meta(c, out);
 }
 
-size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex)
+/* Appends a control message; returns its room. */
+static size_t put_control(uint8_t *at, int level, int type, const void *data, size_t size)
 {
-	bool v4 = local->family == IP_V4;
-	struct in_pktinfo four = {.ipi_ifindex = (int)ifindex};
-	struct in6_pktinfo six = {.ipi6_ifindex = ifindex};
-	size_t size = v4 ? sizeof four : sizeof six;
-	struct cmsghdr *c = control;
+	struct cmsghdr header = {
+		.cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type};
 
-	memcpy(&four.ipi_spec_dst, local->bytes, sizeof four.ipi_spec_dst);
-	memcpy(&six.ipi6_addr, local->bytes, sizeof six.ipi6_addr);
-	memset(control, 0, CMSG_SPACE(size));
-	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(size),
-			      .cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
-			      .cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO};
-	memcpy(CMSG_DATA(c), v4 ? (const void *)&four : &six, size);
+	memset(at, 0, CMSG_SPACE(size));
+	memcpy(at, &header, sizeof header);
+	memcpy(at + CMSG_LEN(0), data, size);
 	return CMSG_SPACE(size);
+}
+
+size_t raw_source(void *control, const struct raw_way *way)
+{
+	struct in_pktinfo four = {.ipi_ifindex = (int)way->ifindex};
+	struct in6_pktinfo six = {.ipi6_ifindex = way->ifindex};
+	size_t used;
+
+	memcpy(&four.ipi_spec_dst, way->from.bytes, sizeof four.ipi_spec_dst);
+	memcpy(&six.ipi6_addr, way->from.bytes, sizeof six.ipi6_addr);
+	if (way->from.family == IP_V4)
+		used = put_control(control, IPPROTO_IP, IP_PKTINFO, &four, sizeof four);
+	else
+		used = put_control(control, IPPROTO_IPV6, IPV6_PKTINFO, &six, sizeof six);
+	if (way->mark)
+		used += put_control((uint8_t *)control + used, SOL_SOCKET, SO_MARK, &way->mark,
+				    sizeof way->mark);
+	return used;
 }
 
 socklen_t raw_address(const struct ip_addr *addr, struct sockaddr_storage *out)
@@ -281,8 +293,8 @@ socklen_t raw_address(const struct ip_addr *addr, struct sockaddr_storage *out)
 	return sizeof(struct sockaddr_in6);
 }
 
-int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint32_t ifindex,
-	     const void *packet, size_t len)
+int raw_send(int fd, const struct raw_way *way, const struct ip_addr *to, const void *packet,
+	     size_t len)
 {
 	union {
 		struct cmsghdr align;
@@ -295,9 +307,9 @@ int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint
 				 .msg_iov = &part,
 				 .msg_iovlen = 1};
 
-	if (local->family != IP_NONE) {
+	if (way->from.family != IP_NONE) {
 		message.msg_control = &control;
-		message.msg_controllen = raw_source(&control, local, ifindex);
+		message.msg_controllen = raw_source(&control, way);
 	}
 	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -39,18 +39,25 @@ struct raw_meta {
 };
 void raw_meta(struct msghdr *message, struct raw_meta *out);
 
+/* How a packet is to leave; what is zero (family IP_NONE) is as the route says. */
+struct raw_way {
+	struct ip_addr from;
+	uint32_t ifindex;
+	uint32_t mark; /* firewall mark, by which rules and routing policies may choose the way */
+};
+
 /* Writes to `control` (RAW_CONTROL_SIZE octets, aligned as a struct cmsghdr) what makes a packet
- * leave by the route that belongs to the source `local`, and by this device unless it is 0. Returns
- * the length for msg_controllen; any number of messages may share it. */
-size_t raw_source(void *control, const struct ip_addr *local, uint32_t ifindex);
+ * leave by the route that belongs to way->from, whose family is known, with the mark, and by the
+ * device. Returns the length for msg_controllen; any number of messages may share it. */
+size_t raw_source(void *control, const struct raw_way *way);
 
 /* The address as the socket calls want it, and its length. */
 socklen_t raw_address(const struct ip_addr *addr, struct sockaddr_storage *out);
 
-/* Sends one whole packet, outer header included, from `local` (family IP_NONE: as the route says)
- * to `to` and out of `ifindex` (0: as the route says). 0 or -errno. */
-int raw_send(int fd, const struct ip_addr *local, const struct ip_addr *to, uint32_t ifindex,
-	     const void *packet, size_t len);
+/* Sends one whole packet, outer header included. Without way->from the rest of it does not count,
+ * either. 0 or -errno. */
+int raw_send(int fd, const struct raw_way *way, const struct ip_addr *to, const void *packet,
+	     size_t len);
 
 /* Whether an address at which this host received a packet is a broadcast one. */
 bool raw_is_broadcast(const struct ip_addr *addr);

@@ -159,6 +159,9 @@ static void test_alias(void **state)
 		 " ka 1000ms 3 icmp fd00::2"},
 		{"echo-reply = return\n", " echo"},
 		{"bind = eth0\n", " dev eth0"},
+		{"bind = eth0\nfwmark = 42\n", " dev eth0 fwmark 0x2a"},
+		{"fwmark = 0xffffffff\n", " fwmark 0xffffffff"},
+		{"fwmark = 0\n", ""},
 		/* what the kernel shows elsewhere */
 		{"mtu = 1400\nroute = 10.0.0.0/8\naddress = 10.0.0.1\nnotrack = no\n", ""},
 	};

@@ -94,7 +94,7 @@ static void test_good(void **state)
 		/* 29 */ {ENDS " nopmtudisc ignore-df", SHOWN " ttl 64 nopmtudisc ignore-df"},
 		/* 30 */
 		{ENDS " dev eth0", "g1: gre/ip remote 192.0.2.2 local 192.0.2.1 dev eth0 ttl 64"},
-		/* 31 */ {ENDS " mtu 1400", SHOWN " ttl 64 mtu 1400"},
+		/* 31 */ {ENDS " mtu 1400 fwmark 42", SHOWN " ttl 64 fwmark 0x2a mtu 1400"},
 		/* 32 */ {"name g1 rem 192.0.2.2 loc 192.0.2.1", SHOWN " ttl 64"},
 		/* 33 */
 		{"dev g1 type gre remote 192.0.2.2 local 192.0.2.1 dev eth0",
@@ -172,7 +172,7 @@ static void test_bad(void **state)
 		/* 23 */ {ENDS " key 4294967296", "\"key 4294967296\" is wrong"},
 		/* 24 */ {ENDS " key my", "write a number of 0 to 4294967295, or a dotted quad"},
 		/* 25 */ {ENDS " key ::1", "\"key ::1\" is wrong"},
-		/* 26 */ {ENDS " dev a/b", "\"dev a/b\" is wrong"},
+		/* 26 */ {ENDS " dev a/b fwmark 1", "\"dev a/b\" is wrong"},
 		/* 27 */ {ENDS " mtu 67", "\"mtu 67\" is wrong"},
 		/* 28 */ {ENDS " i 1", "\"i\" can be \"ikey\" or \"icsum\": write it out"},
 		/* 29 */ {ENDS " encap fou", "\"encap\" is not supported"},

@@ -57,7 +57,8 @@ static const struct {
 } cases[] = {
 	/* 0: what crosses over */
 	{T F "allow = " US " <-> " THEM "\n",
-	 {"local = 172.19.1.2\nremote = 172.19.1.1\naddress = 192.168.8.11 peer 192.168.8.1\n",
+	 {"local = 172.19.1.2\nremote = 172.19.1.1\nfwmark = 0\naddress = 192.168.8.11 peer "
+	  "192.168.8.1\n",
 	  "route = " US "\n", "allow = " THEM " <-> " US "\n"},
 	 {"route = " THEM, "key", "masquerade"},
 	 NULL},

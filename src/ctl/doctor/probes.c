@@ -256,8 +256,7 @@ static void reach(struct doctor *d, struct probes_reach *r)
 		r->error = -ENODATA;
 		return;
 	}
-	r->error = probesock_open(&a.sock, &d->tunnel->local, &d->tunnel->remote,
-				  d->site->params.bind_ifindex);
+	r->error = probes_open(d, &a.sock);
 	if (r->error)
 		return;
 	r->gre_possible = probe_can_ask_gre(d);

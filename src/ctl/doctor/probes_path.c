@@ -166,6 +166,15 @@ static uint32_t device_mtu(const struct doctor *d)
 	return link ? link->mtu : 0;
 }
 
+int probes_open(const struct doctor *d, struct probesock *out)
+{
+	struct raw_way way = {.from = d->tunnel->local,
+			      .ifindex = d->site->params.bind_ifindex,
+			      .mark = d->site->params.fwmark};
+
+	return probesock_open(out, &way, &d->tunnel->remote);
+}
+
 void measure_path(struct doctor *d, const struct probes_reach *reach, struct probes_path *out)
 {
 	struct measure m = {.d = d, .path = out, .number = FIRST_NUMBER};
@@ -175,9 +184,7 @@ void measure_path(struct doctor *d, const struct probes_reach *reach, struct pro
 
 	out->by_ping = reach->ping_answers > 0;
 	out->by_gre = reach->gre_answers > 0;
-	if (!d->site || (!out->by_ping && !out->by_gre) ||
-	    probesock_open(&m.sock, &d->tunnel->local, &d->tunnel->remote,
-			   d->site->params.bind_ifindex) != 0)
+	if (!d->site || (!out->by_ping && !out->by_gre) || probes_open(d, &m.sock) != 0)
 		return;
 	out->known = true;
 	out->wanted = wanted_size(d);

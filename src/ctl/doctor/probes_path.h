@@ -6,6 +6,8 @@
 #include "ctl/doctor/probes.h"
 #include "os/probesock.h"
 
+/* What is sent leaves as the tunnel's own packets do. d->site is there. 0 or -errno. */
+int probes_open(const struct doctor *d, struct probesock *out);
 /* Whether a GRE probe can be made for the tunnel. */
 bool probe_can_ask_gre(const struct doctor *d);
 /* A probe as the tunnel sends its packets. d->site is there. */

@@ -113,6 +113,8 @@ static void print_tunnel(const struct import_tunnel *tunnel, FILE *out)
 	print_end("remote", &gre->remote, out);
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);
+	if (gre->fwmark)
+		fprintf(out, "fwmark = 0x%" PRIx32 "\n", gre->fwmark);
 	if (tunnel->bridge[0])
 		fprintf(out, "bridge = %s\n", tunnel->bridge);
 	for (size_t i = 0; i < tunnel->address_count; i++)
@@ -132,12 +134,6 @@ static void print_tunnel(const struct import_tunnel *tunnel, FILE *out)
 /* What the header of a kernel's tunnel has and ours does not. */
 static void print_differences(const struct gre_link *gre, FILE *out)
 {
-	if (gre->fwmark)
-		fprintf(out,
-			"# The mark 0x%" PRIx32
-			" of outer packets is left out: rules that look for "
-			"it no longer match.\n",
-			gre->fwmark);
 	if (gre->flow_label)
 		fprintf(out, "# The flow label 0x%05" PRIx32 " of outer packets is left out.\n",
 			gre->flow_label);

@@ -152,6 +152,7 @@ static void mirror_tunnel(struct mirror *mirror)
 	*t = *ours;
 	t->at = (struct conf_place){0};
 	memset(t->lines, 0, sizeof t->lines);
+	t->fwmark = 0;
 	t->profile = NULL; /* its values are filled in */
 	t->addresses = NULL;
 	t->address_count = 0;
