@@ -15,6 +15,7 @@
 #include "dp/dp_state.h"
 #include "dp/fast.h"
 #include "dp/port.h"
+#include "dp/send.h"
 #include "os/packet.h"
 #include "os/tun.h"
 #include "proto/nvgre.h"
@@ -246,6 +247,8 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, voi
 	dp->wake.data = dp;
 	uv_unref((uv_handle_t *)&dp->wake);
 	err = lease_tap_start(&dp->tap, loop, on_seen, dp);
+	if (!err)
+		err = sender_draw_ids();
 	if (!err)
 		err = start_workers(dp, count_workers(workers));
 	if (err) {

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "dp/counters.h"
 #include "dp/lease.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
+#include "proto/frag.h"
 #include "proto/outer.h"
 
 /* A batch of this many packets means that there is a load to carry. */
@@ -18,16 +20,31 @@ uint8_t *sender_header(struct sender *sender)
 	return sender->headers[sender->count] + OUTER_ROOM;
 }
 
+/* Of packets that may be cut, or are. */
+static struct {
+	struct siphash_key key;
+	uint32_t next4, next6;
+} ids;
+
+int sender_draw_ids(void)
+{
+	return getrandom(&ids, sizeof ids, 0) < 0 ? -errno : 0;
+}
+
+uint32_t sender_next_id6(void)
+{
+	return frag6_id(&ids.key, __atomic_fetch_add(&ids.next6, 1, __ATOMIC_RELAXED));
+}
+
 uint16_t sender_next_id(struct port *port)
 {
-	static uint32_t shared;
 	uint16_t id;
 
 	/* For 0 the kernel would choose one of its own. */
 	do
 		id = (uint16_t)(port->params.df == OUTER_DF_SET
 					? port->ip_id++
-					: __atomic_fetch_add(&shared, 1, __ATOMIC_RELAXED));
+					: __atomic_fetch_add(&ids.next4, 1, __ATOMIC_RELAXED));
 	while (id == 0);
 	return id;
 }

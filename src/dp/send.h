@@ -44,9 +44,14 @@ uint8_t *sender_header(struct sender *sender);
  * caller flushes when sender_full(). */
 void sender_add(struct sender *sender, struct port *port, const struct send_item *item,
 		uint8_t *head, uint32_t head_len, struct payload payload);
-/* An identification for the port's next outer packet. Packets that may be fragmented share one
- * sequence of them for the whole process, since a receiver knows them by their addresses alone. */
+/* Draws where the identifications begin, for the whole process. 0 or -errno. */
+int sender_draw_ids(void);
+/* An identification for the port's next outer packet of IPv4. Packets that may be fragmented share
+ * one sequence of them for the whole process, since a receiver knows them by their addresses alone.
+ */
 uint16_t sender_next_id(struct port *port);
+/* The same for an IPv6 packet that is cut: one permutation of 32 bits for the whole process. */
+uint32_t sender_next_id6(void);
 int sender_full(const struct sender *sender);
 /* Sends what is queued and counts each packet as sent or as dropped. */
 void sender_flush(struct sender *sender);

@@ -34,7 +34,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 	bool v4 = params->remote.family == IP_V4;
 	uint32_t ip_len = ip_outer_length(params->remote.family);
 	uint32_t head_len = ip_len + (v4 ? 0 : IP6_FRAGMENT_HEADER_LENGTH);
-	uint16_t id = sender_next_id(port);
+	uint32_t id = v4 ? sender_next_id(port) : sender_next_id6();
 	struct frag_piece piece;
 	struct frag_plan plan;
 
@@ -49,7 +49,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 				      .protocol = v4 ? IP_PROTOCOL_GRE : IP_PROTOCOL_FRAGMENT,
 				      .tos = p->outer.tos,
 				      .ttl = p->outer.ttl,
-				      .id = id,
+				      .id = (uint16_t)id, /* IPv6 has it behind its header */
 				      .payload_len = head_len - ip_len + piece.length,
 				      .src = params->local.bytes,
 				      .dst = params->remote.bytes};

@@ -29,6 +29,21 @@ static unsigned copied_options(uint8_t *out, const uint8_t *options, unsigned le
 	return written;
 }
 
+/* Four rounds of a Feistel network make a permutation of any keyed function. */
+uint32_t frag6_id(const struct siphash_key *key, uint32_t n)
+{
+	uint16_t left = (uint16_t)(n >> 16), right = (uint16_t)n;
+
+	for (uint8_t round = 0; round < 4; round++) {
+		const uint8_t in[3] = {round, (uint8_t)(right >> 8), (uint8_t)right};
+		uint16_t mixed = (uint16_t)(left ^ siphash24(key, in, sizeof in));
+
+		left = right;
+		right = mixed;
+	}
+	return (uint32_t)left << 16 | right;
+}
+
 unsigned frag4_header(uint8_t *out, const uint8_t *header, unsigned header_len,
 		      const struct frag_piece *piece)
 {

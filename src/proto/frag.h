@@ -16,6 +16,7 @@
 #include "proto/bytes.h"
 #include "proto/csum_inc.h"
 #include "proto/ip.h"
+#include "proto/siphash.h"
 
 /* All in octets. */
 struct frag_plan {
@@ -82,6 +83,11 @@ PROTO_INLINE uint32_t frag_count(const struct frag_plan *plan)
  */
 unsigned frag4_header(uint8_t *out, const uint8_t *header, unsigned header_len,
 		      const struct frag_piece *piece);
+
+/* The identification of the n-th packet that is cut (RFC 8200 4.5): all of its 32 bits, none twice
+ * before n has gone round, and nobody without the key can tell the next from those before (RFC
+ * 7739). */
+uint32_t frag6_id(const struct siphash_key *key, uint32_t n);
 
 /* Writes the 8 octets of an IPv6 fragment header. The header before it says protocol 44 and a
  * payload of 8 + piece->length. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto_test.h"
 
+#include <stdlib.h>
+
 #include "../vectors/frag.h"
 
 static bool same_piece(const struct frag_piece *a, const struct frag_piece *b)
@@ -109,12 +111,41 @@ static void test_header6(void **state)
 	assert_int_equal(p[3], 0xa8);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* None twice, across the end of the count, too; no step of one; another key, other numbers. */
+static void test_id6(void **state)
+{
+	enum { IDS = 100000 };
+	static const struct siphash_key one = {1, 2}, other = {1, 3};
+	static uint32_t ids[IDS];
+	unsigned same = 0, steps = 0;
+
+	(void)state;
+	for (uint32_t n = 0; n < IDS; n++) {
+		ids[n] = frag6_id(&one, n - IDS / 2);
+		same += ids[n] == frag6_id(&other, n - IDS / 2);
+		steps += n && ids[n] == ids[n - 1] + 1;
+	}
+	assert_true(same < 5 && steps < 5);
+	assert_true((ids[0] ^ ids[1] ^ ids[2] ^ ids[3]) >> 16 != 0);
+	qsort(ids, IDS, sizeof *ids, compare_ids);
+	for (uint32_t n = 1; n < IDS; n++)
+		assert_true(ids[n] != ids[n - 1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_header4),
 		cmocka_unit_test(test_header6),
+		cmocka_unit_test(test_id6),
 	};
 
 	return cmocka_run_group_tests_name("frag", tests, NULL, NULL);
