@@ -12,6 +12,7 @@
 #include "dp/worker.h"
 #include "os/tun.h"
 #include "proto/csum.h"
+#include "proto/encaplimit.h"
 #include "proto/erspan.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
@@ -174,12 +175,23 @@ static bool is_own_outer(const struct port *port, const struct ip_info *ip)
 	       memcmp(ip->src, params->local.bytes, size) == 0;
 }
 
+/* An IPv6 packet says how often it may still be put into a tunnel over IPv6. One inside a frame is
+ * not ours to judge. */
+static bool is_limited(const struct port *port, const uint8_t *ip_at, const struct ip_info *ip,
+		       uint32_t *at)
+{
+	return port->params.remote.family == IP_V6 && !form_is_ethernet(port->params.form) &&
+	       ip->version == 6 && encaplimit_find(ip_at, ip_at + ip->total_len, at) &&
+	       ip_at[*at] == 0;
+}
+
 /* Checks and adjusts the IP packet that is the passenger, or lies inside the Ethernet frame. */
 static enum drop_reason check_ip(struct port *port, const struct frame *frame, uint16_t l3)
 {
 	uint8_t *ip_at = frame->packet + l3, *end = frame->packet + frame->len;
 	bool pending = frame->header.vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	struct ip_info ip;
+	uint32_t at;
 
 	if (!ip_decode(ip_at, end, &ip)) {
 		/* A super-packet above 64 KiB says length 0; else this is no IP packet. In a frame
@@ -188,6 +200,10 @@ static enum drop_reason check_ip(struct port *port, const struct frame *frame, u
 	}
 	if (is_own_outer(port, &ip))
 		return DROP_TX_LOOP;
+	if (is_limited(port, ip_at, &ip, &at)) {
+		out_tell_limit(port, ip_at, ip.total_len, &ip, at);
+		return DROP_TX_ENCAP_LIMIT;
+	}
 	mss_clamp_pending(ip_at, end, port->params.mss4, port->params.mss6, pending);
 	return DROP_NONE;
 }

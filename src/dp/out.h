@@ -8,6 +8,7 @@
 #include "proto/outer.h"
 
 struct dp_params;
+struct ip_info;
 struct port;
 struct reader;
 
@@ -51,6 +52,12 @@ void out_encapsulate(struct port *port, const struct passenger *passenger);
  * packet, or refuses it and tells its source (RFC 4459 3, RFC 7588 3). `l3` is the offset of its IP
  * header. */
 void out_too_big(struct port *port, const struct passenger *passenger, uint16_t l3);
+
+/* refuse.c: tells the source of an IP packet why it is dropped: it does not fit; or its limit of
+ * encapsulations, the octet at offset `at`, is used up (RFC 2473 4.1.1). */
+void out_tell_big(struct port *port, const uint8_t *packet, uint32_t len, const struct ip_info *ip);
+void out_tell_limit(struct port *port, const uint8_t *packet, uint32_t len,
+		    const struct ip_info *ip, uint32_t at);
 
 /* Octets of a passenger that fit into one outer packet. */
 uint32_t out_room(const struct port *port);

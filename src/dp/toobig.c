@@ -12,7 +12,6 @@
  *   anything else          outer fragments          dropped
  *   copy of a frame        outer fragments          cut off (ERSPAN says so)
  */
-#include <errno.h>
 #include <string.h>
 
 #include "dp/counters.h"
@@ -22,7 +21,6 @@
 #include "dp/worker.h"
 #include "proto/frag.h"
 #include "proto/gre.h"
-#include "proto/icmp.h"
 #include "proto/overhead.h"
 
 /* Cuts the outer packet: GRE header and passenger lie in `whole`. */
@@ -111,45 +109,12 @@ static void fragment_inner(struct port *port, const struct passenger *p, const u
 	sender_flush(sender);
 }
 
-/* Where an error about this passenger comes from: the far end of the tunnel, or the passenger's own
- * destination. An address of this host it cannot be: the kernel takes none from outside. */
-static const uint8_t *error_source(const struct dp_params *params, const struct ip_info *ip)
-{
-	const struct ip_addr *peer = ip->version == 4 ? &params->peer4 : &params->peer6;
-	struct ip_addr to = {.family = ip->version == 4 ? IP_V4 : IP_V6};
-
-	if (peer->family != IP_NONE)
-		return peer->bytes;
-	memcpy(to.bytes, ip->dst, addr_size(to.family));
-	return addr_is_multicast(&to) ? NULL : ip->dst;
-}
-
-/* Tells the source, through the interface. */
+/* `ip` is NULL where there is nobody to be told. */
 static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const struct ip_info *ip)
 {
-	uint8_t error[ICMP_ERROR_MAX];
-	const struct virtio_net_hdr plain = {.gso_type = VIRTIO_NET_HDR_GSO_NONE};
-	struct port_header header;
-	const uint8_t *from = error_source(&port->params, ip);
-	uint32_t room = out_room(port);
-	size_t n;
-
 	counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
-	if (!from)
-		return;
-	if (ip->version == 4)
-		n = icmp4_frag_needed(error, packet, len, from,
-				      (uint16_t)(room < 65535 ? room : 65535));
-	else
-		n = icmp6_packet_too_big(error, packet, len, from,
-					 room > IP6_MTU_MIN ? room : IP6_MTU_MIN);
-	if (n == 0)
-		return;
-	size_t before = port_put_header(
-		port, ip->version == 4 ? GRE_PROTOCOL_IPV4 : GRE_PROTOCOL_IPV6, &plain, &header);
-	struct iovec parts[2] = {{&header, before}, {error, n}};
-	if (writev(port->fd, parts, 2) < 0)
-		counter_add(&port->counters.drops[DROP_RX_DEVICE], 1);
+	if (ip)
+		out_tell_big(port, packet, len, ip);
 }
 
 /* The beginning of a copy is better than none. */
@@ -188,8 +153,6 @@ void out_too_big(struct port *port, const struct passenger *p, uint16_t l3)
 		fragment_inner(port, p, flat, &ip);
 	else if (is_ip && ip.version == 6 && len <= IP6_MTU_MIN)
 		fragment_outer(port, p);
-	else if (is_ip)
-		refuse(port, flat, len, &ip);
 	else
-		counter_add(&port->counters.drops[DROP_TX_TOO_BIG], 1);
+		refuse(port, flat, len, is_ip ? &ip : NULL);
 }

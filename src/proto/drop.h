@@ -45,6 +45,8 @@
 	X(TX_NO_NEXT_HOP, "tx-no-next-hop", "the next hop is no peer of the multipoint tunnel")  \
 	X(TX_LOOP, "tx-loop", "passenger is itself one of the tunnel's outer packets")           \
 	X(TX_VLAN, "tx-vlan", "frame has a VLAN tag, which NVGRE must not carry (RFC 7637 3.3)") \
+	X(TX_ENCAP_LIMIT, "tx-encap-limit",                                                      \
+	  "passenger may not be put into one more tunnel (RFC 2473 4.1.1)")                      \
 	X(TX_TOO_BIG, "tx-too-big", "passenger exceeds the path MTU and may not be fragmented")  \
 	X(TX_NO_ROUTE, "tx-no-route", "no route to the remote address")                          \
 	X(TX_DENIED, "tx-denied", "a firewall rule of this host refused the outer packet")       \

@@ -4,7 +4,7 @@ import pytest
 from bench import LAN_HOST, far, forwarded, inbound, name, octets, outbound, overhead
 from gretel import both_up, ping
 from peer import gre
-from scapy.all import (GRE, IP, UDP, HBHOptUnknown, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt,
+from scapy.all import (GRE, IP, UDP, HBHOptUnknown, ICMPv6PacketTooBig, ICMPv6ParamProblem, IPv6, IPv6ExtHdrDestOpt,
                        IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw)
 from scene import A, B, HOST, ROUTER, UNDERLAY, Scene
 from wire import Capture, tshark
@@ -147,8 +147,29 @@ def test_passenger_with_headers(bench, outer):
     assert bytes(sent).endswith(forwarded(out))
 
 
-def test_no_more_encapsulation_is_not_heeded(bench):
-    """RFC 2473 4.1.1: a passenger whose own limit is 0 should not be put into one more tunnel. It is."""
-    chain = IPv6ExtHdrDestOpt(options=[HBHOptUnknown(otype=4, optlen=1, optdata=b"\x00"), PadN(optdata=b"\x00")])
-    bench.from_lan(IPv6(dst=far("plain", 6, 6), src=LAN_HOST[6]) / chain / UDP(sport=1, dport=2) / b"odd")
-    assert len(bench.sent("plain", 6)) == 1
+def limited(limit, outer=6):
+    """A passenger with a tunnel encapsulation limit behind padding."""
+    chain = IPv6ExtHdrDestOpt(options=[PadN(optdata=b""), HBHOptUnknown(otype=4, optlen=1, optdata=bytes([limit])),
+                                       PadN(optdata=b"\x00" * 5)])
+    return IPv6(dst=far("plain", 6, outer), src=LAN_HOST[6]) / chain / UDP(sport=1, dport=2) / b"odd"
+
+
+def test_no_more_encapsulation(bench):
+    """RFC 2473 4.1.1: a passenger whose own limit is 0 is not put into a tunnel over IPv6. Its source is
+    told, with a pointer to the limit."""
+    bench.from_lan(limited(0))
+    assert not bench.sent("plain", 6)
+    told, = [p for p in bench.delivered("plain", 6) if ICMPv6ParamProblem in p]
+    problem = told[ICMPv6ParamProblem]
+    assert (told.dst, problem.code, problem.ptr) == (LAN_HOST[6], 0, 40 + 2 + 2 + 2)
+    assert bytes(problem.payload)[problem.ptr] == 0
+    assert bench.drops("plain", 6) == {"tx-encap-limit": 1}
+
+
+@pytest.mark.parametrize("limit, outer", ((1, 6), (255, 6), (0, 4)))
+def test_encapsulation_is_allowed(bench, limit, outer):
+    """Another limit, or a tunnel over IPv4, which is none of RFC 2473."""
+    passenger = limited(limit, outer)
+    bench.from_lan(passenger)
+    sent, = bench.sent("plain", outer)
+    assert bytes(sent).endswith(forwarded(passenger))

@@ -6,6 +6,7 @@
 
 #include "proto/csum.h"
 #include "proto/ecn.h"
+#include "proto/encaplimit.h"
 #include "proto/erspan.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
@@ -66,10 +67,12 @@ static void passenger(uint8_t *p, uint8_t *end)
 	static const uint8_t router[16] = {192, 0, 2, 1};
 	size_t len = (size_t)(end - p);
 	uint8_t error[ICMP_ERROR_MAX];
+	uint32_t at;
 	struct ip_info ip;
 
 	icmp4_frag_needed(error, p, len, router, 1400);
 	icmp6_packet_too_big(error, p, len, router, 1400);
+	check(!encaplimit_find(p, p + len, &at) || at < len);
 	ecn_apply(p, end, ECN_CE);
 	question_behind_cmd(p, end);
 	mss_clamp(p, end, 1000, 1000);

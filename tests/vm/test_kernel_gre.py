@@ -5,6 +5,7 @@ from gretel import NAME, Site, ping, ping_between_lans, section, site_text
 from kernelpeer import become_router, kernel_tunnel
 from scene import HOST, UNDERLAY, A, B, other
 from streams import carries
+from wire import Capture, tshark
 
 KEY = 0xC0FFEE01
 # What the file says, and what ip(8) says on the other side.
@@ -35,6 +36,25 @@ def test_gre(scene, tmp_path, kind, outer):
     assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters
     # One size for both: no packet of either side is too large for the other.
     assert link["mtu"] == scene.router[A].link(NAME)["mtu"]
+
+
+@pytest.mark.parametrize("lane", ("user", "auto"))
+def test_encapsulation_limit(scene, tmp_path, lane):
+    """Without `encaplimit none` the kernel puts a destination option of eight octets before GRE, which
+    no lane minds. A passenger of its own may then be as much shorter."""
+    guest = scene.router[B]
+    become_router(guest, *kernel_tunnel(6, encaplimit=4))
+    site = Site(scene.router[A], tmp_path / A, site_text(A, 6, lane=lane))
+    site.up()
+    path = tmp_path / "wire.pcap"
+    with Capture(scene.router[A], "bond0", path, "ip6"):
+        ping_between_lans(scene)
+    options = tshark(path, ("ipv6.opt.tel",), "ipv6.opt.tel")
+    assert options and {row["ipv6.opt.tel"][0] for row in options} == {"4"}
+    site.forget_drops()
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
+    assert not site.drops()
+    assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"] - 8
 
 
 @pytest.mark.parametrize("outer", (4, 6))
