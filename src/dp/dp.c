@@ -13,6 +13,7 @@
 
 #include "dp/counters.h"
 #include "dp/dp_state.h"
+#include "dp/ears.h"
 #include "dp/fast.h"
 #include "dp/port.h"
 #include "dp/send.h"
@@ -282,6 +283,7 @@ void dp_stop(struct dp *dp, bool keep)
 		struct tunnel *next;
 		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = next) {
 			next = tunnel->next;
+			ears_release(&dp->ears, &tunnel->params);
 			free_tunnel(tunnel, workers);
 		}
 	}
@@ -336,6 +338,25 @@ static int count_bound(struct dp *dp, const struct dp_params *before, const stru
 	return err;
 }
 
+/* What a tunnel needs of all workers beside its ports. */
+static int begin(struct dp *dp, const struct dp_params *params)
+{
+	int err = ears_take(&dp->ears, params);
+
+	if (err)
+		return err;
+	err = count_bound(dp, NULL, params);
+	if (err)
+		ears_release(&dp->ears, params);
+	return err;
+}
+
+static void end(struct dp *dp, const struct dp_params *params)
+{
+	count_bound(dp, params, NULL);
+	ears_release(&dp->ears, params);
+}
+
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
 {
 	int err = 0;
@@ -386,7 +407,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;
 	tunnel->received = &tunnel->received_own;
-	err = count_bound(dp, NULL, params);
+	err = begin(dp, params);
 	if (err) {
 		free(tunnel);
 		return err;
@@ -401,7 +422,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 		remove_ports(dp, tunnel, false);
 		if (tunnel->slot >= 0)
 			fast_tunnel_remove(dp->fast, tunnel->slot);
-		count_bound(dp, params, NULL);
+		end(dp, params);
 		free(tunnel);
 		return err;
 	}
@@ -418,9 +439,15 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 
 	if (!tunnel)
 		return -ENOENT;
-	err = count_bound(dp, &tunnel->params, params);
+	err = ears_take(&dp->ears, params);
 	if (err)
 		return err;
+	err = count_bound(dp, &tunnel->params, params);
+	if (err) {
+		ears_release(&dp->ears, params);
+		return err;
+	}
+	ears_release(&dp->ears, &tunnel->params);
 	end_lease(dp, tunnel);
 	unlink_outer(dp, tunnel);
 	tunnel->params = *params;
@@ -445,7 +472,7 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	remove_ports(dp, tunnel, destroy);
 	if (tunnel->slot >= 0)
 		fast_tunnel_remove(dp->fast, tunnel->slot);
-	count_bound(dp, &tunnel->params, NULL);
+	end(dp, &tunnel->params);
 	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
 	free(tunnel);

@@ -42,6 +42,7 @@ struct dp {
 	struct lease_tap tap;
 	struct fast *fast; /* NULL: there are no kernel lanes */
 	bool fast_expected;
+	struct ear *ears;
 	unsigned bound_tunnels; /* those bound to a device */
 	dp_event_fn on_event;
 	void *on_event_arg;

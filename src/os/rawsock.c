@@ -71,6 +71,30 @@ int raw_open_sender(uint8_t family, uint32_t priority)
 	return fd;
 }
 
+int raw_open_ear(uint8_t family, uint32_t mark)
+{
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct sock_fprog filter = {.len = 1, .filter = nothing};
+	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_GRE);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0)
+		err = -errno;
+	/* IPv6 asks only sockets that want to be told; what they are told fills little room. */
+	if (!err && family == IP_V6)
+		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	if (!err)
+		err = set(fd, SOL_SOCKET, SO_RCVBUF, 0);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 /*
  * The share filter in classic BPF. X holds the offset of the GRE header, later of the fields behind
  * its options. A load outside the packet would drop it unseen, so what is too short goes to share

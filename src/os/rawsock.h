@@ -20,6 +20,10 @@ int raw_open(uint8_t family);
  * it, or -errno. */
 int raw_open_sender(uint8_t family, uint32_t priority);
 
+/* Opens one that neither sends nor receives: what ICMP errors tell about packets of GRE, the kernel
+ * believes for the routes of packets with this mark, too. Returns it, or -errno. */
+int raw_open_ear(uint8_t family, uint32_t mark);
+
 /* Lets through the packets of share `index` of `count`, so that `count` sockets divide the traffic:
  * by the passenger's addresses, so that a flow and its fragments stay in order. Packets with a
  * sequence number, and those too short to tell, are all in share 0. 0 or -errno. */

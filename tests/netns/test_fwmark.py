@@ -10,7 +10,8 @@ import pytest
 from flow import tcp_transfer
 from gretel import NAME, Site, ping, ping_refused, site_text
 from net import PACKET_IGNORE_OUTGOING, SOL_PACKET, packet_socket, wait_for
-from scene import A, B, HOST, UNDERLAY
+from scapy.all import ICMP, IP, ICMPv6PacketTooBig, IPv6, Raw
+from scene import A, B, GATEWAY, HOST, UNDERLAY
 
 MARK = 42
 HEADER = {4: 24, 6: 44}
@@ -121,3 +122,24 @@ def test_doctor_asks_with_the_mark(scene, tmp_path, undo):
     sites = up(scene, tmp_path, 4, "user")
     told = sites[A].gretel("doctor", NAME, check=False, timeout=60)
     assert "no route" not in told.stdout and egress.look()[1] == 0, told.stdout
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+def test_narrower_path_is_learnt(make_peer, tmp_path, outer):
+    """An error about a marked packet makes the path of the mark narrower, and the tunnel with it."""
+    scene, peer = make_peer(A)
+    router = scene.router[A]
+    router.ip(f"route add {UNDERLAY[outer][B]} dev bond0 table 100")
+    rule(router, outer, "add")
+    Site(router, tmp_path / A, site_text(A, outer, fwmark=MARK)).up()
+
+    def told():
+        scene.host[A].run(["ping", "-c", 1, "-W", "0.1", HOST[4][B]], check=False)
+        ours = peer.receive(lambda p: isinstance(p, IP) and p.proto == 47 or isinstance(p, IPv6) and p.nh == 47)
+        quoted = Raw(bytes(ours)[:64])
+        if outer == 4:
+            peer.send(peer.outer(4, src=GATEWAY[4], proto=1) / ICMP(type=3, code=4, nexthopmtu=1400) / quoted)
+        else:
+            peer.send(peer.outer(6, src=GATEWAY[6]) / ICMPv6PacketTooBig(mtu=1400) / quoted)
+        return router.link(NAME)["mtu"] == 1400 - HEADER[outer]
+    wait_for(told, 10, lambda: router.link(NAME)["mtu"])
