@@ -162,15 +162,10 @@ static enum drop_reason check_sequence(struct port *port, const struct arrival *
 	return DROP_NONE;
 }
 
-/* Protocol types below 0x0600 are no EtherTypes, and these are forms of GRE that mean more than
- * "here is a packet of that type". */
 static bool carries(const struct dp_params *params, uint16_t protocol)
 {
-	if (form_is_ethernet(params->form))
-		return protocol == GRE_PROTOCOL_TEB;
-	return protocol >= 0x0600 && protocol != GRE_PROTOCOL_TEB && protocol != GRE_PROTOCOL_CMD &&
-	       protocol != GRE_PROTOCOL_WCCP && protocol != GRE_PROTOCOL_ERSPAN &&
-	       protocol != GRE_PROTOCOL_ERSPAN3;
+	return form_is_ethernet(params->form) ? protocol == GRE_PROTOCOL_TEB
+					      : gre_is_passenger(protocol);
 }
 
 /* RFC 2784 3.1: what is addressed to the encapsulator must not go back into the tunnel. */

@@ -243,6 +243,8 @@ void out_frame(struct port *port, const struct frame *frame)
 		reason = DROP_TX_VLAN;
 	else if (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6)
 		reason = check_ip(port, frame, l3);
+	else if (!form_is_ethernet(params->form) && !gre_is_passenger(type))
+		reason = DROP_TX_PROTOCOL;
 	if (reason != DROP_NONE) {
 		drop(port, reason);
 		return;

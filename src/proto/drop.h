@@ -41,6 +41,7 @@
 	X(RX_MERGED, "rx-merged", "packets that the device had merged, sizes not known yet")     \
 	X(RX_DEVICE, "rx-device", "the tunnel interface did not take the packet (is it down?)")  \
 	X(TX_INNER_MALFORMED, "tx-inner-malformed", "passenger is truncated or inconsistent")    \
+	X(TX_PROTOCOL, "tx-protocol", "protocol type is not one that the tunnel carries")        \
 	X(TX_NO_PEER, "tx-no-peer", "the address of the peer, or ours, is not known yet")        \
 	X(TX_NO_NEXT_HOP, "tx-no-next-hop", "the next hop is no peer of the multipoint tunnel")  \
 	X(TX_LOOP, "tx-loop", "passenger is itself one of the tunnel's outer packets")           \

@@ -40,6 +40,15 @@ enum gre_protocol {
 	GRE_PROTOCOL_ERSPAN3 = 0x22eb, /* type III */
 };
 
+/* Whether a packet of this type may be a passenger by itself: below 0x0600 are no EtherTypes, and
+ * some others are forms of GRE that mean more than "here is a packet of that type". */
+PROTO_INLINE bool gre_is_passenger(uint16_t protocol)
+{
+	return protocol >= 0x0600 && protocol != GRE_PROTOCOL_TEB && protocol != GRE_PROTOCOL_CMD &&
+	       protocol != GRE_PROTOCOL_WCCP && protocol != GRE_PROTOCOL_ERSPAN &&
+	       protocol != GRE_PROTOCOL_ERSPAN3;
+}
+
 /* Where a field begins when all are there: names it in an ICMP parameter problem. */
 enum { GRE_CHECKSUM_AT = 4, GRE_SEQUENCE_AT = 12 };
 

@@ -198,13 +198,25 @@ static void test_keepalive(void **state)
 	assert_memory_equal(request + 24, reply, reply_len);
 }
 
+static void test_is_passenger(void **state)
+{
+	static const uint16_t yes[] = {0x0600, 0x0800, 0x86dd, 0x8847, 0x8848, 0x88b5, 0xffff},
+			      no[] = {0, 4, 0x05ff, 0x6558, 0x8909, 0x883e, 0x88be, 0x22eb};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		assert_true(gre_is_passenger(yes[i]));
+	for (size_t i = 0; i < COUNT(no); i++)
+		assert_false(gre_is_passenger(no[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decode),	  cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_all_flags), cmocka_unit_test(test_encode),
-		cmocka_unit_test(test_packets),	  cmocka_unit_test(test_checksum_notices),
-		cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_is_passenger),	 cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_truncated),	 cmocka_unit_test(test_all_flags),
+		cmocka_unit_test(test_encode),		 cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_checksum_notices), cmocka_unit_test(test_keepalive),
 	};
 
 	return cmocka_run_group_tests_name("gre", tests, NULL, NULL);
