@@ -34,14 +34,20 @@ static void check_name(struct planner *planner, const struct conf_tunnel *tunnel
 static void check_devices(struct planner *planner, const struct conf_tunnel *tunnel)
 {
 	const struct actual *actual = planner->actual;
+	const struct link_info *bind = tunnel->bind[0] ? actual_link(actual, tunnel->bind) : NULL;
 	const struct link_info *bridge =
 		tunnel->bridge[0] ? actual_link(actual, tunnel->bridge) : NULL;
 
-	if (tunnel->bind[0] && !actual_link(actual, tunnel->bind))
+	if (tunnel->bind[0] && !bind)
 		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
 			    "there is no interface %s to bind %s to: write one that `ip link` "
 			    "shows, or leave out bind",
 			    tunnel->bind, tunnel->name);
+	else if (bind && strcmp(bind->kind, "vrf") == 0)
+		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+			    "%s is a VRF, and packets come in by the devices in it: write the one "
+			    "that leads to the peer (`ip link show master %s`)",
+			    tunnel->bind, tunnel->bind);
 	if (tunnel->bridge[0] && !bridge)
 		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
 			    "there is no bridge %s: make it (ip link add %s type bridge)",

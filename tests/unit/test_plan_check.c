@@ -80,6 +80,11 @@ static void a_bridge(struct host *host)
 	strcpy(host_link(host, "br0", 50)->kind, "bridge");
 }
 
+static void a_vrf(struct host *host)
+{
+	strcpy(host_link(host, "blue", 50)->kind, "vrf");
+}
+
 /* With A of `first` in place, `second` is wanted: a word of the refusal, or of the note. */
 static const struct {
 	const char *first;
@@ -125,7 +130,9 @@ static const struct {
 	/* 24 */ {"", no_ipv6, C, NULL, NULL},
 	/* 25 */ {"", none, CB, "conf:5: there is no bridge br0", NULL},
 	/* 26 */ {"", a_bridge, CB, NULL, NULL},
-	/* 27 */ {"", none, C "mtu = 1500\n", NULL, "conf:4: the path to the peer carries 1500"},
+	/* 27 */ {"", a_vrf, C "bind = blue\n", "conf:4: blue is a VRF", NULL},
+	/* 28 */ {"", a_vrf, C "bind = eth0\n", NULL, NULL},
+	/* 29 */ {"", none, C "mtu = 1500\n", NULL, "conf:4: the path to the peer carries 1500"},
 };
 
 static void check_lines(size_t number, const char *what, char **lines, size_t count,
