@@ -249,12 +249,21 @@ static void check_route(const struct conf_tunnel *t, const struct conf_route *r,
 			   addr_format(&r->src, text), conf_not_a_host(&r->src));
 }
 
+static void check_udp(const struct conf_tunnel *t, struct conf_faults *faults)
+{
+	if (!t->udp_port && !t->udp_checksum)
+		conf_fault(faults, conf_key_place(t, TUNNEL_UDP_CHECKSUM),
+			   "the tunnel is not in UDP, so there is no such checksum: write udp = "
+			   "yes, or leave out udp-checksum");
+}
+
 static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	check_name(t, faults);
 	check_outer_pair(t, faults);
 	check_devices(t, faults);
 	check_sizes(t, faults);
+	check_udp(t, faults);
 	conf_check_profile(t, faults);
 	conf_check_live(t, faults);
 	for (size_t i = 0; i < t->address_count; i++)

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "proto/udp.h"
+
 /* Room for all words of a tunnel at their longest; most need about 60 octets. */
 #define TEXT_SIZE (2 * CONF_ALIAS_SIZE)
 
@@ -39,6 +41,8 @@ static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 	static const char *const dfs[] = {"", " df copy", " df clear"};
 
 	add(buf, "%s%s", sums[t->checksum], sequences[t->sequence]);
+	if (t->udp_port)
+		add(buf, " udp %u%s", t->udp_port, t->udp_checksum ? "" : " udp-csum no");
 	if (t->ttl_inherit)
 		add(buf, " ttl inherit");
 	else if (t->ttl != 64)
@@ -125,5 +129,6 @@ unsigned conf_overhead(const struct conf_tunnel *tunnel)
 		gre += 4;
 	if (tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_SEND)
 		gre += 4;
-	return outer + gre + (tunnel->mode == MODE_GRETAP ? 14 : 0);
+	return outer + (tunnel->udp_port ? UDP_HEADER_LENGTH : 0) + gre +
+	       (tunnel->mode == MODE_GRETAP ? 14 : 0);
 }

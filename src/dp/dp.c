@@ -15,6 +15,7 @@
 #include "dp/dp_state.h"
 #include "dp/fast.h"
 #include "dp/port.h"
+#include "dp/udp.h"
 #include "os/packet.h"
 #include "os/tun.h"
 
@@ -262,6 +263,7 @@ void dp_stop(struct dp *dp, bool keep)
 	stop_workers(dp);
 	if (dp->fast)
 		fast_close(dp->fast, keep);
+	udp_forget(dp);
 	dp->on_event = NULL;
 	for (unsigned i = 0; i < NAME_BUCKETS; i++) {
 		struct tunnel *next;
@@ -371,8 +373,14 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;
 	tunnel->received = &tunnel->received_own;
+	err = udp_take(dp, params->udp_port);
+	if (err) {
+		free(tunnel);
+		return err;
+	}
 	err = count_bound(dp, NULL, params);
 	if (err) {
+		udp_leave(dp, params->udp_port);
 		free(tunnel);
 		return err;
 	}
@@ -384,6 +392,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 		if (tunnel->slot >= 0)
 			fast_tunnel_remove(dp->fast, tunnel->slot);
 		count_bound(dp, params, NULL);
+		udp_leave(dp, params->udp_port);
 		free(tunnel);
 		return err;
 	}
@@ -396,13 +405,20 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 {
 	struct tunnel *tunnel = dp_find_tunnel(dp, params->name);
+	uint16_t udp_before;
 	int err;
 
 	if (!tunnel)
 		return -ENOENT;
-	err = count_bound(dp, &tunnel->params, params);
+	err = udp_take(dp, params->udp_port);
 	if (err)
 		return err;
+	err = count_bound(dp, &tunnel->params, params);
+	if (err) {
+		udp_leave(dp, params->udp_port);
+		return err;
+	}
+	udp_before = tunnel->params.udp_port;
 	end_lease(dp, tunnel);
 	unlink_outer(dp, tunnel);
 	tunnel->params = *params;
@@ -410,6 +426,7 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	for (unsigned i = 0; i < dp->worker_count && !err; i++)
 		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
+	udp_leave(dp, udp_before);
 	if (tunnel->slot >= 0)
 		dp_set_fast(dp, tunnel);
 	show_verdict(dp, tunnel);
@@ -427,6 +444,7 @@ int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 	if (tunnel->slot >= 0)
 		fast_tunnel_remove(dp->fast, tunnel->slot);
 	count_bound(dp, &tunnel->params, NULL);
+	udp_leave(dp, tunnel->params.udp_port);
 	unlink_outer(dp, tunnel);
 	*slot = tunnel->next;
 	free(tunnel);

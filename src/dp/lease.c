@@ -92,7 +92,8 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	struct gre_header gre;
 	uint32_t at;
 
-	if (params->bind_ifindex && params->bind_ifindex != seen->ifindex)
+	/* The tap sees GRE in IP only. */
+	if (params->udp_port || (params->bind_ifindex && params->bind_ifindex != seen->ifindex))
 		return false;
 	if (!outer_matches(params, seen->octets, seen->len, &at) ||
 	    gre_decode(seen->octets + at, end, &gre) != DROP_NONE)

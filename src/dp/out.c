@@ -14,6 +14,7 @@
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/udp.h"
 
 /* A TUN hands over at most 64 KiB of packet; its Ethernet header comes on top for a TAP. */
 #define FRAME_MAX  (65536 + 64)
@@ -60,7 +61,16 @@ uint32_t out_room(const struct port *port)
 						       : 0;
 }
 
-uint8_t *out_put_gre(struct port *port, const struct passenger *p)
+/* Sum of what stands before the passenger's payload, from `at`, and of the payload. */
+static uint64_t sum_from(const uint8_t *at, const struct passenger *p)
+{
+	uint64_t before = (uint64_t)(p->head - at) + p->head_len;
+
+	return csum_block_add(csum_partial(at, before, 0),
+			      csum_partial(p->payload.data, p->payload.len, 0), before);
+}
+
+static uint8_t *put_gre(struct port *port, const struct passenger *p)
 {
 	const struct dp_params *params = &port->params;
 	struct gre_header gre = {.protocol = p->protocol,
@@ -74,13 +84,50 @@ uint8_t *out_put_gre(struct port *port, const struct passenger *p)
 	if (params->seq_send)
 		gre.sequence = seq_send(port->seq_next);
 	gre_encode(at, &gre);
-	if (params->csum_send) {
-		uint32_t before = length + p->head_len;
-		uint64_t payload = csum_partial(p->payload.data, p->payload.len, 0);
-		uint64_t sum = csum_partial(at, before, 0);
-		put_be16(at + 4, csum_fold(csum_block_add(sum, payload, before)));
-	}
+	if (params->csum_send)
+		put_be16(at + GRE_CHECKSUM_AT, csum_fold(sum_from(at, p)));
 	return at;
+}
+
+/* A passenger that is too long for the length here is too long for the outer header, too, which
+ * refuses it. */
+static uint8_t *put_udp(const struct dp_params *params, const struct passenger *p, uint8_t *gre)
+{
+	uint8_t *at = gre - UDP_HEADER_LENGTH;
+	uint32_t length = (uint32_t)(p->head - at) + p->head_len + p->payload.len;
+	struct udp_header udp = {.source = p->source_port,
+				 .destination = params->udp_port,
+				 .length = (uint16_t)length};
+
+	udp_encode(at, &udp);
+	if (params->udp_checksum)
+		put_be16(at + UDP_CHECKSUM_AT,
+			 udp_check(sum_from(at, p) + udp_pseudo(params->remote.family,
+								params->local.bytes,
+								params->remote.bytes, length)));
+	return at;
+}
+
+uint8_t *out_put_headers(struct port *port, const struct passenger *p)
+{
+	uint8_t *gre = put_gre(port, p);
+
+	return port->params.udp_port ? put_udp(&port->params, p, gre) : gre;
+}
+
+uint8_t out_protocol(const struct dp_params *params)
+{
+	return params->udp_port ? IP_PROTOCOL_UDP : IP_PROTOCOL_GRE;
+}
+
+/* Numbered packets have to arrive in the order in which they were sent, so they all take one way,
+ * whatever their flow. */
+uint16_t out_source_port(const struct dp_params *params, uint16_t protocol, const uint8_t *p,
+			 const uint8_t *end)
+{
+	if (params->udp_port == 0)
+		return 0;
+	return udp_source_port(params->okey, protocol, p, params->seq_send ? p : end);
 }
 
 void out_encapsulate(struct port *port, const struct passenger *p)
@@ -88,15 +135,15 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 	struct sender *sender = port->worker->sender;
 	const struct dp_params *params = &port->params;
 	struct send_item item = {p->head_len + p->payload.len, 1};
-	uint8_t *gre = out_put_gre(port, p);
-	uint8_t *outer = gre - ip_outer_length(params->remote.family);
+	uint8_t *inside = out_put_headers(port, p);
+	uint8_t *outer = inside - ip_outer_length(params->remote.family);
 	struct ip_outer ip = {.family = params->remote.family,
-			      .protocol = IP_PROTOCOL_GRE,
+			      .protocol = out_protocol(params),
 			      .tos = p->outer.tos,
 			      .ttl = p->outer.ttl,
 			      .df = p->outer.df,
 			      .id = sender_next_id(port),
-			      .payload_len = (uint32_t)(p->head - gre) + item.octets,
+			      .payload_len = (uint32_t)(p->head - inside) + item.octets,
 			      .src = params->local.bytes,
 			      .dst = params->remote.bytes};
 
@@ -136,12 +183,17 @@ static void send_super(struct port *port, const struct frame *frame, struct pass
 }
 
 /* True for an outer packet of this very tunnel: the route to the peer leads into the tunnel. */
-static bool is_own_outer(const struct port *port, const struct ip_info *ip)
+static bool is_own_outer(const struct port *port, const struct ip_info *ip, const uint8_t *p,
+			 const uint8_t *end)
 {
 	const struct dp_params *params = &port->params;
 	unsigned size = addr_size(params->remote.family);
+	const uint8_t *udp = p + ip->header_len;
 
-	return ip->protocol == IP_PROTOCOL_GRE && size == (ip->version == 4 ? 4 : 16) &&
+	if (params->udp_port && (!ip->has_transport || udp + UDP_HEADER_LENGTH > end ||
+				 get_be16(udp + 2) != params->udp_port))
+		return false;
+	return ip->protocol == out_protocol(params) && size == (ip->version == 4 ? 4 : 16) &&
 	       memcmp(ip->dst, params->remote.bytes, size) == 0 &&
 	       memcmp(ip->src, params->local.bytes, size) == 0;
 }
@@ -158,7 +210,7 @@ static enum drop_reason check_ip(struct port *port, const struct frame *frame, u
 		 * it is somebody else's business. */
 		return port->params.ethernet ? DROP_NONE : DROP_TX_INNER_MALFORMED;
 	}
-	if (is_own_outer(port, &ip))
+	if (is_own_outer(port, &ip, ip_at, end))
 		return DROP_TX_LOOP;
 	mss_clamp_pending(ip_at, end, port->params.mss4, port->params.mss6, pending);
 	return DROP_NONE;
@@ -199,6 +251,8 @@ static void out_frame(struct port *port, const struct frame *frame)
 		return;
 	}
 	p.outer = outer_fields(&policy, type, frame->packet + l3, frame->packet + frame->len);
+	p.source_port =
+		out_source_port(params, p.protocol, frame->packet, frame->packet + frame->len);
 	if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		send_super(port, frame, &p, l3);
 		return;

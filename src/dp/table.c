@@ -135,17 +135,24 @@ static enum drop_reason explain(const struct table *table, const struct table_ke
 				struct port **blame)
 {
 	uint32_t pair = hash_pair(&key->local, &key->remote);
-	struct port *found = NULL;
-	unsigned count = 0;
+	struct port *found = NULL, *other = NULL;
+	unsigned count = 0, others = 0; /* that carry GRE as the packet does, and otherwise */
 
 	for (struct port *port = table->by_pair[pair & (table->buckets - 1)]; port;
 	     port = port->next_pair) {
 		if (!same_pair(&port->params, key))
 			continue;
-		found = port;
-		count++;
+		if (port->params.udp_port == key->udp_port) {
+			found = port;
+			count++;
+		} else {
+			other = port;
+			others++;
+		}
 	}
-	*blame = count == 1 ? found : NULL;
+	*blame = count == 1 ? found : count == 0 && others == 1 ? other : NULL;
+	if (count == 0 && others)
+		return key->udp_port ? DROP_RX_UDP_UNEXPECTED : DROP_RX_UDP_MISSING;
 	if (count == 0)
 		return DROP_RX_SOURCE;
 	if (!key->has_key)
@@ -162,7 +169,8 @@ struct port *table_find(const struct table *table, const struct table_key *key, 
 
 	for (struct port *port = table->by_key[slot]; port; port = port->next_key) {
 		const struct dp_params *p = &port->params;
-		if (p->has_ikey != key->has_key || p->ikey != key->key || !same_pair(p, key))
+		if (p->has_ikey != key->has_key || p->ikey != key->key ||
+		    p->udp_port != key->udp_port || !same_pair(p, key))
 			continue;
 		if (p->bind_ifindex && p->bind_ifindex == ifindex)
 			return port;

@@ -46,6 +46,7 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       strcmp(a->bind, b->bind) == 0 && strcmp(a->bridge, b->bridge) == 0 &&
 	       same_key(&a->ikey, &b->ikey) && same_key(&a->okey, &b->okey) &&
 	       a->checksum == b->checksum && a->sequence == b->sequence &&
+	       a->udp_port == b->udp_port && a->udp_checksum == b->udp_checksum &&
 	       a->ttl_inherit == b->ttl_inherit && a->ttl == b->ttl &&
 	       a->tos_inherit == b->tos_inherit && a->tos == b->tos && a->ecn == b->ecn &&
 	       a->df == b->df && a->mtu == b->mtu && a->mss_auto == b->mss_auto &&

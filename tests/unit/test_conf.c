@@ -143,6 +143,9 @@ static void test_alias(void **state)
 		{"sequence = yes\n", " seq yes"},
 		{"sequence = send\n", " seq send"},
 		{"sequence = receive\n", " seq receive"},
+		{"udp = no\n", ""},
+		{"udp = yes\n", " udp 4754"},
+		{"udp = 5000\nudp-checksum = no\n", " udp 5000 udp-csum no"},
 		{"ttl = 1\n", " ttl 1"},
 		{"ttl = inherit\n", " ttl inherit"},
 		{"tos = 0xb8\n", " tos 0xb8"},
@@ -218,6 +221,7 @@ static void test_overhead(void **state)
 		{TUNNEL "checksum = receive\nsequence = receive\n", 24},
 		{TUNNEL "checksum = require\nsequence = send\n", 32},
 		{TUNNEL "mode = gretap\n", 38},
+		{TUNNEL "udp = yes\nkey = 1\n", 36},
 		{"[tunnel a]\nlocal = 2001:db8::1\nremote = 2001:db8::2\n", 44},
 	};
 

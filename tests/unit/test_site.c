@@ -36,6 +36,7 @@ static const struct {
 	/* 11 */ {C "mss = no\n", 1500, 1476, 0, 0},
 	/* 12: not known yet */ {C, 0, 1476, 1436, 1416},
 	/* 13 */ {C, 65536, 65511, 65471, 65451},
+	/* 14 */ {C "udp = yes\n", 1500, 1468, 1428, 1408},
 };
 
 static void mtu_and_mss(void **unused)
