@@ -379,3 +379,39 @@ def test_outer_packets_are_not_tracked(scene, tmp_path):
     for router in scene.router.values():
         assert f"dport={PORT}" not in router.run(["cat", "/proc/net/nf_conntrack"], check=False).stdout
         assert "udp dport @outer_udp4 notrack" in router.run(["nft", "list", "table", "inet", "gretel"]).stdout
+
+
+def examined(site):
+    """What gretel doctor says, line by line."""
+    return site.gretel("doctor", check=False, timeout=90).stdout.splitlines()
+
+
+def test_doctor(scene, tmp_path):
+    """A tunnel in good health is said to be; each thing that does not agree is named; nothing is said of
+    GRE probes, which there are none of."""
+    sites = both_up(scene, tmp_path, udp="yes", key=KEY)
+    ping_between_lans(scene)
+    assert "healthy" in examined(sites[A])[0]
+    faults = ({"udp": "no"}, "sends plain GRE, but this side expects it in UDP"), \
+             ({"udp": 5000}, "takes no GRE in UDP from 172.19.1.1 at port 4754"), \
+             ({"udp": "yes", "key": 9}, "sends key 9, but this side expects key 4242")
+    for keys, said in faults:
+        sites[B].write(site_text(B, **({"key": KEY} | keys)))
+        sites[B].reload()
+
+        def found():
+            for side in (A, B):
+                scene.router[side].run(["ping", "-c", 1, "-W", 1, TUNNEL[4][other(side)]], check=False)
+            return said in examined(sites[A])[0]
+        wait_for(found, 60, lambda: examined(sites[A]))
+
+
+def test_doctor_without_the_other_end(scene, tmp_path):
+    sites = both_up(scene, tmp_path, udp="yes")
+    ping_between_lans(scene)
+    sites[B].down()
+
+    def found():
+        scene.router[A].run(["ping", "-c", 1, "-W", 1, TUNNEL[4][B]], check=False)
+        return "takes no GRE in UDP from 172.19.1.1 at port 4754" in examined(sites[A])[0]
+    wait_for(found, 60, lambda: examined(sites[A]))

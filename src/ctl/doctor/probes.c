@@ -37,8 +37,9 @@ void probes_free(struct probes *probes)
 
 bool probe_can_ask_gre(const struct doctor *d)
 {
-	/* The next sequence number is the daemon's secret. */
-	return d->site && !d->site->params.seq_send;
+	/* The next sequence number is the daemon's secret. What is in UDP goes to a port that a
+	 * raw socket for GRE does not hear. */
+	return d->site && !d->site->params.seq_send && !d->site->params.udp_port;
 }
 
 struct probe probe_for(const struct doctor *d, uint16_t number, uint32_t length)
