@@ -131,6 +131,8 @@ void iptunnel_print(const struct conf_tunnel *tunnel, FILE *out)
 	print_keys(tunnel, out);
 	fprintf(out, "%s%s%s", sums[tunnel->checksum], sequences[tunnel->sequence],
 		dfs[tunnel->df]);
+	if (tunnel->udp_port)
+		fprintf(out, " encap fou encap-dport %u", tunnel->udp_port);
 	if (tunnel->mtu)
 		fprintf(out, " mtu %" PRIu32, tunnel->mtu);
 	fputc('\n', out);
