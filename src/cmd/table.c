@@ -200,6 +200,9 @@ static void print_details(const json_t *tunnel)
 	print_keepalive(name, json_object_get(tunnel, "keepalive"));
 	printf("%s: the peer restarted its sequence numbers %" PRIu64 " times\n", name,
 	       number_of(tunnel, "rx_restarts"));
+	if (number_of(tunnel, "tx_cut"))
+		printf("%s: %" PRIu64 " copies were cut to fit into the path\n", name,
+		       number_of(tunnel, "tx_cut"));
 }
 
 void client_print_status(const json_t *data, bool details)

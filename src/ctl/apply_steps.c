@@ -273,6 +273,8 @@ static int do_create(struct apply *apply, const struct step *step)
 	err = set_alias(apply, step, step->tunnel.alias);
 	if (!err)
 		err = queueless(apply, step);
+	if (!err && form_is_erspan(step->tunnel.params->form))
+		err = told(apply, link_set_silent(nl(apply), step->object));
 	if (!err)
 		err = write_settings(apply, step, step->tunnel.settings);
 	if (err)

@@ -22,7 +22,8 @@ struct conf_place {
 	int line;
 };
 
-enum conf_mode { MODE_GRE, MODE_GRETAP };
+/* `mode =`: what the tunnel carries, and by which form of GRE. */
+enum conf_mode { MODE_GRE, MODE_GRETAP, MODE_NVGRE, MODE_ERSPAN };
 
 /* `checksum =`: no: neither sent nor asked for (verified when present, RFC 2784 2.3).
  * yes: sent. require: sent, and packets without are dropped. receive: asked for but not sent. */
@@ -77,6 +78,12 @@ enum conf_tunnel_key {
 	TUNNEL_KEY,
 	TUNNEL_IKEY,
 	TUNNEL_OKEY,
+	TUNNEL_VSID,
+	TUNNEL_ERSPAN_TYPE,
+	TUNNEL_ERSPAN_SESSION,
+	TUNNEL_ERSPAN_INDEX,
+	TUNNEL_ERSPAN_DIRECTION,
+	TUNNEL_ERSPAN_HARDWARE,
 	TUNNEL_CHECKSUM,
 	TUNNEL_SEQUENCE,
 	TUNNEL_UDP,
@@ -117,12 +124,18 @@ struct conf_tunnel {
 	char *remote_name;	     /* `remote = peer.example.org`; NULL when it is an address */
 	char local_device[IFNAMSIZ]; /* `local = address-of eth0`; "" when it is an address */
 	char bind[IFNAMSIZ];	     /* underlay device; "" when not given */
-	char bridge[IFNAMSIZ];	     /* gretap only; "" when not given */
+	char bridge[IFNAMSIZ];	     /* gretap and nvgre; "" when not given */
 	char backup_of[IFNAMSIZ];    /* the tunnel whose routes it has too; "" when not given */
 	char group[IFNAMSIZ];	     /* routes shared with its other members; "": in none */
 	uint8_t weight;		     /* in the group, 1..255 */
 	bool return_path;	     /* replies leave by the tunnel on which the flow came */
 	struct conf_key ikey, okey;  /* `key =` sets both */
+	uint32_t vsid;		     /* nvgre: 24 bits */
+	uint8_t erspan_type;	     /* erspan: 1 to 3; the others of these are not for each type */
+	uint16_t erspan_session;     /* II, III: 10 bits */
+	uint32_t erspan_index;	     /* II: 20 bits */
+	bool erspan_egress;	 /* III: copies are of frames that leave; else of arriving ones */
+	uint8_t erspan_hardware; /* III: 6 bits */
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: in IP */
@@ -228,6 +241,11 @@ const char *conf_profile_name(size_t index);
 
 /* NULL when there is none. */
 const struct conf_tunnel *conf_find_tunnel(const struct conf *conf, const char *name);
+
+/* Whether the interface is an Ethernet. */
+bool conf_has_frames(const struct conf_tunnel *tunnel);
+/* The word of the file for the mode. */
+const char *conf_mode_name(enum conf_mode mode);
 
 /* conf_ends.c: whether an end of the tunnel has to be looked up, and whether both are known. */
 bool conf_is_moving(const struct conf_tunnel *tunnel);

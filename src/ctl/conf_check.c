@@ -120,7 +120,7 @@ static void check_devices(const struct conf_tunnel *t, struct conf_faults *fault
 	if (strcmp(t->bridge, t->name) == 0)
 		conf_fault(faults, conf_key_place(t, TUNNEL_BRIDGE),
 			   "the tunnel cannot be its own bridge: write the name of a bridge");
-	if (t->mode != MODE_GRETAP)
+	if (t->mode == MODE_GRE)
 		conf_fault(faults, conf_key_place(t, TUNNEL_BRIDGE),
 			   "a bridge takes Ethernet frames: write mode = gretap, or leave out "
 			   "bridge");
@@ -255,6 +255,9 @@ static void check_udp(const struct conf_tunnel *t, struct conf_faults *faults)
 		conf_fault(faults, conf_key_place(t, TUNNEL_UDP_CHECKSUM),
 			   "the tunnel is not in UDP, so there is no such checksum: write udp = "
 			   "yes, or leave out udp-checksum");
+	if (t->udp_port && t->mode != MODE_GRE && t->mode != MODE_GRETAP)
+		conf_fault(faults, conf_key_place(t, TUNNEL_UDP),
+			   "only mode = gre and mode = gretap go in UDP: leave out udp");
 }
 
 static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults)
@@ -264,6 +267,7 @@ static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults
 	check_devices(t, faults);
 	check_sizes(t, faults);
 	check_udp(t, faults);
+	conf_check_mode(t, faults);
 	conf_check_profile(t, faults);
 	conf_check_live(t, faults);
 	for (size_t i = 0; i < t->address_count; i++)

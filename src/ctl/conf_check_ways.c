@@ -35,11 +35,11 @@ static void check_bridged(const struct conf_tunnel *t, struct conf_faults *fault
 
 static void check_group(const struct conf_tunnel *t, struct conf_faults *faults)
 {
-	if (t->group[0] && t->mode == MODE_GRETAP && !t->bridge[0])
+	if (t->group[0] && conf_has_frames(t) && !t->bridge[0])
 		conf_fault(faults, key_place(t, TUNNEL_GROUP),
 			   "a route over several tunnels needs such as carry IP: write mode = gre, "
 			   "or leave out group");
-	if (t->return_path && t->mode == MODE_GRETAP && !t->bridge[0])
+	if (t->return_path && conf_has_frames(t) && !t->bridge[0])
 		conf_fault(faults, key_place(t, TUNNEL_RETURN_PATH),
 			   "replies need a tunnel that carries IP: write mode = gre, or leave out "
 			   "return-path");

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/conf_parse.h"
 #include "ctl/conf_ways.h"
+#include "proto/nvgre.h"
 #include "proto/udp.h"
 
 struct entry {
@@ -83,6 +85,22 @@ static int compare_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "");
 }
 
+/* Packets of plain tunnels are told apart by the key, whatever they carry; those of the others by
+ * their own numbers. */
+static int compare_marks(const struct conf_tunnel *t, const struct conf_tunnel *u)
+{
+	uint8_t a = conf_form(t), b = conf_form(u);
+	int order = form_is_plain(a) && form_is_plain(b) ? 0 : a - b;
+
+	if (!order)
+		order = t->ikey.present - u->ikey.present;
+	if (!order)
+		order = compare_u32(t->ikey.value, u->ikey.value);
+	if (!order)
+		order = compare_u32(t->vsid, u->vsid);
+	return order ? order : t->erspan_session - u->erspan_session;
+}
+
 /* Ends that are looked up may turn out to be the same: ends_settle() sees that. */
 int conf_compare_packets(const struct conf_tunnel *t, const struct conf_tunnel *u)
 {
@@ -91,9 +109,7 @@ int conf_compare_packets(const struct conf_tunnel *t, const struct conf_tunnel *
 	if (!order)
 		order = compare_addr(&t->remote, &u->remote);
 	if (!order)
-		order = t->ikey.present - u->ikey.present;
-	if (!order)
-		order = compare_u32(t->ikey.value, u->ikey.value);
+		order = compare_marks(t, u);
 	if (!order)
 		order = compare_u32(t->udp_port, u->udp_port);
 	return order ? order : strcmp(t->bind, u->bind);
@@ -109,19 +125,60 @@ static int compare_packets(const struct entry *a, const struct entry *b)
 	return order ? order : strcmp(t->local_device, u->local_device);
 }
 
+/* What to write instead. */
+static const char *own_mark(const struct conf_tunnel *t)
+{
+	if (t->mode == MODE_NVGRE)
+		return "give each its own vsid";
+	if (t->mode != MODE_ERSPAN)
+		return "give each its own key";
+	return t->erspan_type == 1 ? "type 1 of ERSPAN has one session between two addresses, "
+				     "erspan-type = 2 has 1024"
+				   : "give each its own erspan-session";
+}
+
 static void tell_packets(struct conf_faults *faults, const struct entry *a, const struct entry *b)
 {
 	const struct conf_tunnel *t = b->tunnel;
 	bool key_given = t->lines[TUNNEL_KEY] || t->lines[TUNNEL_IKEY];
 
 	/* what was refused or is missing may well have been another */
+	if (t->mode == MODE_NVGRE && !t->vsid)
+		return;
+	if (t->mode == MODE_ERSPAN && t->erspan_type > 1 && !t->lines[TUNNEL_ERSPAN_SESSION])
+		return;
 	if ((t->local.family == IP_NONE && !t->local_device[0]) ||
 	    (t->remote.family == IP_NONE && !t->remote_name) || (key_given && !t->ikey.present))
 		return;
 	conf_fault(faults, t->at,
-		   "received packets cannot be told from those of tunnel %s at %s:%d: "
-		   "give each its own key",
-		   a->tunnel->name, a->tunnel->at.file, a->tunnel->at.line);
+		   "received packets cannot be told from those of tunnel %s at %s:%d: %s",
+		   a->tunnel->name, a->tunnel->at.file, a->tunnel->at.line, own_mark(t));
+}
+
+/* Ethernet frames whose key is, or begins with, the same virtual subnet. */
+static int compare_subnets(const struct entry *a, const struct entry *b)
+{
+	const struct conf_tunnel *t = a->tunnel, *u = b->tunnel;
+	uint32_t first = t->mode == MODE_NVGRE ? t->vsid : nvgre_vsid(t->ikey.value);
+	uint32_t second = u->mode == MODE_NVGRE ? u->vsid : nvgre_vsid(u->ikey.value);
+	int order = compare_addr(&t->local, &u->local);
+
+	if (!order)
+		order = compare_addr(&t->remote, &u->remote);
+	return order ? order : compare_u32(first, second);
+}
+
+static void tell_subnets(struct conf_faults *faults, const struct entry *a, const struct entry *b)
+{
+	const struct conf_tunnel *t = b->tunnel;
+
+	if (t->mode == a->tunnel->mode || !conf_has_ends(t))
+		return;
+	conf_fault(
+		faults, t->at,
+		"received frames cannot be told from those of tunnel %s at %s:%d, the key of one "
+		"begins with the vsid of the other: give the gretap another key",
+		a->tunnel->name, a->tunnel->at.file, a->tunnel->at.line);
 }
 
 /* One host address without a peer may stand on many tunnels. */
@@ -239,6 +296,14 @@ static void check_tunnels(const struct conf *conf, struct entry *entries,
 		entries[i] = (struct entry){.tunnel = &conf->tunnels[i], .order = i};
 	tell_clashes(entries, count, (struct kind){compare_name, tell_name}, faults);
 	tell_clashes(entries, count, (struct kind){compare_packets, tell_packets}, faults);
+	count = 0;
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i];
+
+		if (t->mode == MODE_NVGRE || (t->mode == MODE_GRETAP && t->ikey.present))
+			entries[count++] = (struct entry){.tunnel = t, .order = i};
+	}
+	tell_clashes(entries, count, (struct kind){compare_subnets, tell_subnets}, faults);
 }
 
 static void check_addresses(const struct conf *conf, struct entry *entries,

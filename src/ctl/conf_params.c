@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "proto/udp.h"
+#include "proto/overhead.h"
 
 /* Room for all words of a tunnel at their longest; most need about 60 octets. */
 #define TEXT_SIZE (2 * CONF_ALIAS_SIZE)
@@ -32,6 +32,24 @@ static void add_keys(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 		add(buf, " ikey %" PRIu32, t->ikey.value);
 	if (t->okey.present)
 		add(buf, " okey %" PRIu32, t->okey.value);
+}
+
+/* The numbers of NVGRE and ERSPAN. */
+static void add_type(char buf[TEXT_SIZE], const struct conf_tunnel *t)
+{
+	if (t->mode == MODE_NVGRE)
+		add(buf, " vsid %" PRIu32, t->vsid);
+	if (t->mode != MODE_ERSPAN)
+		return;
+	add(buf, " type %u", t->erspan_type);
+	if (t->erspan_type > 1)
+		add(buf, " session %u", t->erspan_session);
+	if (t->erspan_index)
+		add(buf, " index %" PRIu32, t->erspan_index);
+	if (t->erspan_egress)
+		add(buf, " egress");
+	if (t->erspan_hardware)
+		add(buf, " hardware %u", t->erspan_hardware);
 }
 
 static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
@@ -104,11 +122,12 @@ void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])
 {
 	char text[TEXT_SIZE] = CONF_ALIAS_PREFIX;
 
-	add(text, "%s", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
+	add(text, "%s", conf_mode_name(tunnel->mode));
 	add_ends(text, tunnel);
 	if (tunnel->bind[0])
 		add(text, " dev %s", tunnel->bind);
 	add_keys(text, tunnel);
+	add_type(text, tunnel);
 	add_header(text, tunnel);
 	if (!tunnel->mss_auto && tunnel->mss)
 		add(text, " mss %u", tunnel->mss);
@@ -118,17 +137,38 @@ void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])
 	fit(text, buf);
 }
 
+uint8_t conf_form(const struct conf_tunnel *tunnel)
+{
+	switch (tunnel->mode) {
+	case MODE_GRE:
+		return FORM_IP;
+	case MODE_GRETAP:
+		return FORM_ETHERNET;
+	case MODE_NVGRE:
+		return FORM_NVGRE;
+	case MODE_ERSPAN:
+		break;
+	}
+	return (uint8_t)(FORM_ERSPAN1 + tunnel->erspan_type - 1);
+}
+
+bool conf_sends_key(const struct conf_tunnel *tunnel)
+{
+	return tunnel->okey.present || tunnel->mode == MODE_NVGRE;
+}
+
+bool conf_sends_sequence(const struct conf_tunnel *tunnel)
+{
+	if (tunnel->mode == MODE_ERSPAN)
+		return tunnel->erspan_type > 1;
+	return tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_SEND;
+}
+
 unsigned conf_overhead(const struct conf_tunnel *tunnel)
 {
-	unsigned outer = tunnel->local.family == IP_V6 ? 40 : 20;
-	unsigned gre = 4;
+	bool checksum = tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
 
-	if (tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE)
-		gre += 4;
-	if (tunnel->okey.present)
-		gre += 4;
-	if (tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_SEND)
-		gre += 4;
-	return outer + (tunnel->udp_port ? UDP_HEADER_LENGTH : 0) + gre +
-	       (tunnel->mode == MODE_GRETAP ? 14 : 0);
+	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4, tunnel->udp_port,
+			       conf_form(tunnel), checksum, conf_sends_key(tunnel),
+			       conf_sends_sequence(tunnel));
 }

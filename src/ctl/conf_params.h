@@ -4,6 +4,7 @@
 #define CTL_CONF_PARAMS_H
 
 #include "ctl/conf.h"
+#include "proto/form.h"
 
 /* An interface's alias holds 255 octets (IFALIASZ with its terminating zero). */
 #define CONF_ALIAS_SIZE	  256
@@ -17,8 +18,14 @@
  */
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE]);
 
+/* An enum gre_form: what the mode means on the wire. */
+uint8_t conf_form(const struct conf_tunnel *tunnel);
+/* Whether its packets go out with a key (that of NVGRE included), or with sequence numbers. */
+bool conf_sends_key(const struct conf_tunnel *tunnel);
+bool conf_sends_sequence(const struct conf_tunnel *tunnel);
+
 /* Octets that a packet grows by: outer IP header (20 or 40), GRE header with the fields that are
- * sent (4 to 16), and with gretap the inner Ethernet header (14). */
+ * sent (4 to 16), that of ERSPAN (0 to 12), and with frames the inner Ethernet header (14). */
 unsigned conf_overhead(const struct conf_tunnel *tunnel);
 
 #endif

@@ -87,11 +87,15 @@ int conf_word(struct conf_reader *reader, const char *value, const char *const *
 void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out);
 
 /* conf_tunnel.c */
-conf_key_fn conf_key_mode, conf_key_bind, conf_key_bridge, conf_key_address, conf_key_route,
-	conf_key_key, conf_key_ikey, conf_key_okey, conf_key_checksum, conf_key_sequence,
-	conf_key_udp, conf_key_udp_checksum, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df,
-	conf_key_mtu, conf_key_mss, conf_key_notrack, conf_key_lane, conf_key_stateless;
+conf_key_fn conf_key_bind, conf_key_bridge, conf_key_address, conf_key_route, conf_key_key,
+	conf_key_ikey, conf_key_okey, conf_key_checksum, conf_key_sequence, conf_key_udp,
+	conf_key_udp_checksum, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df, conf_key_mtu,
+	conf_key_mss, conf_key_notrack, conf_key_lane, conf_key_stateless;
 extern const char *const conf_lanes[]; /* names of enum conf_lane */
+
+/* conf_mode.c */
+conf_key_fn conf_key_mode, conf_key_vsid, conf_key_erspan_type, conf_key_erspan_session,
+	conf_key_erspan_index, conf_key_erspan_direction, conf_key_erspan_hardware;
 
 /* conf_live.c */
 extern const char *const conf_forms[]; /* names of enum keepalive_form */
@@ -126,6 +130,8 @@ void conf_check_ways(const struct conf *conf, struct conf_faults *faults);
 void conf_check_clashes(const struct conf *conf, struct conf_faults *faults);
 /* conf_profile_check.c: what the profile of a tunnel refuses. */
 void conf_check_profile(const struct conf_tunnel *tunnel, struct conf_faults *faults);
+/* conf_check_mode.c: what belongs to one mode and not to another. */
+void conf_check_mode(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* conf_check_live.c: what conf_live.c reads. */
 void conf_check_live(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* What keeps an address from being one machine's, to be read after it; NULL when nothing does. */

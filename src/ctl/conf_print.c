@@ -21,6 +21,19 @@ static void print_keys(const struct conf_tunnel *t, FILE *out)
 	print_key(out, "okey", &t->okey);
 }
 
+/* The fields that this type has. */
+static void print_erspan(const struct conf_tunnel *t, FILE *out)
+{
+	fprintf(out, "erspan-type = %u\n", t->erspan_type);
+	if (t->erspan_type > 1)
+		fprintf(out, "erspan-session = %u\n", t->erspan_session);
+	if (t->erspan_type == 2)
+		fprintf(out, "erspan-index = %" PRIu32 "\n", t->erspan_index);
+	if (t->erspan_type == 3)
+		fprintf(out, "erspan-direction = %s\nerspan-hardware = %u\n",
+			t->erspan_egress ? "egress" : "ingress", t->erspan_hardware);
+}
+
 /* A host without its /32 or /128. */
 static const char *short_prefix(const struct ip_prefix *prefix, char buf[PREFIX_TEXT_SIZE])
 {
@@ -138,7 +151,7 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	char text[ADDR_TEXT_SIZE];
 
 	fprintf(out, "[tunnel %s]\n", tunnel->name);
-	fprintf(out, "mode = %s\n", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
+	fprintf(out, "mode = %s\n", conf_mode_name(tunnel->mode));
 	conf_profile_print(tunnel, out);
 	if (tunnel->local_device[0])
 		fprintf(out, "local = address-of %s\n", tunnel->local_device);
@@ -154,6 +167,10 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 	print_routes(tunnel, out);
 	print_ways(tunnel, out);
 	print_keys(tunnel, out);
+	if (tunnel->mode == MODE_NVGRE)
+		fprintf(out, "vsid = %" PRIu32 "\n", tunnel->vsid);
+	if (tunnel->mode == MODE_ERSPAN)
+		print_erspan(tunnel, out);
 	print_header(tunnel, out);
 	print_limits(tunnel, out);
 	print_live(tunnel, out);

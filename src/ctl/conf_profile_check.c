@@ -44,7 +44,7 @@ static void check_forbidden(const struct conf_tunnel *t, struct conf_faults *fau
 	if (forbids & FORBIDS_KEEPALIVE && t->keepalive_interval_ms)
 		conf_fault(faults, place_of(t, TUNNEL_KEEPALIVE),
 			   "%s forbids GRE keepalives: write keepalive = no", who);
-	if (forbids & FORBIDS_GRETAP && t->mode == MODE_GRETAP)
+	if (forbids & FORBIDS_GRETAP && conf_has_frames(t))
 		conf_fault(faults, place_of(t, TUNNEL_MODE),
 			   "%s takes IP packets, not Ethernet frames: write mode = gre", who);
 	if (t->udp_port)

@@ -11,15 +11,6 @@
 #define RT_TABLE_MAIN_ID  254
 #define RT_TABLE_LOCAL_ID 255
 
-void conf_key_mode(struct conf_reader *reader, char *value)
-{
-	static const char *const words[] = {"gre", "gretap", NULL};
-	int index = conf_word(reader, value, words, "gre or gretap");
-
-	if (index >= 0)
-		reader->tunnel->mode = (enum conf_mode)index;
-}
-
 void conf_key_bind(struct conf_reader *reader, char *value)
 {
 	conf_parse_device(reader, value, reader->tunnel->bind);

@@ -86,6 +86,8 @@ int iptunnel_apply(const struct iptunnel *said, struct conf_tunnel *tunnel,
 static const char *mode_name(const struct conf_tunnel *t)
 {
 	bool v6 = t->local.family == IP_V6;
+	if (t->mode == MODE_NVGRE || t->mode == MODE_ERSPAN)
+		return conf_mode_name(t->mode);
 	if (t->mode == MODE_GRETAP)
 		return v6 ? "ip6gretap" : "gretap";
 	return v6 ? "gre/ipv6" : "gre/ip";

@@ -122,6 +122,15 @@ static int look_up_peer(const struct conf *conf, size_t index, const struct peer
 	return e;
 }
 
+static int no_other_system(const struct conf_tunnel *tunnel, FILE *errors)
+{
+	fprintf(errors,
+		"%s has mode = %s, whose other end is printed for gretel only: write --for gretel, "
+		"or set the other system up by its own manual\n",
+		tunnel->name, conf_mode_name(tunnel->mode));
+	return EXIT_USAGE;
+}
+
 int oneshot_peer(const char *config, const char *added, const char *run_dir, const char *name,
 		 const char *system_name, const struct report *report)
 {
@@ -135,6 +144,8 @@ int oneshot_peer(const char *config, const char *added, const char *run_dir, con
 	int e;
 	if (!tunnel)
 		e = no_tunnel(conf, name, report->errors);
+	else if (!peer_can_print(system, tunnel))
+		e = no_other_system(tunnel, report->errors);
 	else
 		e = look_up_peer(conf, (size_t)(tunnel - conf->tunnels), system, run_dir, report);
 	conf_free(conf);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/plan_make.h"
 #include "ctl/rules.h"
 
@@ -162,16 +163,28 @@ bool plan_is_doomed(const struct planner *planner, const struct link_info *link)
 	return !wanted || wanted->fate != FATE_KEEP;
 }
 
+/* Whether the interface was made for copies of frames: those are silent (link_set_silent()). */
+static bool has_copies(const struct link_info *link)
+{
+	static const char begin[] = CONF_ALIAS_PREFIX "erspan ";
+
+	return strncmp(link->alias, begin, strlen(begin)) == 0;
+}
+
 static void decide(const struct planner *planner, struct wanted *wanted)
 {
+	uint8_t form = wanted->tunnel->params.form;
 	const char *name = wanted->tunnel->params.name;
 	const struct link_info *link = actual_link(planner->actual, name);
-	enum link_tun tun = wanted->tunnel->params.ethernet ? LINK_TAP : LINK_TUN;
+	enum link_tun tun = form_is_ethernet(form) ? LINK_TAP : LINK_TUN;
 
 	if (link && actual_is_ours(planner->actual, link))
 		wanted->link = link;
 	wanted->lane = actual_lane(planner->actual, name);
-	wanted->fate = wanted->link && wanted->link->tun == tun ? FATE_KEEP : FATE_CREATE;
+	wanted->fate = wanted->link && wanted->link->tun == tun &&
+				       has_copies(wanted->link) == form_is_erspan(form)
+			       ? FATE_KEEP
+			       : FATE_CREATE;
 }
 
 static int match_tunnels(struct planner *planner)

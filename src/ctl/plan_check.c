@@ -79,8 +79,8 @@ static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 {
 	const struct dp_params *params = &tunnel->params;
 	uint32_t fits =
-		tunnel_mtu(params->path_mtu, params->local.family, params->udp_port,
-			   params->ethernet, params->csum_send, params->has_okey, params->seq_send);
+		tunnel_mtu(params->path_mtu, params->local.family, params->udp_port, params->form,
+			   params->csum_send, params->has_okey, params->seq_send);
 
 	if (tunnel->conf->mtu > fits && conf_has_ends(tunnel->conf))
 		plan_note(planner, place(tunnel->conf, TUNNEL_MTU),

@@ -8,6 +8,8 @@
  *	postrouting     masquerade and snat
  *	return_in, return_out   marks for return-path (return_path.h)
  *	raw_in, raw_out GRE between our outer addresses, in UDP too, is not tracked
+ *	copies          IP packets in copied frames (mode = erspan) are not for this host; who looks
+ *	                at the interface, or has a filter of tc there, has seen them before
  *
  * Chains that would be empty are left out. Interfaces are named, not numbered, so the table can be
  * loaded before they exist. Protocols are numbers, because /etc/protocols may be missing.
@@ -168,6 +170,29 @@ static void print_raw(FILE *out, const struct pair *pairs, size_t count)
 	fprintf(out, "\t}\n\tchain raw_out {\n\t\ttype filter hook output priority raw\n");
 	print_notrack(out, pairs, count, "saddr", "daddr");
 	fprintf(out, "\t}\n");
+}
+
+static bool has_copies(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].mode == MODE_ERSPAN)
+			return true;
+	return false;
+}
+
+static void print_copies(FILE *out, const struct conf *conf)
+{
+	const char *comma = "";
+
+	fprintf(out, "\tchain copies {\n\t\ttype filter hook prerouting priority -310\n"
+		     "\t\tiifname {");
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		if (conf->tunnels[i].mode != MODE_ERSPAN)
+			continue;
+		fprintf(out, "%s \"%s\"", comma, conf->tunnels[i].name);
+		comma = ",";
+	}
+	fprintf(out, " } counter drop\n\t}\n");
 }
 
 static void print_tunnel_set(FILE *out, const struct conf *conf)
@@ -388,12 +413,13 @@ static void print_nat(FILE *out, const struct conf_forward *forward)
 	}
 }
 
-static bool is_empty(const struct conf *conf, const struct pair *pairs, size_t count)
+static bool is_empty(const struct conf *conf, bool nft, const struct pair *pairs, size_t count)
 {
 	const struct conf_forward *forward = &conf->forward;
 
 	return !(forward->allow_count && conf->tunnel_count) && !forward->snat_count &&
-	       !forward->publish_count && !any_untracked(pairs, count) && !return_first(conf);
+	       !forward->publish_count && !any_untracked(pairs, count) && !return_first(conf) &&
+	       !(nft && has_copies(conf));
 }
 
 static bool print_table(FILE *out, const struct conf *conf, const struct pair *pairs, size_t count,
@@ -409,6 +435,8 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 	print_outer_set(out, pairs, count, IP_V4, true);
 	print_outer_set(out, pairs, count, IP_V6, true);
 	print_raw(out, pairs, count);
+	if (has_copies(conf))
+		print_copies(out, conf);
 	return_print(conf, numbers, out);
 	complete = print_forward(out, conf);
 	print_nat(out, &conf->forward);
@@ -429,7 +457,7 @@ int rules_text(const struct conf *conf, bool notrack, const uint8_t *numbers, ch
 		return err;
 	if (!notrack)
 		count = 0;
-	if (is_empty(conf, pairs, count)) {
+	if (is_empty(conf, notrack, pairs, count)) {
 		free(pairs);
 		return 0;
 	}

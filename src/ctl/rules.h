@@ -15,8 +15,8 @@
 /*
  * *out is one nft transaction that replaces the table, or NULL when the site needs no rules. The
  * same conf gives the same text. `notrack` false leaves out the rules that only spare conntrack
- * work (for a kernel without nftables). `numbers` are those of return_path.h, one per tunnel.
- * Returns 0 or -ENOMEM. The caller frees *out.
+ * work or keep copied frames from this host (for a kernel without nftables). `numbers` are those of
+ * return_path.h, one per tunnel. Returns 0 or -ENOMEM. The caller frees *out.
  */
 int rules_text(const struct conf *conf, bool notrack, const uint8_t *numbers, char **out);
 

@@ -62,7 +62,7 @@ static void fill_env(const struct session *s, const struct conf_tunnel *tunnel, 
 	hook_env_set(env, "GRETEL_RUN_DIR", s->run_dir);
 	hook_env_set(env, "GRETEL_TUNNEL", tunnel->name);
 	hook_env_set(env, "GRETEL_INTERFACE", tunnel->name);
-	hook_env_set(env, "GRETEL_MODE", tunnel->mode == MODE_GRETAP ? "gretap" : "gre");
+	hook_env_set(env, "GRETEL_MODE", conf_mode_name(tunnel->mode));
 	hook_env_set(env, "GRETEL_STATE", up ? "up" : "down");
 	hook_env_set(env, "GRETEL_REASON", reason);
 	const struct ip_addr *local = p ? &p->local : &tunnel->local;

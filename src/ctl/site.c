@@ -10,6 +10,7 @@
 #include "ctl/conf_ways.h"
 #include "ctl/return_path.h"
 #include "ctl/rules.h"
+#include "proto/nvgre.h"
 #include "proto/overhead.h"
 
 /* What is assumed of a path that cannot be looked up yet. */
@@ -111,24 +112,39 @@ static void set_live(const struct conf_tunnel *tunnel, struct dp_params *params)
 		params->probe_from = probe_source(tunnel, params);
 }
 
+static void set_erspan(const struct conf_tunnel *tunnel, struct dp_params *params)
+{
+	params->ikey = tunnel->erspan_session;
+	params->erspan_index = tunnel->erspan_index;
+	params->erspan_egress = tunnel->erspan_egress;
+	params->erspan_hardware = tunnel->erspan_hardware;
+}
+
 static void set_header(const struct conf_tunnel *tunnel, struct dp_params *params)
 {
 	params->has_ikey = tunnel->ikey.present;
 	params->has_okey = tunnel->okey.present;
 	params->ikey = tunnel->ikey.present ? tunnel->ikey.value : 0;
 	params->okey = tunnel->okey.present ? tunnel->okey.value : 0;
+	if (tunnel->mode == MODE_NVGRE) {
+		params->has_ikey = params->has_okey = true;
+		params->ikey = params->okey = nvgre_key(tunnel->vsid, 0);
+	}
+	if (tunnel->mode == MODE_ERSPAN)
+		set_erspan(tunnel, params);
 	params->csum_send =
 		tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
 	params->csum_require =
 		tunnel->checksum == CHECKSUM_REQUIRE || tunnel->checksum == CHECKSUM_RECEIVE;
-	params->seq_send = tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_SEND;
+	params->seq_send = conf_sends_sequence(tunnel);
 	params->seq_receive =
 		tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_RECEIVE;
 	params->udp_port = tunnel->udp_port;
 	params->udp_checksum = tunnel->udp_port && tunnel->udp_checksum;
 	params->ttl_inherit = tunnel->ttl_inherit;
 	params->tos_inherit = tunnel->tos_inherit;
-	params->ecn = tunnel->ecn;
+	/* A copy does not answer to congestion, and nobody reads its marks where it ends. */
+	params->ecn = tunnel->ecn && tunnel->mode != MODE_ERSPAN;
 	params->ttl = tunnel->ttl_inherit ? 0 : tunnel->ttl;
 	params->tos = tunnel->tos_inherit ? 0 : tunnel->tos;
 	params->df = (uint8_t)tunnel->df;
@@ -156,13 +172,15 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
 	if (params->path_mtu > MTU_LARGEST)
 		params->path_mtu = MTU_LARGEST;
-	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->udp_port,
-			  params->ethernet, params->csum_send, params->has_okey, params->seq_send);
+	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->udp_port, params->form,
+			  params->csum_send, params->has_okey, params->seq_send);
 	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
 	if (params->mtu < least)
 		params->mtu = least;
 	if (fits > params->mtu)
 		fits = params->mtu;
+	if (tunnel->mode == MODE_ERSPAN)
+		return; /* copies keep the MSS that they have */
 	params->mss4 = tunnel->mss_auto ? mss_for_mtu(IP_V4, fits) : tunnel->mss;
 	params->mss6 = tunnel->mss_auto ? mss_for_mtu(IP_V6, fits) : tunnel->mss;
 }
@@ -197,7 +215,7 @@ static void build_tunnel(struct site_tunnel *out, const struct actual *actual,
 	const struct link_info *bind = tunnel->bind[0] ? actual_link(actual, tunnel->bind) : NULL;
 
 	memcpy(params->name, tunnel->name, sizeof(params->name));
-	params->ethernet = tunnel->mode == MODE_GRETAP;
+	params->form = conf_form(tunnel);
 	if (conf_has_ends(tunnel)) {
 		params->local = tunnel->local;
 		params->remote = tunnel->remote;

@@ -134,12 +134,12 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	struct dp_keepalive k = {.state = KEEPALIVE_OFF};
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], why[256] = "";
 
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
-		session_state_names[now->state], "reason", now->reason, "lane",
-		lanes_of(s->lanes, t->name, why, sizeof why), "lane_reason", why, "mode",
-		t->mode == MODE_GRETAP ? "gretap" : "gre", "local", known_text(&now->local, local),
-		"remote", known_text(&now->remote, remote));
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state",
+			  session_state_names[now->state], "reason", now->reason, "lane",
+			  lanes_of(s->lanes, t->name, why, sizeof why), "lane_reason", why, "mode",
+			  conf_mode_name(t->mode), "local", known_text(&now->local, local),
+			  "remote", known_text(&now->remote, remote));
 	json_object_set_new(object, "local_device",
 			    t->local_device[0] ? json_string(t->local_device) : json_null());
 	json_object_set_new(object, "remote_name",
@@ -160,6 +160,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "tx", traffic_json(c.tx_packets, c.tx_bytes));
 	json_object_set_new(object, "keepalive", keepalive_json(&k, &c));
 	json_object_set_new(object, "rx_restarts", json_integer((json_int_t)c.rx_restarts));
+	json_object_set_new(object, "tx_cut", json_integer((json_int_t)c.tx_cut));
 	json_object_set_new(object, "last_rx_ms", age_json(c.last_rx_ns));
 	json_object_set_new(object, "last_rx_flags", json_integer((json_int_t)c.last_rx_gre >> 16));
 	json_object_set_new(object, "last_rx_protocol",
@@ -256,7 +257,8 @@ json_t *status_json(const struct session *s, const char *name)
 
 json_t *status_snapshot(const struct session *s, const char *name)
 {
-	static const char *const counters[] = {"rx", "tx", "rx_restarts", "last_rx_ms", "drops"};
+	static const char *const counters[] = {"rx",	 "tx",	       "rx_restarts",
+					       "tx_cut", "last_rx_ms", "drops"};
 	if (!s->conf || (name && !conf_find_tunnel(s->conf, name)))
 		return NULL;
 	json_t *tunnels = json_array();

@@ -20,6 +20,7 @@ void counters_sum(struct dp_counters *sum, const struct dp_counters *from)
 	sum->keepalives_received += counter_read(&from->keepalives_received);
 	sum->keepalives_reflected += counter_read(&from->keepalives_reflected);
 	sum->probes_returned += counter_read(&from->probes_returned);
+	sum->tx_cut += counter_read(&from->tx_cut);
 	if (last > sum->last_rx_ns) {
 		sum->last_rx_ns = last;
 		sum->last_rx_gre = counter_read(&from->last_rx_gre);

@@ -18,6 +18,7 @@
 #include "dp/udp.h"
 #include "os/packet.h"
 #include "os/tun.h"
+#include "proto/nvgre.h"
 
 #define WORKERS_AUTO_MAX 4
 
@@ -139,16 +140,10 @@ static void end_lease(struct dp *dp, struct tunnel *tunnel)
 	tunnel->seen_round = dp->tap.clock.round;
 }
 
-/* A packet left this host through the kernel's output path: whose sample was it? */
-static void on_seen(void *arg, const struct packet_seen *seen)
+static void grant_leases(struct dp *dp, const struct packet_seen *seen,
+			 const struct ip_addr *remote, uint32_t key)
 {
-	struct dp *dp = arg;
-	struct ip_addr remote;
-	uint32_t key;
-
-	if (dp->tap.void_round == dp->tap.clock.round || !lease_owner(seen, &remote, &key))
-		return;
-	for (struct tunnel *t = *outer_slot(dp, &remote, key); t; t = t->next_outer) {
+	for (struct tunnel *t = *outer_slot(dp, remote, key); t; t = t->next_outer) {
 		/* A packet passes several devices where one stands on another (a bond, a bridge):
 		 * the first to see it is the one that the route names. */
 		if (t->seen_round == dp->tap.clock.round || !lease_matches(&t->params, seen))
@@ -156,6 +151,22 @@ static void on_seen(void *arg, const struct packet_seen *seen)
 		t->seen_round = dp->tap.clock.round;
 		lease_grant(&dp->tap, &t->lease, seen);
 	}
+}
+
+/* A packet left this host through the kernel's output path: whose sample was it? */
+static void on_seen(void *arg, const struct packet_seen *seen)
+{
+	struct dp *dp = arg;
+	struct ip_addr remote;
+	uint32_t key, subnet;
+
+	if (dp->tap.void_round == dp->tap.clock.round || !lease_owner(seen, &remote, &key))
+		return;
+	grant_leases(dp, seen, &remote, key);
+	/* Of NVGRE the key that the tunnel is filed under has no FlowID. */
+	subnet = nvgre_key(nvgre_vsid(key), 0);
+	if (subnet != key)
+		grant_leases(dp, seen, &remote, subnet);
 }
 
 void dp_leases_revoke(struct dp *dp)

@@ -13,6 +13,7 @@
 
 #include "proto/addr.h"
 #include "proto/drop.h"
+#include "proto/form.h"
 #include "proto/kaform.h"
 #include "proto/keepalive.h"
 
@@ -24,14 +25,20 @@ enum dp_lane { DP_LANE_AUTO, DP_LANE_USER, DP_LANE_TC, DP_LANE_XDP };
 /* What the packet paths know of a tunnel. */
 struct dp_params {
 	char name[IFNAMSIZ];
-	bool ethernet; /* TAP: passengers are Ethernet frames, protocol 0x6558 */
+	uint8_t form; /* enum gre_form; of all but FORM_IP the interface is a TAP */
 	/* Both IP_NONE: not known yet; nothing is carried, and the interface has no carrier. */
 	struct ip_addr local, remote;
 	struct ip_addr peer4,
 		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */
 	uint32_t bind_ifindex; /* underlay device; 0: whatever the route says */
+	/* Host order. Of FORM_NVGRE the key with FlowID 0; of an ERSPAN session there is none, and
+	 * ikey is the session ID, by which its packets are found. */
 	bool has_ikey, has_okey;
-	uint32_t ikey, okey; /* host order */
+	uint32_t ikey, okey;
+	/* What else we write into ERSPAN headers (erspan.h). */
+	uint32_t erspan_index;
+	uint8_t erspan_hardware;
+	bool erspan_egress;
 	bool csum_send, csum_require;
 	bool seq_send, seq_receive;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: directly in IP */
@@ -69,6 +76,7 @@ struct dp_counters {
 	uint64_t keepalives_sent, keepalives_received; /* questions; answers to them */
 	uint64_t keepalives_reflected;		       /* questions of the peer, sent back */
 	uint64_t probes_returned;		       /* echo replies, sent back into the tunnel */
+	uint64_t tx_cut; /* ERSPAN: of the passengers sent, those that were cut to fit */
 };
 
 /* What the kernel told about an underlay path; called on the main thread. */

@@ -83,13 +83,15 @@ static bool one_sender(const struct dp_params *params)
 static uint32_t flags_of(const struct dp_params *params)
 {
 	uint32_t flags =
-		(params->ethernet ? FAST_ETHERNET : 0) | (params->has_ikey ? FAST_IKEY : 0) |
-		(params->has_okey ? FAST_OKEY : 0) | (params->seq_send ? FAST_OSEQ : 0) |
-		(params->seq_receive ? FAST_ISEQ : 0) | (params->stateless ? FAST_STATELESS : 0) |
-		(params->peer4.family ? FAST_NEAR4 : 0) | (params->peer6.family ? FAST_NEAR6 : 0) |
+		(form_is_ethernet(params->form) ? FAST_ETHERNET : 0) |
+		(params->has_ikey ? FAST_IKEY : 0) | (params->has_okey ? FAST_OKEY : 0) |
+		(params->seq_send ? FAST_OSEQ : 0) | (params->seq_receive ? FAST_ISEQ : 0) |
+		(params->stateless ? FAST_STATELESS : 0) | (params->peer4.family ? FAST_NEAR4 : 0) |
+		(params->peer6.family ? FAST_NEAR6 : 0) |
 		(params->echo_return || params->probe.family ? FAST_ECHO : 0);
 
-	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE || params->udp_port)
+	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE || params->udp_port ||
+	    !form_is_plain(params->form))
 		return flags;
 	if (!params->csum_send && !one_sender(params))
 		flags |= FAST_ENCAP;
@@ -328,6 +330,10 @@ static const char *why_user(const struct fast *fast, int slot, const struct dp_p
 		return "an end of the tunnel is not known";
 	if (params->udp_port)
 		return "only the user lane has GRE in UDP";
+	if (params->form == FORM_NVGRE)
+		return "only the user lane has NVGRE";
+	if (form_is_erspan(params->form))
+		return "only the user lane has ERSPAN";
 	if (params->csum_send || params->csum_require)
 		return "only the user lane has checksums";
 	if (one_sender(params))
@@ -352,10 +358,10 @@ enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_para
 	}
 	if (params->lane == DP_LANE_TC)
 		snprintf(why, size, "the file says lane = tc");
-	else if (params->ethernet || params->seq_receive)
+	else if (form_is_ethernet(params->form) || params->seq_receive)
 		snprintf(why, size, "only the TC lane has %s",
-			 params->ethernet ? "Ethernet frames"
-					  : "sequence numbers that are checked");
+			 form_is_ethernet(params->form) ? "Ethernet frames"
+							: "sequence numbers that are checked");
 	else if (!fast->tunnels[slot].out.slot)
 		fast_place_why((struct fast *)(uintptr_t)fast, fast->tunnels[slot].out.ifindex, why,
 			       size);

@@ -17,10 +17,12 @@
 #include "os/rawsock.h"
 #include "proto/csum.h"
 #include "proto/ecn.h"
+#include "proto/erspan.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/nvgre.h"
 #include "proto/probe.h"
 #include "proto/udp.h"
 
@@ -203,7 +205,7 @@ static enum drop_reason check_sequence(struct port *port, const struct arrival *
  * "here is a packet of that type". */
 static bool carries(const struct dp_params *params, uint16_t protocol)
 {
-	if (params->ethernet)
+	if (form_is_ethernet(params->form))
 		return protocol == GRE_PROTOCOL_TEB;
 	return protocol >= 0x0600 && protocol != GRE_PROTOCOL_TEB && protocol != GRE_PROTOCOL_CMD &&
 	       protocol != GRE_PROTOCOL_WCCP && protocol != GRE_PROTOCOL_ERSPAN &&
@@ -261,11 +263,32 @@ static enum drop_reason check_frame(const struct port *port, const struct arriva
 
 	if (len < ETHERNET_HEADER_LENGTH)
 		return DROP_RX_INNER_MALFORMED;
+	if (port->params.form == FORM_NVGRE && ethernet_is_tagged(frame, a->end))
+		return DROP_RX_VLAN;
 	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
 	    !ip_decode(frame + at, a->end, &ip))
 		return DROP_NONE;
 	*l3 = at;
 	return adjust(port, a, &ip, frame + at);
+}
+
+/* The copy of a frame, as it was copied. It is nobody's passenger: nothing in it is answered,
+ * marked, clamped or put together with others. */
+static enum drop_reason deliver_copy(struct worker *worker, struct port *port,
+				     const struct arrival *a)
+{
+	uint8_t *packet = a->gre + a->header.length;
+	struct erspan_header header = {0};
+	enum drop_reason reason = erspan_decode(port->params.form, packet, a->end, &header);
+	uint32_t len = (uint32_t)(a->end - packet) - header.length;
+
+	if (reason != DROP_NONE)
+		return reason;
+	if (len < ETHERNET_HEADER_LENGTH)
+		return DROP_RX_INNER_MALFORMED;
+	coalesce_add(&worker->receiver->coalescer, port, GRE_PROTOCOL_TEB, packet + header.length,
+		     len, 0);
+	return DROP_NONE;
 }
 
 static enum drop_reason deliver(struct worker *worker, struct port *port, const struct arrival *a,
@@ -338,7 +361,26 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 	if (reply.kind != KAPKT_NO_ANSWER)
 		return alive_answered(port, &reply, now);
 	reason = check_sequence(port, a, now);
-	return reason == DROP_NONE ? deliver(worker, port, a, now) : reason;
+	if (reason != DROP_NONE)
+		return reason;
+	return form_is_erspan(port->params.form) ? deliver_copy(worker, port, a)
+						 : deliver(worker, port, a, now);
+}
+
+/* What the tunnel is found by. */
+static void read_key(struct arrival *a)
+{
+	const struct gre_header *h = &a->header;
+
+	a->key.has_key = h->has_key;
+	a->key.key = h->key;
+	a->key.form = erspan_form(h);
+	if (a->key.form != FORM_IP) {
+		a->key.number = erspan_session(a->key.form, a->gre + h->length, a->end);
+	} else if (h->has_key && h->protocol == GRE_PROTOCOL_TEB) {
+		a->key.form = FORM_NVGRE;
+		a->key.number = nvgre_key(nvgre_vsid(h->key), 0);
+	}
 }
 
 /* Checks, cheapest first. *port is the tunnel that the packet counts for, if there is one. */
@@ -350,15 +392,16 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 
 	if (reason != DROP_NONE)
 		return reason;
-	a->key.has_key = a->header.has_key;
-	a->key.key = a->header.key;
+	read_key(a);
 	found = table_find(&worker->table, &a->key, a->ifindex, &reason, &blame);
 	*port = found ? found : blame;
 	if (!found)
 		return reason;
 	if (is_witness(worker, a))
 		return DROP_NONE;
-	reason = check_merged(worker, a);
+	/* No card and no kernel looks into copies. */
+	if (!form_is_erspan(found->params.form))
+		reason = check_merged(worker, a);
 	if (reason == DROP_NONE)
 		reason = take(worker, found, a, now);
 	if (reason == DROP_NONE) {

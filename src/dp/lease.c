@@ -8,6 +8,7 @@
 #include "os/packet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
+#include "proto/nvgre.h"
 #include "proto/outer.h"
 
 /* A lease outlives one missed renewal. */
@@ -98,6 +99,8 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	if (!outer_matches(params, seen->octets, seen->len, &at) ||
 	    gre_decode(seen->octets + at, end, &gre) != DROP_NONE)
 		return false;
+	if (params->form == FORM_NVGRE)
+		gre.key = nvgre_key(nvgre_vsid(gre.key), 0);
 	return gre.has_checksum == params->csum_send && gre.has_sequence == params->seq_send &&
 	       gre.has_key == params->has_okey && gre.key == (params->has_okey ? params->okey : 0);
 }

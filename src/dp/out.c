@@ -4,16 +4,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "dp/counters.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
 #include "os/tun.h"
 #include "proto/csum.h"
+#include "proto/erspan.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/nvgre.h"
 #include "proto/udp.h"
 
 /* A TUN hands over at most 64 KiB of packet; its Ethernet header comes on top for a TAP. */
@@ -70,6 +73,32 @@ static uint64_t sum_from(const uint8_t *at, const struct passenger *p)
 			      csum_partial(p->payload.data, p->payload.len, 0), before);
 }
 
+/* Units of 100 microseconds of the time of day, modulo 2^32: about five days. */
+static uint32_t timestamp_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint32_t)((uint64_t)now.tv_sec * 10000 + (uint64_t)now.tv_nsec / 100000);
+}
+
+static void put_erspan(const struct dp_params *params, const struct passenger *p, uint8_t *at)
+{
+	bool third = params->form == FORM_ERSPAN3;
+	struct erspan_header h = {.session = (uint16_t)params->ikey,
+				  .truncated = p->truncated,
+				  .index = params->erspan_index,
+				  .timestamp = third ? timestamp_now() : 0,
+				  .frame_type = ERSPAN_FRAME_ETHERNET,
+				  .hardware = params->erspan_hardware,
+				  .pdu = third,
+				  .egress = params->erspan_egress,
+				  .granularity = ERSPAN_GRANULARITY_100US};
+
+	erspan_describe(params->form, p->head, p->head + p->head_len, &h);
+	erspan_encode(params->form, at, &h);
+}
+
 static uint8_t *put_gre(struct port *port, const struct passenger *p)
 {
 	const struct dp_params *params = &port->params;
@@ -79,11 +108,15 @@ static uint8_t *put_gre(struct port *port, const struct passenger *p)
 				 .has_sequence = params->seq_send,
 				 .key = params->okey};
 	uint8_t length = gre_header_length(gre.has_checksum, gre.has_key, gre.has_sequence);
-	uint8_t *at = p->head - length;
+	uint8_t *at = p->head - erspan_length(params->form) - length;
 
+	if (params->form == FORM_NVGRE)
+		gre.key |= nvgre_flow(p->head, p->head + p->head_len);
 	if (params->seq_send)
 		gre.sequence = seq_send(port->seq_next);
 	gre_encode(at, &gre);
+	if (form_is_erspan(params->form))
+		put_erspan(params, p, at + length);
 	if (params->csum_send)
 		put_be16(at + GRE_CHECKSUM_AT, csum_fold(sum_from(at, p)));
 	return at;
@@ -208,7 +241,7 @@ static enum drop_reason check_ip(struct port *port, const struct frame *frame, u
 	if (!ip_decode(ip_at, end, &ip)) {
 		/* A super-packet above 64 KiB says length 0; else this is no IP packet. In a frame
 		 * it is somebody else's business. */
-		return port->params.ethernet ? DROP_NONE : DROP_TX_INNER_MALFORMED;
+		return form_is_ethernet(port->params.form) ? DROP_NONE : DROP_TX_INNER_MALFORMED;
 	}
 	if (is_own_outer(port, &ip, ip_at, end))
 		return DROP_TX_LOOP;
@@ -233,6 +266,7 @@ static void out_frame(struct port *port, const struct frame *frame)
 	struct outer_policy policy = out_policy(params);
 	struct passenger p = {
 		.protocol = GRE_PROTOCOL_TEB, .head = frame->packet, .head_len = frame->len};
+	const uint8_t *end = frame->packet + frame->len;
 	uint16_t l3 = 0, type = get_be16(&frame->header.pi.proto);
 	enum drop_reason reason = DROP_NONE;
 
@@ -240,19 +274,22 @@ static void out_frame(struct port *port, const struct frame *frame)
 		drop(port, DROP_TX_NO_PEER);
 		return;
 	}
-	if (params->ethernet)
-		type = ethernet_read(frame->packet, frame->packet + frame->len, &l3);
+	if (form_is_ethernet(params->form))
+		type = ethernet_read(frame->packet, end, &l3);
 	else
 		p.protocol = type;
-	if (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6)
+	if (form_is_erspan(params->form))
+		p.protocol = erspan_protocol(params->form);
+	if (params->form == FORM_NVGRE && ethernet_is_tagged(frame->packet, end))
+		reason = DROP_TX_VLAN;
+	else if (type == GRE_PROTOCOL_IPV4 || type == GRE_PROTOCOL_IPV6)
 		reason = check_ip(port, frame, l3);
 	if (reason != DROP_NONE) {
 		drop(port, reason);
 		return;
 	}
-	p.outer = outer_fields(&policy, type, frame->packet + l3, frame->packet + frame->len);
-	p.source_port =
-		out_source_port(params, p.protocol, frame->packet, frame->packet + frame->len);
+	p.outer = outer_fields(&policy, type, frame->packet + l3, end);
+	p.source_port = out_source_port(params, p.protocol, frame->packet, end);
 	if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		send_super(port, frame, &p, l3);
 		return;

@@ -28,10 +28,11 @@ struct passenger {
 	struct payload payload; /* what follows head; may be empty */
 	struct outer_fields outer;
 	uint16_t source_port; /* of a tunnel in UDP, by its flow */
+	bool truncated;	      /* ERSPAN: the copy is shorter than the frame was */
 };
 
-/* Writes the GRE header, the next sequence number in it, in front of `head`, and of a tunnel in UDP
- * that header before it; returns the first octet. */
+/* Writes the GRE header, the next sequence number in it, and that of ERSPAN in front of `head`, and
+ * of a tunnel in UDP that header before them; returns the first octet. */
 uint8_t *out_put_headers(struct port *port, const struct passenger *passenger);
 /* What the outer IP header says of them. */
 uint8_t out_protocol(const struct dp_params *params);

@@ -10,6 +10,7 @@
 #include "dp/worker.h"
 #include "os/rawsock.h"
 #include "os/tun.h"
+#include "proto/erspan.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/udp.h"
@@ -25,7 +26,7 @@ struct port *port_new(struct worker *worker, const struct dp_params *params, uin
 		*err = -ENOMEM;
 		return NULL;
 	}
-	fd = tun_attach(params->name, params->ethernet, &uso);
+	fd = tun_attach(params->name, form_is_ethernet(params->form), &uso);
 	*port = (struct port){.worker = worker,
 			      .fd = fd,
 			      .uso = uso,
@@ -88,7 +89,8 @@ static void set_params(struct port *port, const struct dp_params *params)
 	port->params = *params;
 	port->outer_len = ip_outer_length(params->remote.family) +
 			  (params->udp_port ? UDP_HEADER_LENGTH : 0) +
-			  gre_header_length(params->csum_send, params->has_okey, params->seq_send);
+			  gre_header_length(params->csum_send, params->has_okey, params->seq_send) +
+			  erspan_length(params->form);
 	memset(&port->to, 0, sizeof port->to);
 	if (params->remote.family == IP_V4) {
 		port->to.v4.sin_family = AF_INET;

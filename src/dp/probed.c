@@ -70,7 +70,7 @@ bool probed_answer(struct port *port, uint16_t protocol, uint8_t *packet, const 
 	bool v4 = port->params.remote.family == IP_V4;
 	uint32_t len;
 
-	if (port->params.ethernet) {
+	if (form_is_ethernet(port->params.form)) {
 		uint16_t at;
 
 		if (protocol != GRE_PROTOCOL_TEB)

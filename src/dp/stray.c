@@ -68,6 +68,7 @@ static bool is_unreachable(const struct dp_stray *kind)
 	case DROP_RX_KEY_MISSING:
 	case DROP_RX_KEY_UNEXPECTED:
 	case DROP_RX_KEY_WRONG:
+	case DROP_RX_SESSION:
 		return true;
 	case DROP_RX_PROTOCOL:
 		return kind->protocol == GRE_PROTOCOL_TEB || kind->protocol == GRE_PROTOCOL_IPV4 ||

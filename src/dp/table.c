@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dp/tunnel.h"
+#include "proto/form.h"
 
 #define FIRST_BUCKETS 64
 
@@ -32,9 +33,23 @@ static uint32_t hash_pair(const struct ip_addr *local, const struct ip_addr *rem
 	return hash_addr(hash_addr(0, local), remote);
 }
 
-static uint32_t hash_key(uint32_t pair, bool has_key, uint32_t key)
+/* What a tunnel is found by, apart from the addresses: of plain ones the key alone. */
+struct mark {
+	uint8_t form; /* FORM_IP for all plain ones */
+	bool has_key;
+	uint32_t number;
+};
+
+static struct mark mark_of(const struct dp_params *p)
 {
-	return mix(pair + has_key, key);
+	uint8_t form = form_is_plain(p->form) ? (uint8_t)FORM_IP : p->form;
+
+	return (struct mark){form, p->has_ikey, p->ikey};
+}
+
+static uint32_t hash_mark(uint32_t pair, const struct mark *mark)
+{
+	return mix(pair + mark->has_key + 2u * mark->form, mark->number);
 }
 
 int table_init(struct table *table)
@@ -59,8 +74,8 @@ static void link_port(struct table *table, struct port *port)
 {
 	const struct dp_params *p = &port->params;
 	uint32_t pair = hash_pair(&p->local, &p->remote);
-	struct port **key_slot =
-		&table->by_key[hash_key(pair, p->has_ikey, p->ikey) & (table->buckets - 1)];
+	struct mark mark = mark_of(p);
+	struct port **key_slot = &table->by_key[hash_mark(pair, &mark) & (table->buckets - 1)];
 	struct port **pair_slot = &table->by_pair[pair & (table->buckets - 1)];
 
 	port->next_key = *key_slot;
@@ -112,9 +127,10 @@ void table_remove(struct table *table, struct port *port)
 {
 	const struct dp_params *p = &port->params;
 	uint32_t pair = hash_pair(&p->local, &p->remote);
+	struct mark mark = mark_of(p);
 	struct port **slot;
 
-	slot = &table->by_key[hash_key(pair, p->has_ikey, p->ikey) & (table->buckets - 1)];
+	slot = &table->by_key[hash_mark(pair, &mark) & (table->buckets - 1)];
 	while (*slot != port)
 		slot = &(*slot)->next_key;
 	*slot = port->next_key;
@@ -130,19 +146,24 @@ static bool same_pair(const struct dp_params *p, const struct table_key *key)
 	return addr_equal(&p->remote, &key->remote) && addr_equal(&p->local, &key->local);
 }
 
-/* Why no tunnel took the packet: is there one between the two addresses at all? */
+/* Why no tunnel took the packet: is there one between the two addresses at all, and for copies of
+ * frames where these come, or for passengers where they do? */
 static enum drop_reason explain(const struct table *table, const struct table_key *key,
 				struct port **blame)
 {
 	uint32_t pair = hash_pair(&key->local, &key->remote);
-	struct port *found = NULL, *other = NULL;
-	unsigned count = 0, others = 0; /* that carry GRE as the packet does, and otherwise */
+	bool erspan = form_is_erspan(key->form);
+	struct port *found = NULL, *other = NULL, *aside = NULL;
+	unsigned count = 0, others = 0, asides = 0;
 
 	for (struct port *port = table->by_pair[pair & (table->buckets - 1)]; port;
 	     port = port->next_pair) {
 		if (!same_pair(&port->params, key))
 			continue;
-		if (port->params.udp_port == key->udp_port) {
+		if (port->params.udp_port != key->udp_port) {
+			aside = port;
+			asides++;
+		} else if (form_is_erspan(port->params.form) == erspan) {
 			found = port;
 			count++;
 		} else {
@@ -150,34 +171,63 @@ static enum drop_reason explain(const struct table *table, const struct table_ke
 			others++;
 		}
 	}
-	*blame = count == 1 ? found : count == 0 && others == 1 ? other : NULL;
-	if (count == 0 && others)
+	if (count == 0 && others == 0 && asides) {
+		*blame = asides == 1 ? aside : NULL;
 		return key->udp_port ? DROP_RX_UDP_UNEXPECTED : DROP_RX_UDP_MISSING;
-	if (count == 0)
-		return DROP_RX_SOURCE;
+	}
+	if (count == 0) {
+		*blame = others == 1 ? other : NULL;
+		return others ? DROP_RX_PROTOCOL : DROP_RX_SOURCE;
+	}
+	*blame = count == 1 ? found : NULL;
+	if (erspan)
+		return DROP_RX_SESSION;
 	if (!key->has_key)
 		return DROP_RX_KEY_MISSING;
 	return count == 1 && !found->params.has_ikey ? DROP_RX_KEY_UNEXPECTED : DROP_RX_KEY_WRONG;
 }
 
-struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
-			enum drop_reason *why, struct port **blame)
+static struct port *find(const struct table *table, const struct table_key *key,
+			 const struct mark *mark, uint32_t ifindex)
 {
 	uint32_t pair = hash_pair(&key->local, &key->remote);
-	uint32_t slot = hash_key(pair, key->has_key, key->key) & (table->buckets - 1);
+	uint32_t slot = hash_mark(pair, mark) & (table->buckets - 1);
 	struct port *unbound = NULL;
 
 	for (struct port *port = table->by_key[slot]; port; port = port->next_key) {
 		const struct dp_params *p = &port->params;
-		if (p->has_ikey != key->has_key || p->ikey != key->key ||
-		    p->udp_port != key->udp_port || !same_pair(p, key))
+		struct mark other = mark_of(p);
+
+		if (other.form != mark->form || other.has_key != mark->has_key ||
+		    other.number != mark->number || p->udp_port != key->udp_port ||
+		    !same_pair(p, key))
 			continue;
 		if (p->bind_ifindex && p->bind_ifindex == ifindex)
 			return port;
 		if (!p->bind_ifindex)
 			unbound = port;
 	}
-	if (!unbound)
-		*why = explain(table, key, blame);
 	return unbound;
+}
+
+struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
+			enum drop_reason *why, struct port **blame)
+{
+	struct mark plain = {FORM_IP, key->has_key, key->key};
+	/* ERSPAN has no key. */
+	struct mark special = {key->form, key->form == FORM_NVGRE, key->number};
+	struct port *port = NULL;
+
+	if (key->form != FORM_IP)
+		port = find(table, key, &special, ifindex);
+	/* Nobody else takes copies; and frames with the key of a subnet may be a gretap's. */
+	if (!port && !form_is_erspan(key->form))
+		port = find(table, key, &plain, ifindex);
+	if (port)
+		return port;
+	*why = explain(table, key, blame);
+	/* A copy that nobody takes counts for the tunnel whose key it has. */
+	if (*why == DROP_RX_PROTOCOL && !*blame)
+		*blame = find(table, key, &plain, ifindex);
+	return NULL;
 }

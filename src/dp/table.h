@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * table.h: from the outer addresses and the key of a packet to the tunnel it belongs to. Each
- * worker has its own, so that a look-up takes no lock; only its owner changes it, between two
- * batches.
+ * table.h: from the outer addresses and the key of a packet to the tunnel it belongs to; of NVGRE
+ * from the virtual subnet, of ERSPAN from type and session. Each worker has its own, so that a
+ * look-up takes no lock; only its owner changes it, between two batches.
  */
 #ifndef DP_TABLE_H
 #define DP_TABLE_H
@@ -21,6 +21,10 @@ struct table_key {
 	uint32_t key; /* host order; 0 when there is none */
 	bool has_key;
 	uint16_t udp_port; /* to which it came in UDP; 0: directly in IP */
+	/* What else the packet may be: FORM_NVGRE, for which `number` is the key with FlowID 0, or
+	 * a type of ERSPAN, for which it is the session ID; else FORM_IP. */
+	uint8_t form;
+	uint32_t number;
 };
 
 struct table {
@@ -37,9 +41,10 @@ int table_insert(struct table *table, struct port *port);
 void table_link(struct table *table, struct port *port);
 void table_remove(struct table *table, struct port *port);
 
-/* The tunnel with these addresses and key whose underlay device is `ifindex`, else one that is
- * bound to no device. When there is none: NULL, *why is the reason, and *blame the tunnel that the
- * packet was probably meant for (the only one between the two addresses), or NULL. */
+/* The tunnel with these addresses and this form and number, or else (but not of ERSPAN) this key,
+ * whose underlay device is `ifindex`, else one that is bound to no device. When there is none:
+ * NULL, *why is the reason, and *blame the tunnel that the packet was probably meant for (the only
+ * one between the two addresses), or NULL. */
 struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
 			enum drop_reason *why, struct port **blame);
 

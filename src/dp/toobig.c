@@ -10,6 +10,7 @@
  *   IPv6 up to 1280        outer fragments          outer fragments (RFC 7676 3.2)
  *   IPv6, longer           outer fragments          dropped, packet-too-big to its source
  *   anything else          outer fragments          dropped
+ *   copy of a frame        outer fragments          cut off (ERSPAN says so)
  */
 #include <errno.h>
 #include <string.h>
@@ -149,6 +150,20 @@ static void refuse(struct port *port, const uint8_t *packet, uint32_t len, const
 		counter_add(&port->counters.drops[DROP_RX_DEVICE], 1);
 }
 
+/* The beginning of a copy is better than none. */
+static void send_beginning(struct port *port, const struct passenger *p)
+{
+	struct passenger part = *p;
+	uint32_t room = out_room(port);
+
+	if (part.head_len > room)
+		part.head_len = room;
+	part.payload.len = room - part.head_len;
+	part.truncated = true;
+	counter_add(&port->counters.tx_cut, 1);
+	out_encapsulate(port, &part);
+}
+
 void out_too_big(struct port *port, const struct passenger *p, uint16_t l3)
 {
 	uint8_t flat[65536 + 64];
@@ -160,9 +175,13 @@ void out_too_big(struct port *port, const struct passenger *p, uint16_t l3)
 		fragment_outer(port, p);
 		return;
 	}
+	if (form_is_erspan(port->params.form)) {
+		send_beginning(port, p);
+		return;
+	}
 	memcpy(flat, p->head, p->head_len);
 	memcpy(flat + p->head_len, p->payload.data, p->payload.len);
-	is_ip = !port->params.ethernet && ip_decode(flat + l3, flat + len, &ip);
+	is_ip = !form_is_ethernet(port->params.form) && ip_decode(flat + l3, flat + len, &ip);
 	if (is_ip && ip.version == 4 && !ip.df)
 		fragment_inner(port, p, flat, &ip);
 	else if (is_ip && ip.version == 6 && len <= IP6_MTU_MIN)

@@ -206,6 +206,33 @@ int link_set_up(struct nl *nl, const char *name, bool up)
 	return nl_ask(nl, request, NULL, NULL);
 }
 
+static int set_noarp(struct nl *nl, const char *name)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct nlmsghdr *request = begin_change(buffer, RTM_SETLINK, name);
+	struct ifinfomsg *header = mnl_nlmsg_get_payload(request);
+
+	header->ifi_flags = header->ifi_change = IFF_NOARP;
+	return nl_ask(nl, request, NULL, NULL);
+}
+
+int link_set_silent(struct nl *nl, const char *name)
+{
+	char buffer[NL_REQUEST_SIZE];
+	struct nlmsghdr *request = begin_change(buffer, RTM_SETLINK, name);
+	struct nlattr *families = mnl_attr_nest_start(request, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(request, AF_INET6);
+	int err;
+
+	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(request, inet6);
+	mnl_attr_nest_end(request, families);
+	err = nl_ask(nl, request, NULL, NULL);
+	if (err && err != -EAFNOSUPPORT) /* a kernel without IPv6 */
+		return err;
+	return set_noarp(nl, name);
+}
+
 int link_set_master(struct nl *nl, const char *name, uint32_t master)
 {
 	char buffer[NL_REQUEST_SIZE];

@@ -59,6 +59,9 @@ int link_set_alias(struct nl *nl, const char *name, const char *alias);
 int link_set_queueless(struct nl *nl, const char *name);
 int link_set_mtu(struct nl *nl, const char *name, uint32_t mtu);
 int link_set_up(struct nl *nl, const char *name, bool up);
+/* The host says nothing on a silent interface of its own accord: no ARP, no IPv6 link-local
+ * address, and so no neighbour discovery. Before it is brought up. */
+int link_set_silent(struct nl *nl, const char *name);
 /* master 0: of nothing. */
 int link_set_master(struct nl *nl, const char *name, uint32_t master);
 int link_delete(struct nl *nl, const char *name);

@@ -3,7 +3,9 @@
 #ifndef PROTO_OVERHEAD_H
 #define PROTO_OVERHEAD_H
 
+#include "proto/erspan.h"
 #include "proto/ethernet.h"
+#include "proto/form.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/udp.h"
@@ -15,20 +17,22 @@ enum {
 };
 
 /* Octets before the passenger's IP header: outer header, UDP header if there is one, GRE header,
- * and on a tunnel of Ethernet frames the inner Ethernet header. `family` is the outer one. */
-PROTO_INLINE unsigned tunnel_overhead(uint8_t family, bool udp, bool ethernet, bool checksum,
+ * that of ERSPAN, and on a tunnel of Ethernet frames the inner Ethernet header. `family` is the
+ * outer one, `form` an enum gre_form. */
+PROTO_INLINE unsigned tunnel_overhead(uint8_t family, bool udp, uint8_t form, bool checksum,
 				      bool key, bool sequence)
 {
 	return ip_outer_length(family) + (udp ? UDP_HEADER_LENGTH : 0) +
-	       gre_header_length(checksum, key, sequence) + (ethernet ? ETHERNET_HEADER_LENGTH : 0);
+	       gre_header_length(checksum, key, sequence) + erspan_length(form) +
+	       (form_is_ethernet(form) ? ETHERNET_HEADER_LENGTH : 0);
 }
 
 /* The MTU of the tunnel interface when the path to the peer carries path_mtu; 0 when nothing is
  * left. */
-PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, bool udp, bool ethernet,
+PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, bool udp, uint8_t form,
 				 bool checksum, bool key, bool sequence)
 {
-	unsigned overhead = tunnel_overhead(family, udp, ethernet, checksum, key, sequence);
+	unsigned overhead = tunnel_overhead(family, udp, form, checksum, key, sequence);
 
 	return path_mtu > overhead ? path_mtu - overhead : 0;
 }

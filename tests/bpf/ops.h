@@ -10,10 +10,12 @@
 #include "proto/bytes.h"
 #include "proto/csum_inc.h"
 #include "proto/ecn.h"
+#include "proto/erspan.h"
 #include "proto/frag.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
+#include "proto/nvgre.h"
 #include "proto/outer.h"
 #include "proto/overhead.h"
 #include "proto/seq.h"
@@ -39,7 +41,9 @@ struct op_io {
 	X(seq)        \
 	X(mss)        \
 	X(frag)       \
-	X(overhead)
+	X(overhead)   \
+	X(erspan)     \
+	X(nvgre)
 
 PROTO_INLINE void op_gre_decode(struct op_io *io, uint8_t *p, const uint8_t *end)
 {
@@ -221,6 +225,34 @@ PROTO_INLINE void op_overhead(struct op_io *io, uint8_t *p, const uint8_t *end)
 	io->result[1] =
 		tunnel_mtu(io->arg[2], family, bits & 16, bits & 1, bits & 2, bits & 4, bits & 8);
 	io->result[2] = mss_for_mtu(family, io->result[1]);
+}
+
+/* Argument: the form. What is read is written again over it. */
+PROTO_INLINE void op_erspan(struct op_io *io, uint8_t *p, const uint8_t *end)
+{
+	uint8_t form = (uint8_t)io->arg[0];
+	struct erspan_header h = {0};
+
+	io->result[0] = erspan_decode(form, p, end, &h);
+	io->result[1] = erspan_session(form, p, end);
+	io->result[2] = h.session;
+	io->result[3] = (uint32_t)(h.vlan | h.cos << 12 | h.tag << 16);
+	io->result[4] = h.index;
+	io->result[5] = h.timestamp;
+	io->result[6] = h.group;
+	io->result[7] = (uint32_t)(h.frame_type | h.hardware << 8 | h.granularity << 16);
+	io->result[8] = (uint32_t)(h.truncated | h.pdu << 1 | h.egress << 2);
+	io->result[9] = h.length;
+	erspan_describe(form, p, end, &h);
+	if (!(p + ERSPAN3_LENGTH > end))
+		io->result[10] = erspan_encode(form, p, &h);
+}
+
+PROTO_INLINE void op_nvgre(struct op_io *io, uint8_t *p, const uint8_t *end)
+{
+	io->result[0] = nvgre_flow(p, end);
+	io->result[1] = ethernet_is_tagged(p, end);
+	io->result[2] = nvgre_key(nvgre_vsid(io->arg[0]), (uint8_t)io->result[0]);
 }
 
 #endif

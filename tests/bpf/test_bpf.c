@@ -15,6 +15,7 @@
 
 #include "../vectors/csum.h"
 #include "../vectors/ecn.h"
+#include "../vectors/erspan.h"
 #include "../vectors/frag.h"
 #include "../vectors/gre.h"
 #include "../vectors/icmp.h"
@@ -327,6 +328,39 @@ static void test_overhead(void **state)
 	}
 }
 
+static void test_erspan(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(erspan_vectors); i++) {
+		const struct erspan_vector *v = &erspan_vectors[i];
+		struct op_io io = {.arg = {v->form}};
+		uint8_t octets[OCTETS_MAX] = {0};
+		size_t len = hex_decode(v->hex, octets, sizeof octets);
+
+		run_cuts(i, OP_erspan, &io, octets, len);
+		run_cuts(i, OP_erspan, &io, octets, len + 14);
+	}
+}
+
+/* Packets as frames, and behind a tag. */
+static void test_nvgre(void **state)
+{
+	static const uint8_t header[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ip_vectors); i++) {
+		struct op_io io = {.arg = {0x123456ab}};
+		uint8_t octets[OCTETS_MAX];
+		size_t len = hex_decode(ip_vectors[i].hex, octets + sizeof header,
+					sizeof octets - sizeof header);
+
+		memcpy(octets, header, sizeof header);
+		if (len && octets[sizeof header] >> 4 == 6)
+			put_be16(octets + 12, GRE_PROTOCOL_IPV6);
+		run_cuts(i, OP_nvgre, &io, octets, sizeof header + len);
+	}
+}
+
 /* The price of each operation, and that none comes near the verifier's limit. */
 static void test_verifier_effort(void **state)
 {
@@ -386,6 +420,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_mss),
 		cmocka_unit_test(test_frag),
 		cmocka_unit_test(test_overhead),
+		cmocka_unit_test(test_erspan),
+		cmocka_unit_test(test_nvgre),
 		cmocka_unit_test(test_verifier_effort),
 	};
 

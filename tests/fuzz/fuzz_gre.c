@@ -6,11 +6,13 @@
 
 #include "proto/csum.h"
 #include "proto/ecn.h"
+#include "proto/erspan.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
 #include "proto/kaquest.h"
 #include "proto/mss.h"
+#include "proto/nvgre.h"
 #include "proto/outer.h"
 #include "proto/probe.h"
 #include "proto/udp.h"
@@ -78,6 +80,26 @@ static void passenger(uint8_t *p, uint8_t *end)
 	question(p, end, &ip);
 }
 
+/* As ERSPAN of each type; a header that was read is written the same, reserved bits apart, and read
+ * the same again. */
+static void copy(uint8_t *p, uint8_t *end)
+{
+	for (uint8_t form = FORM_ERSPAN1; form <= FORM_ERSPAN3; form++) {
+		struct erspan_header h = {0}, same = {0};
+		uint8_t again[ERSPAN3_LENGTH], twice[ERSPAN3_LENGTH];
+
+		if (erspan_decode(form, p, end, &h) != DROP_NONE)
+			continue;
+		check(h.length <= end - p && h.session == erspan_session(form, p, end));
+		check(erspan_encode(form, again, &h) == erspan_length(form));
+		check(erspan_decode(form, again, again + erspan_length(form), &same) == DROP_NONE);
+		check(erspan_encode(form, twice, &same) == erspan_length(form));
+		check(memcmp(again, twice, erspan_length(form)) == 0);
+		erspan_describe(form, p, end, &h);
+		check(h.vlan <= 0xfff && h.cos <= 7);
+	}
+}
+
 static void gre(uint8_t *p, uint8_t *end)
 {
 	uint8_t again[GRE_LENGTH_MAX];
@@ -88,6 +110,8 @@ static void gre(uint8_t *p, uint8_t *end)
 	check(h.length <= end - p && gre_encode(again, &h) == h.length);
 	csum_partial(p, (size_t)(end - p), 0);
 	passenger(p + h.length, end);
+	nvgre_flow(p + h.length, end);
+	copy(p + h.length, end);
 }
 
 /* The datagram that a tunnel in UDP receives, and the source port for what such a tunnel sends. */

@@ -19,12 +19,12 @@ ELSEWHERE = "02:00:00:00:00:77"
 
 
 class Flood:
-    """Super-packets from hostA to hostB, about 20,000 datagrams a second."""
+    """Super-packets to an address, hostB's unless told otherwise, about 20,000 datagrams a second."""
 
-    def __init__(self, scene):
-        self.sock = udp(scene.host[A], 4)
+    def __init__(self, namespace, address=HOST[4][B]):
+        self.sock = udp(namespace, 4)
         self.sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, PIECE)
-        self.sock.connect((HOST[4][B], 6000))
+        self.sock.connect((address, 6000))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
@@ -50,15 +50,20 @@ def seen_by_netfilter(router):
 
 def busy(scene, tmp_path, undo, outer):
     """The tunnel under load, until most of its packets leave without passing netfilter."""
-    router = scene.router[A]
     both_up(scene, tmp_path, outer=outer)
     undo.callback(Sink(scene.host[B], 4, 6000).close)
     ping(scene.host[A], HOST[4][B])
+    return becomes_direct(scene, undo, Flood(scene.host[A]))
+
+
+def becomes_direct(scene, undo, flood):
+    """The flood by A, until most of its packets leave without passing netfilter."""
+    router = scene.router[A]
+    undo.callback(flood.close)
     router.nft("table inet watch { counter out { }\n chain o { type filter hook output priority 1\n"
                " meta l4proto 47 counter name out\n }\n }")
-    flood, watch = Flood(scene), Watch(scene.wire, "a")
+    watch = Watch(scene.wire, "a")
     undo.callback(watch.close)
-    undo.callback(flood.close)
     state = [0, 0]
 
     def direct():
@@ -138,7 +143,7 @@ def test_nat_of_the_outer_packet_is_obeyed(scene, tmp_path, undo):
     undo.callback(Sink(scene.host[B], 4, 6000).close)
     ping(scene.host[A], HOST[4][B])
     with packet_socket(scene.wire, "a") as wire:
-        undo.callback(Flood(scene).close)
+        undo.callback(Flood(scene.host[A]).close)
         wait_for(lambda: seen_by_netfilter(router) > 20000, 20, "the flood does not flow")
         frames = [wire.recv(100) for _ in range(5000)]
     sources = {socket.inet_ntoa(frame[26:30]) for frame in frames if frame[23] == 47}

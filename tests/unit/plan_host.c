@@ -100,7 +100,7 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 
 	strcpy(link->kind, "tun");
 	strcpy(link->alias, tunnel->alias);
-	link->tun = tunnel->params.ethernet ? LINK_TAP : LINK_TUN;
+	link->tun = form_is_ethernet(tunnel->params.form) ? LINK_TAP : LINK_TUN;
 	link->mtu = tunnel->params.mtu;
 	memcpy(&host->lane[host->actual.lane_count++], &tunnel->params, sizeof(host->lane[0]));
 	host->settings[host->actual.setting_count++] =

@@ -78,7 +78,7 @@ static int fake_add(void *arg, const struct dp_params *params)
 		return -ENOBUFS;
 	if (slot(params->name) >= 0)
 		return -EEXIST;
-	fd = attach(params->name, params->ethernet);
+	fd = attach(params->name, form_is_ethernet(params->form));
 	if (fd < 0)
 		return fd;
 	memcpy(&carried[i].params, params, sizeof(*params));

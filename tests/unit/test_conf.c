@@ -222,6 +222,10 @@ static void test_overhead(void **state)
 		{TUNNEL "checksum = require\nsequence = send\n", 32},
 		{TUNNEL "mode = gretap\n", 38},
 		{TUNNEL "udp = yes\nkey = 1\n", 36},
+		{TUNNEL "mode = nvgre\nvsid = 5000\n", 42},
+		{TUNNEL "mode = erspan\nerspan-type = 1\n", 38},
+		{TUNNEL "mode = erspan\nerspan-session = 1\n", 50},
+		{TUNNEL "mode = erspan\nerspan-type = 3\nerspan-session = 1\n", 54},
 		{"[tunnel a]\nlocal = 2001:db8::1\nremote = 2001:db8::2\n", 44},
 	};
 

@@ -53,6 +53,12 @@ static const struct {
 	   "[tunnel t2]\nlocal = 172.19.1.1\nremote = 172.19.1.3\n",
 	 {"172.19.1.1 . 172.19.1.3"},
 	 {"172.19.1.1 . 172.19.1.2"}},
+	/* copies of frames are not for this host */
+	{T "mode = erspan\nerspan-type = 1\n[tunnel t1]\nmode = erspan\nerspan-session = 1\n"
+	   "local = 172.19.1.1\nremote = 172.19.1.2\n[tunnel t2]\nlocal = 172.19.1.1\n"
+	   "remote = 172.19.1.2\n",
+	 {"hook prerouting priority -310\n\t\tiifname { \"t0\", \"t1\" } counter drop"},
+	 {"\"t2\""}},
 	/* 5: without allow nothing is judged */
 	{T F, {"notrack"}, {"hook forward", "drop"}},
 	/* 6: one direction */

@@ -36,7 +36,12 @@ static const struct {
 	/* 11 */ {C "mss = no\n", 1500, 1476, 0, 0},
 	/* 12: not known yet */ {C, 0, 1476, 1436, 1416},
 	/* 13 */ {C, 65536, 65511, 65471, 65451},
-	/* 14 */ {C "udp = yes\n", 1500, 1468, 1428, 1408},
+	/* 14 */ {C "mode = nvgre\nvsid = 0x1000\n", 1500, 1458, 1418, 1398},
+	/* 15: the kernel's own erspan has the same sizes; copies are not clamped */
+	{C "mode = erspan\nerspan-type = 1\n", 1500, 1462, 0, 0},
+	/* 16 */ {C "mode = erspan\nerspan-session = 5\n", 1500, 1450, 0, 0},
+	/* 17 */ {C "mode = erspan\nerspan-type = 3\nerspan-session = 5\n", 1500, 1446, 0, 0},
+	/* 18 */ {C "udp = yes\n", 1500, 1468, 1428, 1408},
 };
 
 static void mtu_and_mss(void **unused)

@@ -31,6 +31,14 @@ static void fill(struct port *port, const char *local, const char *remote, int64
 					 .bind_ifindex = ifindex}};
 }
 
+static void fill_form(struct port *port, uint8_t form, uint32_t number)
+{
+	fill(port, "192.0.2.1", "192.0.2.2", NO_KEY, 0);
+	port->params.form = form;
+	port->params.has_ikey = form == FORM_NVGRE || (form_is_plain(form) && number != 0);
+	port->params.ikey = number;
+}
+
 static struct table_key key_of(const char *local, const char *remote, int64_t key)
 {
 	return (struct table_key){.local = addr(local),
@@ -154,6 +162,105 @@ static void packets_find_their_tunnel(void **state)
 	table_free(&table);
 }
 
+static const struct {
+	uint8_t form;
+	uint32_t number; /* 0 of a plain one: without a key */
+} forms[] = {
+	/* 0 */ {FORM_NVGRE, 0x500000},
+	/* 1 */ {FORM_NVGRE, 0x500100},
+	/* 2 */ {FORM_ERSPAN1, 0},
+	/* 3 */ {FORM_ERSPAN2, 5},
+	/* 4 */ {FORM_ERSPAN2, 6},
+	/* 5 */ {FORM_ERSPAN3, 5},
+	/* 6 */ {FORM_IP, 0},
+	/* 7 */ {FORM_ETHERNET, 0x600007},
+};
+
+static const struct {
+	struct table_key key; /* addresses apart */
+	int found;
+	enum drop_reason why;
+} form_finds[] = {
+	/*  0 */ {{.has_key = true, .key = 0x5000ab, .form = FORM_NVGRE, .number = 0x500000}, 0, 0},
+	/*  1 */ {{.has_key = true, .key = 0x500100, .form = FORM_NVGRE, .number = 0x500100}, 1, 0},
+	/*  2 */ {{.has_key = true, .key = 0x600007, .form = FORM_NVGRE, .number = 0x600000}, 7, 0},
+	/*  3 */
+	{{.has_key = true, .key = 0x600008, .form = FORM_NVGRE, .number = 0x600000},
+	 NONE,
+	 DROP_RX_KEY_WRONG},
+	/*  4: not of frames */ {{.has_key = true, .key = 0x500000}, NONE, DROP_RX_KEY_WRONG},
+	/*  5 */ {{.form = FORM_ERSPAN1}, 2, 0},
+	/*  6 */ {{.form = FORM_ERSPAN2, .number = 5}, 3, 0},
+	/*  7 */ {{.form = FORM_ERSPAN2, .number = 6}, 4, 0},
+	/*  8 */ {{.form = FORM_ERSPAN3, .number = 5}, 5, 0},
+	/*  9: a plain tunnel without a key does not take it */
+	{{.form = FORM_ERSPAN3, .number = 6}, NONE, DROP_RX_SESSION},
+	/* 10 */
+	{{.has_key = true, .key = 1, .form = FORM_ERSPAN3, .number = 6}, NONE, DROP_RX_SESSION},
+	/* 11 */ {{.number = 0}, 6, 0},
+};
+
+/* Tunnels of all forms between the same two addresses. */
+static void forms_find_their_tunnel(void **state)
+{
+	struct port ports[sizeof forms / sizeof *forms];
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++) {
+		fill_form(&ports[i], forms[i].form, forms[i].number);
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	}
+	for (unsigned i = 0; i < sizeof form_finds / sizeof *form_finds; i++) {
+		struct table_key key = form_finds[i].key;
+		enum drop_reason why = DROP_NONE;
+		struct port *blame = NULL, *found;
+
+		key.local = addr("192.0.2.1");
+		key.remote = addr("192.0.2.2");
+		found = table_find(&table, &key, 0, &why, &blame);
+		assert_ptr_equal(found,
+				 form_finds[i].found == NONE ? NULL : &ports[form_finds[i].found]);
+		assert_int_equal(why, form_finds[i].why);
+	}
+	for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++)
+		table_remove(&table, &ports[i]);
+	assert_int_equal(table.used, 0);
+	table_free(&table);
+}
+
+/* What comes where there is only the other kind. */
+static void kinds_are_told_apart(void **state)
+{
+	struct table_key copy = {.form = FORM_ERSPAN2, .number = 5}, packet = {.form = FORM_IP};
+	struct port *blame = NULL, port, another;
+	enum drop_reason why = DROP_NONE;
+	struct table table;
+
+	(void)state;
+	copy.local = packet.local = addr("192.0.2.1");
+	copy.remote = packet.remote = addr("192.0.2.2");
+	assert_int_equal(table_init(&table), 0);
+	fill_form(&port, FORM_ERSPAN2, 6);
+	assert_int_equal(table_insert(&table, &port), 0);
+	assert_null(table_find(&table, &copy, 0, &why, &blame));
+	assert_int_equal(why, DROP_RX_SESSION);
+	assert_ptr_equal(blame, &port);
+	assert_null(table_find(&table, &packet, 0, &why, &blame));
+	assert_int_equal(why, DROP_RX_PROTOCOL);
+	assert_ptr_equal(blame, &port);
+	table_remove(&table, &port);
+	fill_form(&port, FORM_IP, 7);
+	assert_int_equal(table_insert(&table, &port), 0);
+	fill_form(&another, FORM_ETHERNET, 0);
+	assert_int_equal(table_insert(&table, &another), 0);
+	assert_null(table_find(&table, &copy, 0, &why, &blame));
+	assert_int_equal(why, DROP_RX_PROTOCOL);
+	assert_ptr_equal(blame, &another); /* which has no key either */
+	table_free(&table);
+}
+
 /* Growing, removing and putting back lose nobody. */
 static void ten_thousand_keys(void **state)
 {
@@ -192,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_find_their_tunnel),
 		cmocka_unit_test(plain_and_udp_are_different),
+		cmocka_unit_test(forms_find_their_tunnel),
+		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(ten_thousand_keys),
 	};
 

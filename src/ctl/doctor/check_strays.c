@@ -5,6 +5,7 @@
 
 #include "ctl/doctor/strays.h"
 #include "proto/icmp.h"
+#include "proto/nvgre.h"
 
 static void say_key(char *out, size_t size, int64_t key)
 {
@@ -14,7 +15,7 @@ static void say_key(char *out, size_t size, int64_t key)
 		snprintf(out, size, "key %lld", (long long)key);
 }
 
-void check_key(struct doctor *d)
+static void check_plain_key(struct doctor *d)
 {
 	static const char *const reasons[] = {"rx-key-wrong", "rx-key-missing",
 					      "rx-key-unexpected"};
@@ -40,6 +41,60 @@ void check_key(struct doctor *d)
 	else
 		doctor_mend(d, "write key = %lld at %s, or %s at the peer", (long long)key, place,
 			    ours->present ? wanted : "no key");
+}
+
+/* Of NVGRE the key is the virtual subnet, and a number that says nothing. */
+static void check_subnet(struct doctor *d)
+{
+	const json_t *stray = stray_of_peer(d, "rx-key-wrong");
+	char place[DOCTOR_PLACE_SIZE];
+	uint32_t vsid;
+
+	if (!stray)
+		return;
+	vsid = nvgre_vsid((uint32_t)doctor_number(stray, "key", 0));
+	doctor_saw(d, "%lld packets with vsid %u", (long long)doctor_number(stray, "packets", 0),
+		   vsid);
+	doctor_found(d, DOCTOR_BROKEN, "the peer %s sends vsid %u, but this side expects vsid %u",
+		     d->remote, vsid, d->tunnel->vsid);
+	doctor_mend(d, "write vsid = %u at %s, or vsid %u at the peer", vsid,
+		    doctor_place(d, TUNNEL_VSID, place), d->tunnel->vsid);
+}
+
+/* Another session of the switch may go on beside ours: stray_of_peer() knows of none as long as
+ * ours comes. */
+static void check_session(struct doctor *d)
+{
+	const json_t *stray = stray_of_peer(d, "rx-session");
+	char place[DOCTOR_PLACE_SIZE];
+	unsigned type = 3;
+
+	if (!stray)
+		return;
+	if (doctor_number(stray, "protocol", 0) == GRE_PROTOCOL_ERSPAN)
+		type = doctor_number(stray, "flags", 0) & GRE_FLAG_SEQUENCE ? 2 : 1;
+	doctor_saw(d, "%lld copies of type %u", (long long)doctor_number(stray, "packets", 0),
+		   type);
+	if (type != d->tunnel->erspan_type)
+		doctor_found(d, DOCTOR_BROKEN,
+			     "the peer %s sends ERSPAN of type %u, but this side expects type %u",
+			     d->remote, type, d->tunnel->erspan_type);
+	else
+		doctor_found(d, DOCTOR_BROKEN,
+			     "the peer %s sends copies of another session than %u", d->remote,
+			     d->tunnel->erspan_session);
+	doctor_mend(d, "compare erspan-type and erspan-session at %s with the peer's",
+		    doctor_place(d, TUNNEL_ERSPAN_SESSION, place));
+}
+
+void check_key(struct doctor *d)
+{
+	if (d->tunnel->mode == MODE_NVGRE)
+		check_subnet(d);
+	else if (d->tunnel->mode == MODE_ERSPAN)
+		check_session(d);
+	else
+		check_plain_key(d);
 }
 
 /* Protocol types that say what the sender takes this tunnel for. */
@@ -96,7 +151,9 @@ static bool check_udp(struct doctor *d)
 
 void check_type(struct doctor *d)
 {
-	bool frames = d->tunnel->mode == MODE_GRETAP;
+	static const char *const carried[] = {
+		"IP packets (mode = gre)", "Ethernet frames (mode = gretap)",
+		"Ethernet frames with a vsid (mode = nvgre)", "mirrored frames (mode = erspan)"};
 	const json_t *stray = stray_of_peer(d, "rx-protocol");
 	char place[DOCTOR_PLACE_SIZE];
 	const char *name;
@@ -115,13 +172,19 @@ void check_type(struct doctor *d)
 	doctor_found(d, DOCTOR_BROKEN,
 		     "the peer %s sends %s (protocol type 0x%04x), but this tunnel carries %s",
 		     d->remote, name ? name : "something else", (unsigned)protocol,
-		     frames ? "Ethernet frames (mode = gretap)" : "IP packets (mode = gre)");
+		     carried[d->tunnel->mode]);
 	doctor_place(d, TUNNEL_MODE, place);
-	if (protocol == GRE_PROTOCOL_TEB)
+	if (protocol == GRE_PROTOCOL_ERSPAN || protocol == GRE_PROTOCOL_ERSPAN3)
+		doctor_mend(d,
+			    "make a tunnel with mode = erspan for them, or stop them at the peer");
+	else if (d->tunnel->mode == MODE_ERSPAN)
+		doctor_mend(d, "write mode = gre or gretap at %s, or mirror by ERSPAN at the peer",
+			    place);
+	else if (protocol == GRE_PROTOCOL_TEB)
 		doctor_mend(
 			d, "write mode = gretap at %s, or a tunnel of IP packets (gre) at the peer",
 			place);
-	else if (frames)
+	else if (conf_has_frames(d->tunnel))
 		doctor_mend(d, "write mode = gre at %s, or gretap at the peer", place);
 	else
 		doctor_mend(d, "make it plain GRE at the peer");

@@ -37,9 +37,11 @@ void probes_free(struct probes *probes)
 
 bool probe_can_ask_gre(const struct doctor *d)
 {
-	/* The next sequence number is the daemon's secret. What is in UDP goes to a port that a
-	 * raw socket for GRE does not hear. */
-	return d->site && !d->site->params.seq_send && !d->site->params.udp_port;
+	/* The next sequence number is the daemon's secret; who takes NVGRE or collects copies has
+	 * no use for anything else in GRE; and what is in UDP goes to a port that a raw socket for
+	 * GRE does not hear. */
+	return d->site && !d->site->params.seq_send && form_is_plain(d->site->params.form) &&
+	       !d->site->params.udp_port;
 }
 
 struct probe probe_for(const struct doctor *d, uint16_t number, uint32_t length)
@@ -54,7 +56,7 @@ struct probe probe_for(const struct doctor *d, uint16_t number, uint32_t length)
 		.ttl = p->ttl_inherit ? 64 : p->ttl,
 		.id = (uint16_t)getpid(),
 		.number = number,
-		.ethernet = p->ethernet,
+		.ethernet = form_is_ethernet(p->form),
 		.length = length,
 		.ask = {.has_checksum = p->csum_send, .has_key = p->has_okey, .key = p->okey},
 		.back = {.has_checksum = p->csum_require, .has_key = p->has_ikey, .key = p->ikey},
@@ -261,7 +263,8 @@ static void reach(struct doctor *d, struct probes_reach *r)
 	if (r->error)
 		return;
 	r->gre_possible = probe_can_ask_gre(d);
-	r->inner_possible = r->gre_possible && !d->site->params.ethernet && find_inner(&a);
+	r->inner_possible =
+		r->gre_possible && !form_is_ethernet(d->site->params.form) && find_inner(&a);
 	for (uint16_t i = 0; i < ROUNDS && !is_complete(r) && doctor_time_left(d, 1); i++) {
 		send_pair(&a, i);
 		listen_for(&a, PAUSE_MS);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proto/nvgre.h"
+
 /* What is older says little about now. */
 #define OLD_MS 60000
 
@@ -49,9 +51,13 @@ const json_t *stray_of_peer(struct doctor *d, const char *reason)
 	return found;
 }
 
-static bool has_key_of(const json_t *stray, const struct conf_key *key)
+static bool has_key_of(const json_t *stray, const struct conf_tunnel *tunnel)
 {
-	return doctor_number(stray, "key", -1) == (key->present ? (int64_t)key->value : -1);
+	int64_t key = doctor_number(stray, "key", -1);
+
+	if (tunnel->mode == MODE_NVGRE)
+		return key >= 0 && nvgre_vsid((uint32_t)key) == tunnel->vsid;
+	return key == (tunnel->ikey.present ? (int64_t)tunnel->ikey.value : -1);
 }
 
 const json_t *stray_of_stranger(struct doctor *d)
@@ -65,8 +71,7 @@ const json_t *stray_of_stranger(struct doctor *d)
 		if (strcmp(doctor_text(one, "reason"), "rx-source") == 0 &&
 		    strcmp(doctor_text(one, "local"), d->local) == 0 &&
 		    strcmp(doctor_text(one, "remote"), d->remote) != 0 &&
-		    comes_as(one, d->tunnel) && has_key_of(one, &d->tunnel->ikey) &&
-		    age(one) < OLD_MS)
+		    comes_as(one, d->tunnel) && has_key_of(one, d->tunnel) && age(one) < OLD_MS)
 			found = later(found, one);
 	return found;
 }

@@ -189,7 +189,7 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 	if (tunnel->unfit)
 		return tunnel->unfit;
 	if (strstr(gre->link.kind, "erspan"))
-		return "ERSPAN is another protocol in GRE, for mirrored frames";
+		return "ERSPAN sessions are not read: write them by hand, with mode = erspan";
 	if (gre->external)
 		return "it is external: each packet brings its own addresses, from a program or "
 		       "rule";

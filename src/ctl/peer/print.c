@@ -169,6 +169,12 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 	}
 }
 
+bool peer_can_print(const struct peer_system *system, const struct conf_tunnel *tunnel)
+{
+	return tunnel->mode == MODE_GRE || tunnel->mode == MODE_GRETAP ||
+	       system->print == peer_for_gretel;
+}
+
 void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,
 		FILE *errors)
 {
