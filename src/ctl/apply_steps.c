@@ -165,6 +165,15 @@ static int set_alias(struct apply *apply, const struct step *step, const char *a
 	return told(apply, link_set_alias(nl(apply), step->object, alias));
 }
 
+/* The only address of a tunnel that can be in use is its UDP port. */
+static int told_port(struct apply *apply, const struct dp_params *params, int err)
+{
+	if (err == -EADDRINUSE)
+		snprintf(apply->text, sizeof(apply->text), "another program has UDP port %u",
+			 params->udp_port);
+	return err;
+}
+
 static int carry(struct apply *apply, const struct step *step, const struct dp_params *params)
 {
 	const struct lane_ops *lane = apply->lane;
@@ -178,7 +187,7 @@ static int carry(struct apply *apply, const struct step *step, const struct dp_p
 		lane->del(lane->arg, step->object, false);
 		err = lane->add(lane->arg, params);
 	}
-	return err;
+	return told_port(apply, params, err);
 }
 
 /* A family that the interface does not have yet has no settings; when it comes, the next look sets
@@ -302,6 +311,7 @@ static int do_change(struct apply *apply, const struct step *step)
 	const struct lane_ops *lane = apply->lane;
 	int err = lane ? lane->change(lane->arg, step->tunnel.params) : -ENOTSUP;
 
+	told_port(apply, step->tunnel.params, err);
 	if (err || strcmp(step->tunnel.alias, step->tunnel.old_alias) == 0)
 		return err;
 	err = set_alias(apply, step, step->tunnel.alias);

@@ -103,6 +103,8 @@ enum conf_tunnel_key {
 	TUNNEL_ERSPAN_HARDWARE,
 	TUNNEL_CHECKSUM,
 	TUNNEL_SEQUENCE,
+	TUNNEL_UDP,
+	TUNNEL_UDP_CHECKSUM,
 	TUNNEL_TTL,
 	TUNNEL_TOS,
 	TUNNEL_ECN,
@@ -154,7 +156,9 @@ struct conf_tunnel {
 	uint8_t erspan_hardware; /* III: 6 bits */
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
-	bool ttl_inherit; /* else `ttl` 1..255 */
+	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: in IP */
+	bool udp_checksum; /* false: sent as zero, and over IPv6 taken as zero */
+	bool ttl_inherit;  /* else `ttl` 1..255 */
 	uint8_t ttl;
 	bool tos_inherit; /* else the six DSCP bits and two zero bits of `tos` */
 	uint8_t tos;

@@ -250,6 +250,22 @@ static void check_route(const struct conf_tunnel *t, const struct conf_route *r,
 			   addr_format(&r->src, text), conf_not_a_host(&r->src));
 }
 
+static void check_udp(const struct conf_tunnel *t, struct conf_faults *faults)
+{
+	if (!t->udp_port && !t->udp_checksum)
+		conf_fault(faults, conf_key_place(t, TUNNEL_UDP_CHECKSUM),
+			   "the tunnel is not in UDP, so there is no such checksum: write udp = "
+			   "yes, or leave out udp-checksum");
+	if (t->udp_port && t->mode != MODE_GRE && t->mode != MODE_GRETAP)
+		conf_fault(faults, conf_key_place(t, TUNNEL_UDP),
+			   "only mode = gre and mode = gretap go in UDP: leave out udp");
+	if (t->udp_port && t->peer_count)
+		conf_fault(
+			faults, conf_key_place(t, TUNNEL_UDP),
+			"a tunnel with several peers does not go in UDP: leave out udp, or write "
+			"a tunnel with remote for each");
+}
+
 static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	/* What its lines say is judged with the multipoint tunnel. */
@@ -260,6 +276,7 @@ static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults
 	conf_check_multipoint(t, faults);
 	check_devices(t, faults);
 	check_sizes(t, faults);
+	check_udp(t, faults);
 	conf_check_mode(t, faults);
 	conf_check_profile(t, faults);
 	conf_check_live(t, faults);

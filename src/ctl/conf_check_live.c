@@ -75,9 +75,20 @@ static void check_form(const struct conf_tunnel *t, struct conf_faults *faults)
 			"= ADDRESS peer ADDRESS");
 }
 
+/* The answer of the other forms is a GRE packet of its own, which the peer forwards without UDP. */
+static void check_udp(const struct conf_tunnel *t, struct conf_faults *faults)
+{
+	if (t->udp_port && t->keepalive_interval_ms && t->probe.family == IP_NONE &&
+	    t->keepalive_form != KEEPALIVE_INSIDE)
+		conf_fault(faults, conf_key_place(t, TUNNEL_KEEPALIVE),
+			   "answers to this keepalive come back outside of UDP: write "
+			   "keepalive-form = inside, or probe = icmp and the peer's inner address");
+}
+
 void conf_check_live(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	if (t->probe.family != IP_NONE)
 		check_probe(t, faults);
 	check_form(t, faults);
+	check_udp(t, faults);
 }

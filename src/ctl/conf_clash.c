@@ -10,6 +10,7 @@
 #include "ctl/conf_parse.h"
 #include "ctl/conf_ways.h"
 #include "proto/nvgre.h"
+#include "proto/udp.h"
 
 struct entry {
 	const struct conf_tunnel *tunnel; /* that has the item; NULL in [forward] */
@@ -116,6 +117,8 @@ int conf_compare_packets(const struct conf_tunnel *t, const struct conf_tunnel *
 		order = compare_addr(&t->remote, &u->remote);
 	if (!order)
 		order = compare_marks(t, u);
+	if (!order)
+		order = compare_u32(t->udp_port, u->udp_port);
 	return order ? order : strcmp(t->bind, u->bind);
 }
 
@@ -404,6 +407,30 @@ static void check_bridges(const struct conf *conf, struct conf_faults *faults)
 	}
 }
 
+/* Each worker's filter names the ports. */
+static void check_udp_ports(const struct conf *conf, struct conf_faults *faults)
+{
+	uint16_t ports[UDP_PORTS_CONF];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < conf->tunnel_count; i++) {
+		const struct conf_tunnel *t = &conf->tunnels[i];
+		unsigned at = 0;
+
+		while (at < count && ports[at] != t->udp_port)
+			at++;
+		if (!t->udp_port || at < count)
+			continue;
+		if (count < UDP_PORTS_CONF)
+			ports[count++] = t->udp_port;
+		else
+			conf_fault(faults, (struct conf_place){t->at.file, t->lines[TUNNEL_UDP]},
+				   "there are %u other UDP ports already: write one of those, or "
+				   "yes",
+				   UDP_PORTS_CONF);
+	}
+}
+
 /* More than the largest number of items of one kind, so never zero. */
 static size_t entry_limit(const struct conf *conf)
 {
@@ -429,5 +456,6 @@ void conf_check_clashes(const struct conf *conf, struct conf_faults *faults)
 	check_forward(&conf->forward, entries, faults);
 	check_publishes(&conf->forward, faults);
 	check_bridges(conf, faults);
+	check_udp_ports(conf, faults);
 	free(entries);
 }

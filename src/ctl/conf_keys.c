@@ -70,6 +70,10 @@ static const struct row rows[CONF_KEY_COUNT] = {
 		"GRE checksum: no, yes (sent), require (sent and asked for), receive (asked for)"),
 	[TUNNEL_SEQUENCE] = ONE("tunnel", "sequence", "no", conf_key_sequence,
 		"sequence numbers: no, yes (both directions), send, receive"),
+	[TUNNEL_UDP] = ONE("tunnel", "udp", "no", conf_key_udp,
+		"GRE in UDP (RFC 8086): no, yes (port 4754), or the port of both ends"),
+	[TUNNEL_UDP_CHECKSUM] = ONE("tunnel", "udp-checksum", "yes", conf_key_udp_checksum,
+		"checksum of those UDP packets: yes, or no (sent as zero)"),
 	[TUNNEL_TTL] = ONE("tunnel", "ttl", "64", conf_key_ttl,
 		"TTL or hop limit of outer packets: 1 to 255, or inherit"),
 	[TUNNEL_TOS] = ONE("tunnel", "tos", "0", conf_key_tos,
@@ -196,7 +200,8 @@ static const char *const other_words[][2] = {
 	{"dnat", "publish"},   {"endpoint", "remote"}, {"destination", "remote"},
 	{"source", "local"},   {"ip", "address"},      {"hoplimit", "ttl"},
 	{"tclass", "tos"},     {"dscp", "tos"},	       {"forward", "allow"},
-	{"nat", "masquerade"}, {"mark", "fwmark"},
+	{"nat", "masquerade"}, {"mark", "fwmark"},     {"fou", "udp"},
+	{"encap", "udp"},
 };
 
 static int nearest(enum conf_section section, const char *name)

@@ -59,6 +59,8 @@ static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 	static const char *const dfs[] = {"", " df copy", " df clear"};
 
 	add(buf, "%s%s", sums[t->checksum], sequences[t->sequence]);
+	if (t->udp_port)
+		add(buf, " udp %u%s", t->udp_port, t->udp_checksum ? "" : " udp-csum no");
 	if (t->ttl_inherit)
 		add(buf, " ttl inherit");
 	else if (t->ttl != 64)
@@ -183,6 +185,7 @@ unsigned conf_overhead(const struct conf_tunnel *tunnel)
 {
 	bool checksum = tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
 
-	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4, conf_form(tunnel),
-			       checksum, conf_sends_key(tunnel), conf_sends_sequence(tunnel));
+	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4, tunnel->udp_port,
+			       conf_form(tunnel), checksum, conf_sends_key(tunnel),
+			       conf_sends_sequence(tunnel));
 }

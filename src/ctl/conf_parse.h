@@ -89,8 +89,8 @@ void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out);
 /* conf_tunnel.c */
 conf_key_fn conf_key_bind, conf_key_fwmark, conf_key_bridge, conf_key_address, conf_key_route,
 	conf_key_key, conf_key_ikey, conf_key_okey, conf_key_checksum, conf_key_sequence,
-	conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df, conf_key_mtu, conf_key_mss,
-	conf_key_notrack, conf_key_lane, conf_key_stateless;
+	conf_key_udp, conf_key_udp_checksum, conf_key_ttl, conf_key_tos, conf_key_ecn, conf_key_df,
+	conf_key_mtu, conf_key_mss, conf_key_notrack, conf_key_lane, conf_key_stateless;
 extern const char *const conf_lanes[]; /* names of enum conf_lane */
 
 /* conf_mode.c */

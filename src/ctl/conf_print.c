@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "ctl/conf_parse.h"
+#include "proto/udp.h"
 
 static void print_key(FILE *out, const char *name, const struct conf_key *key)
 {
@@ -94,6 +95,16 @@ static void print_ways(const struct conf_tunnel *t, FILE *out)
 	fprintf(out, "return-path = %s\n", t->return_path ? "same-tunnel" : "no");
 }
 
+static void print_udp(const struct conf_tunnel *t, FILE *out)
+{
+	if (t->udp_port == 0 || t->udp_port == UDP_PORT_GRE)
+		fprintf(out, "udp = %s\n", t->udp_port ? "yes" : "no");
+	else
+		fprintf(out, "udp = %u\n", t->udp_port);
+	if (t->udp_port)
+		fprintf(out, "udp-checksum = %s\n", t->udp_checksum ? "yes" : "no");
+}
+
 static void print_header(const struct conf_tunnel *t, FILE *out)
 {
 	static const char *const sums[] = {"no", "yes", "require", "receive"};
@@ -101,6 +112,7 @@ static void print_header(const struct conf_tunnel *t, FILE *out)
 	static const char *const dfs[] = {"set", "copy", "clear"};
 
 	fprintf(out, "checksum = %s\nsequence = %s\n", sums[t->checksum], sequences[t->sequence]);
+	print_udp(t, out);
 	if (t->ttl_inherit)
 		fprintf(out, "ttl = inherit\n");
 	else

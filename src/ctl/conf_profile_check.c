@@ -47,6 +47,9 @@ static void check_forbidden(const struct conf_tunnel *t, struct conf_faults *fau
 	if (forbids & FORBIDS_GRETAP && conf_has_frames(t))
 		conf_fault(faults, place_of(t, TUNNEL_MODE),
 			   "%s takes IP packets, not Ethernet frames: write mode = gre", who);
+	if (t->udp_port)
+		conf_fault(faults, place_of(t, TUNNEL_UDP),
+			   "%s takes GRE in IP, not in UDP: write udp = no", who);
 	if (forbids & FORBIDS_IPV6_OUTSIDE && t->local.family == IP_V6)
 		conf_fault(faults, place_of(t, TUNNEL_LOCAL),
 			   "%s has GRE over IPv4 only: write IPv4 addresses as local and remote",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/conf_value.h"
+#include "proto/udp.h"
 
 #define RT_TABLE_MAIN_ID  254
 #define RT_TABLE_LOCAL_ID 255
@@ -231,6 +232,24 @@ void conf_key_sequence(struct conf_reader *reader, char *value)
 
 	if (index >= 0)
 		reader->tunnel->sequence = (enum conf_sequence)index;
+}
+
+/* A port below 1024 takes a right that greteld has given up by the time it listens. */
+void conf_key_udp(struct conf_reader *reader, char *value)
+{
+	static const char *const words[] = {"no", "yes", NULL};
+	int index = value_word(value, words);
+	uint32_t port = index > 0 ? UDP_PORT_GRE : 0;
+
+	if (index < 0 && !value_u32(value, 1024, 65535, &port))
+		conf_bad_value(reader, value, "no, yes, or a port from 1024 to 65535");
+	else
+		reader->tunnel->udp_port = (uint16_t)port;
+}
+
+void conf_key_udp_checksum(struct conf_reader *reader, char *value)
+{
+	conf_yes_or_no(reader, value, &reader->tunnel->udp_checksum);
 }
 
 void conf_key_ttl(struct conf_reader *reader, char *value)

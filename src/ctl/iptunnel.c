@@ -253,7 +253,10 @@ static int on_flag(struct reader *r)
 
 static int on_unsupported(struct reader *r)
 {
-	return fail(r->error, "\"%s\" is not supported: leave it out", r->word);
+	bool encap = strcmp(r->word, "encap") == 0;
+
+	return fail(r->error, "\"%s\" is not supported: leave it out%s", r->word,
+		    encap ? ", or write the tunnel into the file, with udp = yes" : "");
 }
 
 enum { ALONE, TAKES_VALUE };

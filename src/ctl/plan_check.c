@@ -84,8 +84,9 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 {
 	const struct dp_params *params = &tunnel->params;
-	uint32_t fits = tunnel_mtu(params->path_mtu, params->local.family, params->form,
-				   params->csum_send, params->has_okey, params->seq_send);
+	uint32_t fits =
+		tunnel_mtu(params->path_mtu, params->local.family, params->udp_port, params->form,
+			   params->csum_send, params->has_okey, params->seq_send);
 
 	if (tunnel->conf->mtu > fits && conf_has_ends(tunnel->conf))
 		plan_note(planner, place(tunnel->conf, TUNNEL_MTU),

@@ -7,7 +7,7 @@
  *	prerouting      publish: destination NAT
  *	postrouting     masquerade and snat
  *	return_in, return_out   marks for return-path (return_path.h)
- *	raw_in, raw_out GRE between our outer addresses is not tracked
+ *	raw_in, raw_out GRE between our outer addresses, in UDP too, is not tracked
  *	copies          IP packets in copied frames (mode = erspan) are not for this host; who looks
  *	                at the interface, or has a filter of tc there, has seen them before
  *
@@ -44,9 +44,10 @@ static void print_family(FILE *out, uint8_t family)
 	fprintf(out, "meta nfproto ipv%c ", family == IP_V6 ? '6' : '4');
 }
 
-/* Outer address pairs. */
+/* Outer address pairs, and how GRE goes between them. */
 struct pair {
 	struct ip_addr local, remote;
+	uint16_t udp_port; /* 0: directly in IP */
 	bool notrack;
 };
 
@@ -76,6 +77,7 @@ static int collect_pairs(const struct conf *conf, struct pair **out, size_t *cou
 
 		pairs[i].local = t->local;
 		pairs[i].remote = t->remote;
+		pairs[i].udp_port = t->udp_port;
 		pairs[i].notrack =
 			t->notrack && conf_has_ends(t) && !is_translated(conf, &t->local);
 	}
@@ -91,51 +93,82 @@ static int collect_pairs(const struct conf *conf, struct pair **out, size_t *cou
 	return 0;
 }
 
-static size_t count_untracked(const struct pair *pairs, size_t count, uint8_t family)
+static bool is_untracked(const struct pair *pair, uint8_t family, bool udp)
+{
+	return pair->notrack && pair->local.family == family && (pair->udp_port != 0) == udp;
+}
+
+static size_t count_untracked(const struct pair *pairs, size_t count, uint8_t family, bool udp)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++)
-		found += pairs[i].notrack && pairs[i].local.family == family;
+		found += is_untracked(&pairs[i], family, udp);
 	return found;
 }
 
-static void print_outer_set(FILE *out, const struct pair *pairs, size_t count, uint8_t family)
+static bool any_untracked(const struct pair *pairs, size_t count)
 {
-	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+	return count_untracked(pairs, count, IP_V4, false) ||
+	       count_untracked(pairs, count, IP_V6, false) ||
+	       count_untracked(pairs, count, IP_V4, true) ||
+	       count_untracked(pairs, count, IP_V6, true);
+}
+
+static char family_digit(uint8_t family)
+{
+	return family == IP_V6 ? '6' : '4';
+}
+
+static void print_outer_set(FILE *out, const struct pair *pairs, size_t count, uint8_t family,
+			    bool udp)
+{
+	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], digit = family_digit(family);
 	const char *comma = "";
 
-	if (!count_untracked(pairs, count, family))
+	if (!count_untracked(pairs, count, family, udp))
 		return;
-	fprintf(out, "\tset outer%c {\n\t\ttype ipv%c_addr . ipv%c_addr\n\t\telements = {",
-		family == IP_V6 ? '6' : '4', family == IP_V6 ? '6' : '4',
-		family == IP_V6 ? '6' : '4');
+	fprintf(out, "\tset outer%s%c {\n\t\ttype ipv%c_addr . ipv%c_addr%s\n\t\telements = {",
+		udp ? "_udp" : "", digit, digit, digit, udp ? " . inet_service" : "");
 	for (size_t i = 0; i < count; i++) {
-		if (!pairs[i].notrack || pairs[i].local.family != family)
+		if (!is_untracked(&pairs[i], family, udp))
 			continue;
 		fprintf(out, "%s\n\t\t\t%s . %s", comma, addr_format(&pairs[i].local, local),
 			addr_format(&pairs[i].remote, remote));
+		if (udp)
+			fprintf(out, " . %u", pairs[i].udp_port);
 		comma = ",";
 	}
 	fprintf(out, "\n\t\t}\n\t}\n");
 }
 
+/* One rule for each set there is. `near` and `far` are the fields where this host's address stands
+ * and where the peer's does. The UDP port is the destination's, whichever way a packet goes. */
+static void print_notrack(FILE *out, const struct pair *pairs, size_t count, const char *near,
+			  const char *far)
+{
+	static const uint8_t families[] = {IP_V4, IP_V6};
+
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t family = families[i % 2];
+		const char *word = family_word(family);
+		bool udp = i >= 2;
+
+		if (count_untracked(pairs, count, family, udp))
+			fprintf(out, "\t\tmeta l4proto %s %s %s . %s %s%s @outer%s%c notrack\n",
+				udp ? "17" : "47", word, near, word, far, udp ? " . udp dport" : "",
+				udp ? "_udp" : "", family_digit(family));
+	}
+}
+
 static void print_raw(FILE *out, const struct pair *pairs, size_t count)
 {
-	bool v4 = count_untracked(pairs, count, IP_V4), v6 = count_untracked(pairs, count, IP_V6);
-
-	if (!v4 && !v6)
+	if (!any_untracked(pairs, count))
 		return;
 	fprintf(out, "\tchain raw_in {\n\t\ttype filter hook prerouting priority raw\n");
-	if (v4)
-		fprintf(out, "\t\tmeta l4proto 47 ip daddr . ip saddr @outer4 notrack\n");
-	if (v6)
-		fprintf(out, "\t\tmeta l4proto 47 ip6 daddr . ip6 saddr @outer6 notrack\n");
+	print_notrack(out, pairs, count, "daddr", "saddr");
 	fprintf(out, "\t}\n\tchain raw_out {\n\t\ttype filter hook output priority raw\n");
-	if (v4)
-		fprintf(out, "\t\tmeta l4proto 47 ip saddr . ip daddr @outer4 notrack\n");
-	if (v6)
-		fprintf(out, "\t\tmeta l4proto 47 ip6 saddr . ip6 daddr @outer6 notrack\n");
+	print_notrack(out, pairs, count, "saddr", "daddr");
 	fprintf(out, "\t}\n");
 }
 
@@ -386,8 +419,7 @@ static bool is_empty(const struct conf *conf, bool nft, const struct pair *pairs
 	const struct conf_forward *forward = &conf->forward;
 
 	return !(forward->allow_count && conf->tunnel_count) && !forward->snat_count &&
-	       !forward->publish_count && !count_untracked(pairs, count, IP_V4) &&
-	       !count_untracked(pairs, count, IP_V6) && !return_first(conf) &&
+	       !forward->publish_count && !any_untracked(pairs, count) && !return_first(conf) &&
 	       !(nft && has_copies(conf));
 }
 
@@ -399,8 +431,10 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 	/* Added first so that the deletion never fails; all three are one transaction. */
 	fprintf(out, "add table %s\ndelete table %s\ntable %s {\n", RULES_TABLE, RULES_TABLE,
 		RULES_TABLE);
-	print_outer_set(out, pairs, count, IP_V4);
-	print_outer_set(out, pairs, count, IP_V6);
+	print_outer_set(out, pairs, count, IP_V4, false);
+	print_outer_set(out, pairs, count, IP_V6, false);
+	print_outer_set(out, pairs, count, IP_V4, true);
+	print_outer_set(out, pairs, count, IP_V6, true);
 	print_raw(out, pairs, count);
 	if (has_copies(conf))
 		print_copies(out, conf);

@@ -148,6 +148,8 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->seq_send = conf_sends_sequence(tunnel);
 	params->seq_receive =
 		tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_RECEIVE;
+	params->udp_port = tunnel->udp_port;
+	params->udp_checksum = tunnel->udp_port && tunnel->udp_checksum;
 	params->ttl_inherit = tunnel->ttl_inherit;
 	params->tos_inherit = tunnel->tos_inherit;
 	/* A copy does not answer to congestion, and nobody reads its marks where it ends. */
@@ -180,8 +182,8 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
 	if (params->path_mtu > MTU_LARGEST)
 		params->path_mtu = MTU_LARGEST;
-	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->form, params->csum_send,
-			  params->has_okey, params->seq_send);
+	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->udp_port, params->form,
+			  params->csum_send, params->has_okey, params->seq_send);
 	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
 	if (params->mtu < least)
 		params->mtu = least;

@@ -26,6 +26,12 @@ static json_t *key_json(const struct conf_key *key)
 	return key->present ? json_integer(key->value) : json_null();
 }
 
+/* null: GRE goes directly in IP. */
+static json_t *port_json(uint16_t port)
+{
+	return port ? json_integer(port) : json_null();
+}
+
 /* Milliseconds since a moment of CLOCK_MONOTONIC; null for never. */
 static json_t *age_json(uint64_t ns)
 {
@@ -141,6 +147,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "usable", use_json(now->use));
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));
+	json_object_set_new(object, "udp_port", port_json(t->udp_port));
 	if (params)
 		add_params(object, params);
 	/* Without counters in the lane all are zero: nothing has passed. */
@@ -179,13 +186,15 @@ static json_t *strays_json(const struct dp *dp)
 	for (unsigned i = 0; i < count; i++) {
 		const struct dp_stray *s = &strays[i];
 		json_array_append_new(
-			array, json_pack("{s:o, s:o, s:o, s:i, s:i, s:s, s:I, s:o, s:o}", "remote",
-					 address_json(&s->remote), "local", address_json(&s->local),
-					 "key", s->has_key ? json_integer(s->key) : json_null(),
-					 "flags", (int)s->flags, "protocol", (int)s->protocol,
-					 "reason", drop_name(s->reason), "packets",
-					 (json_int_t)s->packets, "first_ms", age_json(s->first_ns),
-					 "last_ms", age_json(s->last_ns)));
+			array,
+			json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:I, s:o, s:o}", "remote",
+				  address_json(&s->remote), "local", address_json(&s->local),
+				  "udp_port", port_json(s->udp_port), "key",
+				  s->has_key ? json_integer(s->key) : json_null(), "flags",
+				  (int)s->flags, "protocol", (int)s->protocol, "reason",
+				  drop_name(s->reason), "packets", (json_int_t)s->packets,
+				  "first_ms", age_json(s->first_ns), "last_ms",
+				  age_json(s->last_ns)));
 	}
 	return array;
 }

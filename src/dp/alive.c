@@ -124,11 +124,16 @@ static void ask_keepalive(struct port *port, const uint8_t *body)
 			 .key = p->ikey},
 	};
 
-	if (p->seq_send)
-		question.ask.sequence = seq_send(port->seq_next);
+	counter_add(&port->counters.keepalives_sent, 1);
 	if (p->seq_receive)
 		question.back.sequence = port->alive.answers_asked++;
-	counter_add(&port->counters.keepalives_sent, 1);
+	/* Question and answer are passengers then. */
+	if (p->udp_port) {
+		ask_add_passenger(asker, slot, kapkt_build_back(slot, &question));
+		return;
+	}
+	if (p->seq_send)
+		question.ask.sequence = seq_send(port->seq_next);
 	ask_add(asker, slot, kapkt_build(slot, &question));
 }
 
@@ -226,11 +231,11 @@ static struct port *port_of(struct wheel_entry *entry)
 /* When this thread was kept from running, answers may be here and not yet read. */
 static void read_backlog(struct worker *worker)
 {
-	for (unsigned i = 0; i < BACKLOG_ROUNDS && !in_drain(worker, IP_V4); i++)
-		;
-	for (unsigned i = 0; worker->raw6 >= 0 && i < BACKLOG_ROUNDS && !in_drain(worker, IP_V6);
-	     i++)
-		;
+	for (enum worker_input input = INPUT_GRE4; input < INPUT_COUNT; input++)
+		for (unsigned i = 0; worker_input(worker, input) >= 0 && i < BACKLOG_ROUNDS &&
+				     !in_drain(worker, input);
+		     i++)
+			;
 }
 
 static void on_clock(uv_timer_t *timer)

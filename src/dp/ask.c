@@ -48,18 +48,20 @@ void ask_add_passenger(struct asker *asker, uint8_t *p, uint32_t len)
 				      .head_len = len};
 	struct outer_policy policy = out_policy(params);
 	struct outer_fields outer = outer_fields(&policy, passenger.protocol, p, p + len);
-	uint8_t *gre = out_put_gre(port, &passenger);
+	uint8_t *inside, *packet;
 	struct ip_outer ip = {.family = params->remote.family,
-			      .protocol = IP_PROTOCOL_GRE,
+			      .protocol = out_protocol(params),
 			      .tos = outer.tos,
 			      .ttl = outer.ttl,
 			      .df = outer.df,
 			      .id = sender_next_id(port),
-			      .payload_len = (uint32_t)(p - gre) + len,
 			      .src = params->local.bytes,
 			      .dst = params->remote.bytes};
-	uint8_t *packet = gre - ip_outer_length(ip.family);
 
+	passenger.source_port = out_source_port(params, passenger.protocol, p, p + len);
+	inside = out_put_headers(port, &passenger);
+	ip.payload_len = (uint32_t)(p - inside) + len;
+	packet = inside - ip_outer_length(ip.family);
 	ip_outer_encode(packet, &ip);
 	ask_add(asker, packet, (uint32_t)(p - packet) + len);
 }

@@ -17,6 +17,7 @@
 #include "dp/fast.h"
 #include "dp/port.h"
 #include "dp/send.h"
+#include "dp/udp.h"
 #include "os/packet.h"
 #include "os/tun.h"
 #include "proto/nvgre.h"
@@ -278,6 +279,7 @@ void dp_stop(struct dp *dp, bool keep)
 	stop_workers(dp);
 	if (dp->fast)
 		fast_close(dp->fast, keep);
+	udp_forget(dp);
 	dp->on_event = NULL;
 	for (unsigned i = 0; i < NAME_BUCKETS; i++) {
 		struct tunnel *next;
@@ -338,23 +340,34 @@ static int count_bound(struct dp *dp, const struct dp_params *before, const stru
 	return err;
 }
 
-/* What a tunnel needs of all workers beside its ports. */
-static int begin(struct dp *dp, const struct dp_params *params)
+/* What a tunnel needs of all workers beside its ports; `before`: what it had until now, or NULL. */
+static int begin(struct dp *dp, const struct dp_params *before, const struct dp_params *params)
 {
 	int err = ears_take(&dp->ears, params);
 
 	if (err)
 		return err;
-	err = count_bound(dp, NULL, params);
+	err = udp_take(dp, params->udp_port);
+	if (!err) {
+		err = count_bound(dp, before, params);
+		if (err)
+			udp_leave(dp, params->udp_port);
+	}
 	if (err)
 		ears_release(&dp->ears, params);
 	return err;
 }
 
+static void let_go(struct dp *dp, const struct dp_params *params)
+{
+	udp_leave(dp, params->udp_port);
+	ears_release(&dp->ears, params);
+}
+
 static void end(struct dp *dp, const struct dp_params *params)
 {
 	count_bound(dp, params, NULL);
-	ears_release(&dp->ears, params);
+	let_go(dp, params);
 }
 
 static int add_ports(struct dp *dp, struct tunnel *tunnel, const struct dp_params *params)
@@ -407,7 +420,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;
 	tunnel->received = &tunnel->received_own;
-	err = begin(dp, params);
+	err = begin(dp, NULL, params);
 	if (err) {
 		free(tunnel);
 		return err;
@@ -435,19 +448,15 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 {
 	struct tunnel *tunnel = dp_find_tunnel(dp, params->name);
+	struct dp_params before;
 	int err;
 
 	if (!tunnel)
 		return -ENOENT;
-	err = ears_take(&dp->ears, params);
+	err = begin(dp, &tunnel->params, params);
 	if (err)
 		return err;
-	err = count_bound(dp, &tunnel->params, params);
-	if (err) {
-		ears_release(&dp->ears, params);
-		return err;
-	}
-	ears_release(&dp->ears, &tunnel->params);
+	before = tunnel->params;
 	end_lease(dp, tunnel);
 	unlink_outer(dp, tunnel);
 	tunnel->params = *params;
@@ -455,6 +464,7 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	for (unsigned i = 0; i < dp->worker_count && !err; i++)
 		err = worker_run(&dp->workers[i], port_change,
 				 &(struct port_job){tunnel->ports[i], params});
+	let_go(dp, &before);
 	if (tunnel->slot >= 0)
 		dp_set_fast(dp, tunnel);
 	show_verdict(dp, tunnel);

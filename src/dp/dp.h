@@ -50,6 +50,8 @@ struct dp_params {
 	bool erspan_egress;
 	bool csum_send, csum_require;
 	bool seq_send, seq_receive;
+	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: directly in IP */
+	bool udp_checksum; /* sent, and over IPv6 asked for */
 	bool ttl_inherit, tos_inherit, ecn;
 	uint8_t ttl, tos;
 	uint8_t df;	     /* enum conf_df */
@@ -154,6 +156,7 @@ struct dp_stray {
 	uint16_t flags, protocol;     /* the first four octets of its GRE header; 0: too short */
 	bool has_key;
 	uint32_t key;
+	uint16_t udp_port; /* to which it came in UDP; 0: directly in IP */
 	enum drop_reason reason;
 	uint64_t packets, first_ns, last_ns;
 	uint64_t answered_ns; /* when the last ICMP error was sent about it; 0: never */

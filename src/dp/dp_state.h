@@ -10,6 +10,7 @@
 #include "dp/lease.h"
 #include "dp/worker.h"
 #include "proto/seq.h"
+#include "proto/udp.h"
 
 /* More threads than this only pass the same packets around. */
 #define WORKERS_MAX  16
@@ -34,6 +35,13 @@ struct tunnel {
 	struct port *ports[];			  /* one for each worker */
 };
 
+/* A UDP port of some tunnels (udp.h). */
+struct dp_held {
+	uint16_t port; /* 0: unused */
+	unsigned tunnels;
+	int fd4, fd6; /* fd6 is negative where the kernel has no IPv6 */
+};
+
 struct dp {
 	unsigned worker_count;
 	struct worker workers[WORKERS_MAX];
@@ -44,6 +52,7 @@ struct dp {
 	bool fast_expected;
 	struct ear *ears;
 	unsigned bound_tunnels; /* those bound to a device */
+	struct dp_held held[UDP_PORTS_MAX];
 	dp_event_fn on_event;
 	void *on_event_arg;
 	uv_async_t wake;      /* on the main loop; the owner of dp after dp_stop() */

@@ -90,7 +90,7 @@ static uint32_t flags_of(const struct dp_params *params)
 		(params->peer6.family ? FAST_NEAR6 : 0) |
 		(params->echo_return || params->probe.family ? FAST_ECHO : 0);
 
-	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE ||
+	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE || params->udp_port ||
 	    !form_is_plain(params->form))
 		return flags;
 	if (!params->csum_send && !one_sender(params))
@@ -329,6 +329,8 @@ static const char *why_user(const struct fast *fast, int slot, const struct dp_p
 		return "the file says lane = user";
 	if (params->remote.family == IP_NONE)
 		return "an end of the tunnel is not known";
+	if (params->udp_port)
+		return "only the user lane has GRE in UDP";
 	if (params->form == FORM_NVGRE)
 		return "only the user lane has NVGRE";
 	if (form_is_erspan(params->form))

@@ -24,6 +24,7 @@
 #include "proto/mss.h"
 #include "proto/nvgre.h"
 #include "proto/probe.h"
+#include "proto/udp.h"
 
 /* The kernel hands over reassembled packets, so each slot holds the longest there is; memory is
  * used only as far as packets reach. */
@@ -43,7 +44,9 @@ struct receiver {
 /* An outer packet taken apart. */
 struct arrival {
 	uint8_t *gre, *end;
-	struct table_key key; /* local is the destination, remote the source */
+	uint8_t *datagram;     /* of a packet in UDP: its UDP header; else NULL */
+	struct udp_header udp; /* likewise */
+	struct table_key key;  /* local is the destination, remote the source */
 	uint8_t tos;
 	uint16_t id; /* IPv4: of the outer header */
 	uint32_t ifindex;
@@ -106,6 +109,22 @@ static bool read_outer6(struct arrival *a, const struct msghdr *message,
 	return meta->dst.family == IP_V6;
 }
 
+/* The UDP header in front of GRE, and the end that it tells. */
+static enum drop_reason read_udp(struct arrival *a)
+{
+	enum drop_reason reason = udp_decode(a->gre, a->end, &a->udp);
+
+	if (reason != DROP_NONE) {
+		a->gre = a->end;
+		return reason;
+	}
+	a->datagram = a->gre;
+	a->end = a->gre + a->udp.length;
+	a->gre += UDP_HEADER_LENGTH;
+	a->key.udp_port = a->udp.destination;
+	return DROP_NONE;
+}
+
 /* Where the passenger's IP header would be. */
 static uint8_t *ip_of(const struct arrival *a)
 {
@@ -129,6 +148,26 @@ static enum drop_reason check_merged(struct worker *worker, struct arrival *a)
 	if (a->merged == MERGED_OPEN)
 		checksum_complete(ip, ip_len, a->vnet.csum_start, a->vnet.csum_offset);
 	return a->merged == MERGED_UNKNOWN ? DROP_RX_MERGED : DROP_NONE;
+}
+
+/* Over IPv4 a sender may always do without (RFC 768); over IPv6, whose header has no checksum of
+ * its own, only where both ends have agreed to (RFC 6936 5, RFC 8086 6.2). */
+static enum drop_reason check_udp(const struct arrival *a, const struct dp_params *params)
+{
+	const struct table_key *key = &a->key;
+	uint64_t pseudo;
+
+	if (!a->datagram || a->merged == MERGED_SUPER)
+		return DROP_NONE;
+	if (a->udp.checksum == 0)
+		return key->local.family == IP_V6 && params->udp_checksum
+			       ? DROP_RX_UDP_CHECKSUM_MISSING
+			       : DROP_NONE;
+	pseudo = udp_pseudo(key->local.family, key->remote.bytes, key->local.bytes, a->udp.length);
+	return udp_checksum_good(csum_partial(a->datagram, a->udp.length, 0), pseudo,
+				 a->udp.checksum)
+		       ? DROP_NONE
+		       : DROP_RX_UDP_CHECKSUM;
 }
 
 /* The checksum covers the GRE header and the passenger (RFC 2784 2.3). */
@@ -298,7 +337,7 @@ static bool is_probe_answer(const struct arrival *a)
 static enum drop_reason take(struct worker *worker, struct port *port, const struct arrival *a,
 			     uint64_t now)
 {
-	enum drop_reason reason = check_checksum(a, &port->params);
+	enum drop_reason reason = check_udp(a, &port->params);
 	uint8_t *body = a->gre + a->header.length;
 	struct alive_reply reply = {
 		.kind = kapkt_answer(port->params.remote.family, &a->header,
@@ -308,6 +347,8 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 		.id = a->id,
 	};
 
+	if (reason == DROP_NONE)
+		reason = check_checksum(a, &port->params);
 	if (reason != DROP_NONE)
 		return reason;
 	if (is_probe_answer(a))
@@ -374,9 +415,11 @@ static void note_stray(struct worker *worker, const struct arrival *a, const uin
 				.remote = a->key.remote,
 				.has_key = a->header.has_key,
 				.key = a->header.key,
+				.udp_port = a->key.udp_port,
 				.reason = reason};
 	bool paired = reason == DROP_RX_KEY_MISSING || reason == DROP_RX_KEY_UNEXPECTED ||
-		      reason == DROP_RX_KEY_WRONG;
+		      reason == DROP_RX_KEY_WRONG || reason == DROP_RX_UDP_MISSING ||
+		      reason == DROP_RX_UDP_UNEXPECTED;
 
 	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED || reason == DROP_RX_PROBE)
 		return;
@@ -387,7 +430,17 @@ static void note_stray(struct worker *worker, const struct arrival *a, const uin
 	stray_note(worker, &(struct stray_packet){&kind, port || paired, packet, len}, now);
 }
 
-static void receive_message(struct worker *worker, uint8_t family, struct mmsghdr *message,
+static uint8_t family_of(enum worker_input input)
+{
+	return input == INPUT_GRE4 || input == INPUT_UDP4 ? IP_V4 : IP_V6;
+}
+
+static bool is_udp(enum worker_input input)
+{
+	return input == INPUT_UDP4 || input == INPUT_UDP6;
+}
+
+static void receive_message(struct worker *worker, enum worker_input input, struct mmsghdr *message,
 			    uint8_t *packet, uint64_t now)
 {
 	struct arrival a = {.gre = NULL};
@@ -399,10 +452,12 @@ static void receive_message(struct worker *worker, uint8_t family, struct mmsghd
 	if (message->msg_hdr.msg_controllen)
 		raw_meta(&message->msg_hdr, &meta);
 	a.ifindex = meta.ifindex;
-	good = family == IP_V4
+	good = family_of(input) == IP_V4
 		       ? read_outer4(&a, packet, message->msg_len)
 		       : read_outer6(&a, &message->msg_hdr, &meta, packet, message->msg_len);
 	if (good)
+		reason = is_udp(input) ? read_udp(&a) : DROP_NONE;
+	if (reason == DROP_NONE)
 		reason = receive(worker, &a, now, &port);
 	if (reason == DROP_NONE)
 		return;
@@ -429,40 +484,56 @@ static void prepare_messages(struct worker *worker, uint8_t family)
 					.msg_controllen = control ? RAW_CONTROL_SIZE : 0};
 }
 
-static int receive_batch(struct worker *worker, uint8_t family)
+static int receive_batch(struct worker *worker, enum worker_input input)
 {
 	struct receiver *r = worker->receiver;
-	int fd = family == IP_V4 ? worker->raw4 : worker->raw6;
 	int n;
 
-	prepare_messages(worker, family);
-	n = recvmmsg(fd, r->messages, BATCH_MAX, MSG_DONTWAIT, NULL);
+	prepare_messages(worker, family_of(input));
+	n = recvmmsg(worker_input(worker, input), r->messages, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (n > 0) {
 		uint64_t now = uv_hrtime();
 		merged_read(worker->merged);
 		for (int i = 0; i < n; i++)
-			receive_message(worker, family, &r->messages[i], r->octets[i], now);
+			receive_message(worker, input, &r->messages[i], r->octets[i], now);
 		coalesce_flush(&r->coalescer);
 		ask_flush(&worker->alive->asker);
 	}
 	return n;
 }
 
-bool in_drain(struct worker *worker, uint8_t family)
+bool in_drain(struct worker *worker, enum worker_input input)
 {
 	for (unsigned i = 0; i < FAIR_BATCHES; i++)
-		if (receive_batch(worker, family) < BATCH_MAX)
+		if (receive_batch(worker, input) < BATCH_MAX)
 			return true;
 	return false;
 }
 
-void in_errors(struct worker *worker, uint8_t family)
+/* A raw socket for UDP gets the errors about what other programs have sent, too. */
+static bool is_about_us(const struct worker *worker, enum worker_input input,
+			const struct raw_error *error)
 {
-	int fd = family == IP_V4 ? worker->raw4 : worker->raw6;
+	const struct udp_ports *udp = &worker->udp_ports;
+	unsigned i = 0;
+
+	if (!is_udp(input))
+		return true;
+	while (i < udp->count && udp->ports[i] != error->udp_port)
+		i++;
+	return i < udp->count;
+}
+
+void in_errors(struct worker *worker, enum worker_input input)
+{
+	int fd = worker_input(worker, input);
 	struct raw_error error;
 
 	while (raw_next_error(fd, &error) > 0) {
 		struct dp_event event = {.kind = DP_EVENT_PATH_MTU, .remote = error.dst};
+
+		if (!is_about_us(worker, input, &error))
+			continue;
 		if (error.mtu)
 			worker->notify(worker->notify_arg, &event);
 		/* Each worker's socket gets every error. */

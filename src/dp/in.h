@@ -6,18 +6,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct worker;
+#include "dp/worker.h"
+
 struct receiver;
 
 /* NULL when there is no memory. */
 struct receiver *receiver_new(void);
 void receiver_free(struct receiver *receiver);
 
-/* Receives what the worker's raw socket of this family holds, up to a fair share, decapsulates it
- * and writes it to the interfaces. True when nothing is left. */
-bool in_drain(struct worker *worker, uint8_t family);
+/* Receives what this raw socket of the worker's holds, up to a fair share, decapsulates it and
+ * writes it to the interfaces. True when nothing is left. */
+bool in_drain(struct worker *worker, enum worker_input input);
 
 /* Reads the ICMP errors that the underlay returned and reports changed paths. */
-void in_errors(struct worker *worker, uint8_t family);
+void in_errors(struct worker *worker, enum worker_input input);
 
 #endif

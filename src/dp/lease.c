@@ -93,8 +93,8 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	struct gre_header gre;
 	uint32_t at;
 
-	/* What is sent directly has a mark of its own. */
-	if (params->fwmark)
+	/* What is sent directly has a mark of its own, and the tap sees GRE in IP only. */
+	if (params->fwmark || params->udp_port)
 		return false;
 	if (params->bind_ifindex && params->bind_ifindex != seen->ifindex)
 		return false;

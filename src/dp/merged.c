@@ -28,6 +28,12 @@ void merged_free(struct merged *merged)
 	free(merged);
 }
 
+int merged_set_udp(struct merged *merged, const struct udp_ports *udp)
+{
+	merged->udp = *udp;
+	return merged->fd < 0 ? 0 : packet_match_arrivals(merged->fd, udp);
+}
+
 static struct packet_arrival *slot_of(struct merged *merged, const uint8_t *key)
 {
 	uint64_t h = 0, word;
@@ -59,7 +65,7 @@ static bool find(struct merged *merged, const uint8_t *gre, uint32_t len,
 	const struct packet_arrival *slot;
 
 	if (merged->fd < 0) {
-		merged->fd = packet_open_arrivals();
+		merged->fd = packet_open_arrivals(&merged->udp);
 		return false;
 	}
 	packet_arrival_key(key, gre, len);

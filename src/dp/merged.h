@@ -20,7 +20,8 @@
 #define MERGED_SLOTS 512
 
 struct merged {
-	int fd; /* -1: not open */
+	int fd;		      /* -1: not open */
+	struct udp_ports udp; /* of tunnels in UDP */
 	struct packet_arrival slots[MERGED_SLOTS];
 };
 
@@ -36,6 +37,8 @@ enum merged_verdict {
 struct merged *merged_new(void);
 void merged_free(struct merged *merged);
 
+/* From now on tunnels have these UDP ports. 0 or -errno. */
+int merged_set_udp(struct merged *merged, const struct udp_ports *udp);
 /* Takes note of what has arrived; cheap when no packet was ever merged. To be called also when
  * merged->fd is readable: it fills with what other workers receive. */
 void merged_read(struct merged *merged);

@@ -19,6 +19,7 @@
 #include "proto/ip.h"
 #include "proto/mss.h"
 #include "proto/nvgre.h"
+#include "proto/udp.h"
 
 /* A TUN hands over at most 64 KiB of packet; its Ethernet header comes on top for a TAP. */
 #define FRAME_MAX  (65536 + 64)
@@ -59,6 +60,15 @@ uint32_t out_room(const struct port *port)
 						       : 0;
 }
 
+/* Sum of what stands before the passenger's payload, from `at`, and of the payload. */
+static uint64_t sum_from(const uint8_t *at, const struct passenger *p)
+{
+	uint64_t before = (uint64_t)(p->head - at) + p->head_len;
+
+	return csum_block_add(csum_partial(at, before, 0),
+			      csum_partial(p->payload.data, p->payload.len, 0), before);
+}
+
 /* Units of 100 microseconds of the time of day, modulo 2^32: about five days. */
 static uint32_t timestamp_now(void)
 {
@@ -85,7 +95,7 @@ static void put_erspan(const struct dp_params *params, const struct passenger *p
 	erspan_encode(params->form, at, &h);
 }
 
-uint8_t *out_put_gre(struct port *port, const struct passenger *p)
+static uint8_t *put_gre(struct port *port, const struct passenger *p)
 {
 	const struct dp_params *params = &port->params;
 	struct gre_header gre = {.protocol = p->protocol,
@@ -103,13 +113,50 @@ uint8_t *out_put_gre(struct port *port, const struct passenger *p)
 	gre_encode(at, &gre);
 	if (form_is_erspan(params->form))
 		put_erspan(params, p, at + length);
-	if (params->csum_send) {
-		uint32_t before = length + p->head_len;
-		uint64_t payload = csum_partial(p->payload.data, p->payload.len, 0);
-		uint64_t sum = csum_partial(at, before, 0);
-		put_be16(at + 4, csum_fold(csum_block_add(sum, payload, before)));
-	}
+	if (params->csum_send)
+		put_be16(at + GRE_CHECKSUM_AT, csum_fold(sum_from(at, p)));
 	return at;
+}
+
+/* A passenger that is too long for the length here is too long for the outer header, too, which
+ * refuses it. */
+static uint8_t *put_udp(const struct dp_params *params, const struct passenger *p, uint8_t *gre)
+{
+	uint8_t *at = gre - UDP_HEADER_LENGTH;
+	uint32_t length = (uint32_t)(p->head - at) + p->head_len + p->payload.len;
+	struct udp_header udp = {.source = p->source_port,
+				 .destination = params->udp_port,
+				 .length = (uint16_t)length};
+
+	udp_encode(at, &udp);
+	if (params->udp_checksum)
+		put_be16(at + UDP_CHECKSUM_AT,
+			 udp_check(sum_from(at, p) + udp_pseudo(params->remote.family,
+								params->local.bytes,
+								params->remote.bytes, length)));
+	return at;
+}
+
+uint8_t *out_put_headers(struct port *port, const struct passenger *p)
+{
+	uint8_t *gre = put_gre(port, p);
+
+	return port->params.udp_port ? put_udp(&port->params, p, gre) : gre;
+}
+
+uint8_t out_protocol(const struct dp_params *params)
+{
+	return params->udp_port ? IP_PROTOCOL_UDP : IP_PROTOCOL_GRE;
+}
+
+/* Numbered packets have to arrive in the order in which they were sent, so they all take one way,
+ * whatever their flow. */
+uint16_t out_source_port(const struct dp_params *params, uint16_t protocol, const uint8_t *p,
+			 const uint8_t *end)
+{
+	if (params->udp_port == 0)
+		return 0;
+	return udp_source_port(params->okey, protocol, p, params->seq_send ? p : end);
 }
 
 void out_encapsulate(struct port *port, const struct passenger *p)
@@ -117,15 +164,15 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 	struct sender *sender = port->worker->sender;
 	const struct dp_params *params = &port->params;
 	struct send_item item = {p->head_len + p->payload.len, 1};
-	uint8_t *gre = out_put_gre(port, p);
-	uint8_t *outer = gre - ip_outer_length(params->remote.family);
+	uint8_t *inside = out_put_headers(port, p);
+	uint8_t *outer = inside - ip_outer_length(params->remote.family);
 	struct ip_outer ip = {.family = params->remote.family,
-			      .protocol = IP_PROTOCOL_GRE,
+			      .protocol = out_protocol(params),
 			      .tos = p->outer.tos,
 			      .ttl = p->outer.ttl,
 			      .df = p->outer.df,
 			      .id = sender_next_id(port),
-			      .payload_len = (uint32_t)(p->head - gre) + item.octets,
+			      .payload_len = (uint32_t)(p->head - inside) + item.octets,
 			      .src = params->local.bytes,
 			      .dst = params->remote.bytes};
 
@@ -165,12 +212,17 @@ static void send_super(struct port *port, const struct frame *frame, struct pass
 }
 
 /* True for an outer packet of this very tunnel: the route to the peer leads into the tunnel. */
-static bool is_own_outer(const struct port *port, const struct ip_info *ip)
+static bool is_own_outer(const struct port *port, const struct ip_info *ip, const uint8_t *p,
+			 const uint8_t *end)
 {
 	const struct dp_params *params = &port->params;
 	unsigned size = addr_size(params->remote.family);
+	const uint8_t *udp = p + ip->header_len;
 
-	return ip->protocol == IP_PROTOCOL_GRE && size == (ip->version == 4 ? 4 : 16) &&
+	if (params->udp_port && (!ip->has_transport || udp + UDP_HEADER_LENGTH > end ||
+				 get_be16(udp + 2) != params->udp_port))
+		return false;
+	return ip->protocol == out_protocol(params) && size == (ip->version == 4 ? 4 : 16) &&
 	       memcmp(ip->dst, params->remote.bytes, size) == 0 &&
 	       memcmp(ip->src, params->local.bytes, size) == 0;
 }
@@ -198,7 +250,7 @@ static enum drop_reason check_ip(struct port *port, const struct frame *frame, u
 		 * it is somebody else's business. */
 		return form_is_ethernet(port->params.form) ? DROP_NONE : DROP_TX_INNER_MALFORMED;
 	}
-	if (is_own_outer(port, &ip))
+	if (is_own_outer(port, &ip, ip_at, end))
 		return DROP_TX_LOOP;
 	if (is_limited(port, ip_at, &ip, &at)) {
 		out_tell_limit(port, ip_at, ip.total_len, &ip, at);
@@ -250,6 +302,7 @@ void out_frame(struct port *port, const struct frame *frame)
 		return;
 	}
 	p.outer = outer_fields(&policy, type, frame->packet + l3, end);
+	p.source_port = out_source_port(params, p.protocol, frame->packet, end);
 	if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		send_super(port, frame, &p, l3);
 		return;

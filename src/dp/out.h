@@ -38,12 +38,18 @@ struct passenger {
 	uint32_t head_len;
 	struct payload payload; /* what follows head; may be empty */
 	struct outer_fields outer;
-	bool truncated; /* ERSPAN: the copy is shorter than the frame was */
+	uint16_t source_port; /* of a tunnel in UDP, by its flow */
+	bool truncated;	      /* ERSPAN: the copy is shorter than the frame was */
 };
 
-/* Writes the GRE header, the next sequence number in it, and that of ERSPAN in front of `head`;
- * returns the first octet. */
-uint8_t *out_put_gre(struct port *port, const struct passenger *passenger);
+/* Writes the GRE header, the next sequence number in it, and that of ERSPAN in front of `head`, and
+ * of a tunnel in UDP that header before them; returns the first octet. */
+uint8_t *out_put_headers(struct port *port, const struct passenger *passenger);
+/* What the outer IP header says of them. */
+uint8_t out_protocol(const struct dp_params *params);
+/* The UDP source port for a passenger of this GRE protocol type; 0 of a tunnel in IP. */
+uint16_t out_source_port(const struct dp_params *params, uint16_t protocol, const uint8_t *p,
+			 const uint8_t *end);
 
 /* Encapsulates and queues it, whatever its size. */
 void out_encapsulate(struct port *port, const struct passenger *passenger);

@@ -14,6 +14,7 @@
 #include "proto/erspan.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
+#include "proto/udp.h"
 
 struct port *port_new(struct worker *worker, const struct dp_params *params, uint32_t *seq_next,
 		      const struct lease *lease, int *err)
@@ -109,6 +110,7 @@ static void set_params(struct port *port, const struct dp_params *params)
 
 	port->params = *params;
 	port->outer_len = ip_outer_length(params->remote.family) +
+			  (params->udp_port ? UDP_HEADER_LENGTH : 0) +
 			  gre_header_length(params->csum_send, params->has_okey, params->seq_send) +
 			  erspan_length(params->form);
 	memset(&port->to, 0, sizeof port->to);
@@ -203,6 +205,9 @@ int port_want_device(struct worker *worker, void *arg)
 {
 	const bool *on = arg;
 
+	int udp = worker_input(worker, INPUT_UDP4);
+	int err = raw_want_device(worker->raw4, IP_V4, *on);
+
 	worker->want_device = *on;
-	return raw_want_device(worker->raw4, IP_V4, *on);
+	return err || udp < 0 ? err : raw_want_device(udp, IP_V4, *on);
 }

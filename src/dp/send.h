@@ -16,7 +16,7 @@
 #include "proto/drop.h"
 
 #define SEND_BATCH 128
-/* Before the passenger's headers: outer IPv6 header, fragment header, longest GRE header. */
+/* Before the passenger's headers: outer IPv6 header, UDP header, longest GRE header. */
 #define OUTER_ROOM 64
 
 struct dp_params;

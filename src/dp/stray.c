@@ -9,6 +9,7 @@
 #include "proto/gre.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
+#include "proto/udp.h"
 
 #define SECOND_NS	 1000000000ull
 #define ANSWER_PAUSE_NS	 (SECOND_NS / 5)
@@ -17,8 +18,8 @@
 static bool same_kind(const struct dp_stray *a, const struct dp_stray *b)
 {
 	return a->reason == b->reason && a->flags == b->flags && a->protocol == b->protocol &&
-	       a->has_key == b->has_key && a->key == b->key && addr_equal(&a->remote, &b->remote) &&
-	       addr_equal(&a->local, &b->local);
+	       a->has_key == b->has_key && a->key == b->key && a->udp_port == b->udp_port &&
+	       addr_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
 }
 
 /* The record of this kind, or the one whose last packet is the oldest, begun anew. */
@@ -46,8 +47,11 @@ struct error {
 };
 
 /* An optional field of the GRE header is missing, that would begin at octet `at` of it. */
-static struct error missing(uint8_t family, unsigned at)
+static struct error missing(const struct dp_stray *kind, unsigned at)
 {
+	uint8_t family = kind->local.family;
+
+	at += kind->udp_port ? UDP_HEADER_LENGTH : 0;
 	if (family == IP_V4)
 		return (struct error){ICMP4_PARAMETER_PROBLEM, ICMP4_OPTION_MISSING,
 				      (IP4_HEADER_LENGTH + at) << 24};
@@ -59,6 +63,8 @@ static bool is_unreachable(const struct dp_stray *kind)
 {
 	switch (kind->reason) {
 	case DROP_RX_SOURCE:
+	case DROP_RX_UDP_MISSING:
+	case DROP_RX_UDP_UNEXPECTED:
 	case DROP_RX_KEY_MISSING:
 	case DROP_RX_KEY_UNEXPECTED:
 	case DROP_RX_KEY_WRONG:
@@ -78,9 +84,9 @@ static bool choose_error(const struct dp_stray *kind, struct error *out)
 	uint8_t family = kind->local.family;
 
 	if (kind->reason == DROP_RX_CHECKSUM_MISSING)
-		*out = missing(family, GRE_CHECKSUM_AT);
+		*out = missing(kind, GRE_CHECKSUM_AT);
 	else if (kind->reason == DROP_RX_SEQUENCE_MISSING)
-		*out = missing(family, GRE_SEQUENCE_AT);
+		*out = missing(kind, GRE_SEQUENCE_AT);
 	else if (!is_unreachable(kind))
 		return false;
 	else if (family == IP_V4)
@@ -110,7 +116,8 @@ static size_t restore6(uint8_t out[ICMP6_ERROR_MAX], const struct stray_packet *
 {
 	uint32_t body = packet->len, room = ICMP6_ERROR_MAX - IP6_HEADER_LENGTH;
 	struct ip_outer ip = {.family = IP_V6,
-			      .protocol = IP_PROTOCOL_GRE,
+			      .protocol =
+				      packet->kind->udp_port ? IP_PROTOCOL_UDP : IP_PROTOCOL_GRE,
 			      .ttl = 64,
 			      .payload_len = body < room ? body : room,
 			      .src = packet->kind->remote.bytes,

@@ -153,20 +153,27 @@ static enum drop_reason explain(const struct table *table, const struct table_ke
 {
 	uint32_t pair = hash_pair(&key->local, &key->remote);
 	bool erspan = form_is_erspan(key->form);
-	struct port *found = NULL, *other = NULL;
-	unsigned count = 0, others = 0;
+	struct port *found = NULL, *other = NULL, *aside = NULL;
+	unsigned count = 0, others = 0, asides = 0;
 
 	for (struct port *port = table->by_pair[pair & (table->buckets - 1)]; port;
 	     port = port->next_pair) {
 		if (!same_pair(&port->params, key))
 			continue;
-		if (form_is_erspan(port->params.form) == erspan) {
+		if (port->params.udp_port != key->udp_port) {
+			aside = port;
+			asides++;
+		} else if (form_is_erspan(port->params.form) == erspan) {
 			found = port;
 			count++;
 		} else {
 			other = port;
 			others++;
 		}
+	}
+	if (count == 0 && others == 0 && asides) {
+		*blame = asides == 1 ? aside : NULL;
+		return key->udp_port ? DROP_RX_UDP_UNEXPECTED : DROP_RX_UDP_MISSING;
 	}
 	if (count == 0) {
 		*blame = others == 1 ? other : NULL;
@@ -192,7 +199,8 @@ static struct port *find(const struct table *table, const struct table_key *key,
 		struct mark other = mark_of(p);
 
 		if (other.form != mark->form || other.has_key != mark->has_key ||
-		    other.number != mark->number || !same_pair(p, key))
+		    other.number != mark->number || p->udp_port != key->udp_port ||
+		    !same_pair(p, key))
 			continue;
 		if (p->bind_ifindex && p->bind_ifindex == ifindex)
 			return port;

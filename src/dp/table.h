@@ -20,6 +20,7 @@ struct table_key {
 	struct ip_addr local, remote;
 	uint32_t key; /* host order; 0 when there is none */
 	bool has_key;
+	uint16_t udp_port; /* to which it came in UDP; 0: directly in IP */
 	/* What else the packet may be: FORM_NVGRE, for which `number` is the key with FlowID 0, or
 	 * a type of ERSPAN, for which it is the session ID; else FORM_IP. */
 	uint8_t form;

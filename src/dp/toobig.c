@@ -23,7 +23,7 @@
 #include "proto/gre.h"
 #include "proto/overhead.h"
 
-/* Cuts the outer packet: GRE header and passenger lie in `whole`. */
+/* Cuts the outer packet: its headers behind IP and the passenger lie in `whole`. */
 static void send_outer_pieces(struct port *port, const struct passenger *p, const uint8_t *whole,
 			      uint32_t len)
 {
@@ -44,7 +44,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 		struct send_item item = {piece.at ? 0 : p->head_len + p->payload.len,
 					 piece.at ? 0 : 1};
 		struct ip_outer ip = {.family = params->remote.family,
-				      .protocol = v4 ? IP_PROTOCOL_GRE : IP_PROTOCOL_FRAGMENT,
+				      .protocol = v4 ? out_protocol(params) : IP_PROTOCOL_FRAGMENT,
 				      .tos = p->outer.tos,
 				      .ttl = p->outer.ttl,
 				      .id = (uint16_t)id, /* IPv6 has it behind its header */
@@ -57,7 +57,7 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 		if (v4)
 			frag4_header(head, head, ip_len, &piece);
 		else
-			frag6_header(head + ip_len, IP_PROTOCOL_GRE, id, &piece);
+			frag6_header(head + ip_len, out_protocol(params), id, &piece);
 		sender_add(sender, port, &item, head, head_len,
 			   (struct payload){whole + piece.at, piece.length});
 		if (sender_full(sender))
@@ -65,20 +65,20 @@ static void send_outer_pieces(struct port *port, const struct passenger *p, cons
 	}
 }
 
-/* Puts the passenger together behind its GRE header and sends the outer packet in pieces. */
+/* Puts the passenger together behind its headers and sends the outer packet in pieces. */
 static void fragment_outer(struct port *port, const struct passenger *p)
 {
 	uint8_t whole[OUTER_ROOM + 65536 + 64];
 	struct passenger flat = *p;
-	uint8_t *gre;
+	uint8_t *inside;
 
 	flat.head = whole + OUTER_ROOM;
 	flat.head_len = p->head_len + p->payload.len;
 	flat.payload = (struct payload){.len = 0};
 	memcpy(flat.head, p->head, p->head_len);
 	memcpy(flat.head + p->head_len, p->payload.data, p->payload.len);
-	gre = out_put_gre(port, &flat);
-	send_outer_pieces(port, p, gre, (uint32_t)(flat.head - gre) + flat.head_len);
+	inside = out_put_headers(port, &flat);
+	send_outer_pieces(port, p, inside, (uint32_t)(flat.head - inside) + flat.head_len);
 	/* `whole` ends with this call. */
 	sender_flush(port->worker->sender);
 }

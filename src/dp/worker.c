@@ -13,8 +13,10 @@
 #include "dp/merged.h"
 #include "dp/out.h"
 #include "dp/send.h"
+#include "dp/udp.h"
 #include "os/packet.h"
 #include "os/rawsock.h"
+#include "proto/ip.h"
 
 /* What sender_flush() refers to stays inside one call of these, so nothing is queued between them.
  */
@@ -39,14 +41,39 @@ static void watch_arrivals(struct worker *worker)
 	uv_poll_start(&worker->arrivals, UV_READABLE, on_arrivals);
 }
 
+static enum worker_input input_of(const struct worker *worker, const uv_poll_t *poll)
+{
+	if (poll == &worker->poll4)
+		return INPUT_GRE4;
+	if (poll == &worker->poll6)
+		return INPUT_GRE6;
+	return worker->udp[0] && poll == &worker->udp[0]->poll ? INPUT_UDP4 : INPUT_UDP6;
+}
+
+int worker_input(const struct worker *worker, enum worker_input input)
+{
+	switch (input) {
+	case INPUT_GRE4:
+		return worker->raw4;
+	case INPUT_GRE6:
+		return worker->raw6;
+	case INPUT_UDP4:
+	case INPUT_UDP6:
+		break;
+	case INPUT_COUNT:
+		return -1;
+	}
+	return worker->udp[input - INPUT_UDP4] ? worker->udp[input - INPUT_UDP4]->fd : -1;
+}
+
 static void on_raw(uv_poll_t *poll, int status, int events)
 {
 	struct worker *worker = poll->data;
-	uint8_t family = poll == &worker->poll4 ? IP_V4 : IP_V6;
+	enum worker_input input = input_of(worker, poll);
 
 	(void)events;
-	in_errors(worker, family);
-	in_drain(worker, family);
+	in_errors(worker, input);
+	in_drain(worker, input);
 	watch_arrivals(worker);
 	/* libuv stops polling a socket that has an error waiting; ours are ICMP messages, read now.
 	 */
@@ -77,7 +104,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int poll_raw(struct worker *worker, uv_poll_t *poll, int fd)
+int worker_poll(struct worker *worker, uv_poll_t *poll, int fd)
 {
 	int err = uv_poll_init(&worker->loop, poll, fd);
 
@@ -89,12 +116,12 @@ static int poll_raw(struct worker *worker, uv_poll_t *poll, int fd)
 
 static int open_raw(uint8_t family, unsigned index, unsigned count)
 {
-	int fd = raw_open(family);
+	int fd = raw_open(family, IP_PROTOCOL_GRE);
 	int err;
 
 	if (fd < 0 || count == 1)
 		return fd;
-	err = raw_share(fd, family, index, count);
+	err = raw_share(fd, family, index, count, NULL);
 	if (err) {
 		close(fd);
 		return err;
@@ -114,10 +141,10 @@ static int open_sockets(struct worker *worker, unsigned count)
 		return worker->raw6;
 	/* Without it everything is sent by the raw sockets. */
 	worker->direct = packet_open_sender(LEASE_MARK);
-	err = poll_raw(worker, &worker->poll4, worker->raw4);
+	err = worker_poll(worker, &worker->poll4, worker->raw4);
 	if (err || worker->raw6 < 0)
 		return err;
-	return poll_raw(worker, &worker->poll6, worker->raw6);
+	return worker_poll(worker, &worker->poll6, worker->raw6);
 }
 
 static int allocate(struct worker *worker)
@@ -173,6 +200,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static void close_loop(struct worker *worker)
 {
+	udp_close(worker);
 	uv_walk(&worker->loop, close_handle, NULL);
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&worker->loop);
@@ -183,6 +211,7 @@ int worker_start(struct worker *worker, unsigned index, unsigned count)
 	int err;
 
 	worker->index = index;
+	worker->count = count;
 	worker->raw4 = worker->raw6 = worker->direct = -1;
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->done, NULL);

@@ -15,6 +15,7 @@
 #include "dp/dp.h"
 #include "dp/stray.h"
 #include "dp/table.h"
+#include "os/udphold.h"
 
 struct alive_clock;
 struct fast;
@@ -23,22 +24,28 @@ struct merged;
 struct receiver;
 struct sender;
 struct reader;
+struct udp_input;
 struct worker;
+
+/* The raw sockets that a worker receives from. */
+enum worker_input { INPUT_GRE4, INPUT_GRE6, INPUT_UDP4, INPUT_UDP6, INPUT_COUNT };
 
 /* Runs on the worker's thread; the return value goes back to the main thread. */
 typedef int (*worker_job)(struct worker *worker, void *arg);
 
 struct worker {
-	unsigned index;
+	unsigned index, count; /* its share of the traffic, and how many there are */
 	pthread_t thread;
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_poll_t poll4, poll6;
 	uv_poll_t arrivals; /* of merged.h, once it is open */
 	bool watching;
-	bool want_device; /* some tunnel is bound to an underlay device */
-	int raw4, raw6;	  /* raw6 is -1 where the kernel has no IPv6 */
-	int direct;	  /* packet socket that sends; -1: there is none */
+	bool want_device;	    /* some tunnel is bound to an underlay device */
+	int raw4, raw6;		    /* raw6 is -1 where the kernel has no IPv6 */
+	struct udp_input *udp[2];   /* of tunnels in UDP, IPv4 and IPv6 (udp.h); NULL: none */
+	struct udp_ports udp_ports; /* of these */
+	int direct;		    /* packet socket that sends; -1: there is none */
 	struct lease_clock *clock;
 	struct alive_clock *alive;
 	struct fast *fast; /* the kernel lanes; NULL: there are none */
@@ -63,6 +70,11 @@ struct worker {
 
 /* `count` workers share the traffic. 0 or -errno. */
 int worker_start(struct worker *worker, unsigned index, unsigned count);
+/* The socket of an input; -1 when there is none. */
+int worker_input(const struct worker *worker, enum worker_input input);
+/* Has the worker read a socket that has just been opened, until `poll` is closed. poll->data is the
+ * worker. 0 or an error of libuv, and the poll then is not in use. */
+int worker_poll(struct worker *worker, uv_poll_t *poll, int fd);
 /* Runs `job` on the worker's thread and returns what it returned. */
 int worker_run(struct worker *worker, worker_job job, void *arg);
 void worker_stop(struct worker *worker);

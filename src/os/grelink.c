@@ -50,6 +50,7 @@ static size_t size_of(uint16_t type)
 	case IFLA_GRE_ENCAP_TYPE:
 	case IFLA_GRE_ENCAP_SPORT:
 	case IFLA_GRE_ENCAP_DPORT:
+	case IFLA_GRE_ENCAP_FLAGS:
 		return 2;
 	case IFLA_GRE_TTL:
 	case IFLA_GRE_TOS:
@@ -150,6 +151,9 @@ static void read_extra(const struct nlattr *attribute, struct gre_link *out)
 		break;
 	case IFLA_GRE_ENCAP_DPORT:
 		out->encap_dport = ntohs(mnl_attr_get_u16(attribute));
+		break;
+	case IFLA_GRE_ENCAP_FLAGS:
+		out->encap_csum6 = mnl_attr_get_u16(attribute) & TUNNEL_ENCAP_FLAG_CSUM6;
 		break;
 	case IFLA_GRE_FWMARK:
 		out->fwmark = mnl_attr_get_u32(attribute);

@@ -8,6 +8,9 @@
 
 #include "os/link.h"
 
+/* What else stands between the outer IP header and GRE; the kernel's numbers. */
+enum gre_encap { GRE_ENCAP_NONE, GRE_ENCAP_FOU, GRE_ENCAP_GUE, GRE_ENCAP_MPLS };
+
 struct gre_link {
 	struct link_info link; /* kind: "gre", "gretap", "ip6gre", "ip6gretap", "erspan", ... */
 	bool elsewhere;	       /* outer packets belong to another network namespace */
@@ -25,8 +28,9 @@ struct gre_link {
 	bool external;	     /* made for collect_md: each packet brings its own addresses */
 	uint32_t flow_label; /* IPv6, host order */
 	uint8_t encap_limit; /* IPv6, RFC 2473 4.1.1: 0: no such option is sent */
-	uint16_t encap;	     /* TUNNEL_ENCAP_*: 0: none, 1: FOU, 2: GUE, 3: MPLS */
+	uint16_t encap;	     /* enum gre_encap */
 	uint16_t encap_sport, encap_dport; /* host order; 0: any */
+	bool encap_csum6;		   /* UDP over IPv6 has its checksum */
 	uint32_t fwmark;
 };
 

@@ -121,28 +121,43 @@ int packet_next(int fd, struct packet_seen *out)
 	return 1;
 }
 
-/* GRE behind the outer header, or, as Linux sends over IPv6, behind one of destination options. */
-static int attach_arrival_filter(int fd)
+/* The last instructions but two: takes the ports, one each; the port is in the accumulator. */
+static void match_ports(struct sock_filter code[UDP_PORTS_MAX], const struct udp_ports *udp)
+{
+	for (uint8_t i = 0; i < UDP_PORTS_MAX; i++)
+		code[i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+						       i < udp->count ? udp->ports[i] : UINT32_MAX,
+						       UDP_PORTS_MAX - i, 0);
+}
+
+/* GRE behind the outer header, or, as Linux sends over IPv6, behind one of destination options; or
+ * behind a UDP header that names one of the ports. */
+int packet_match_arrivals(int fd, const struct udp_ports *udp)
 {
 #define AD(what) ((uint32_t)(SKF_AD_OFF + (what)))
 #define NET(at)	 ((uint32_t)(SKF_NET_OFF + (at)))
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ARRIVAL_SIZE_MIN, 0, 9),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ARRIVAL_SIZE_MIN, 0, 13 + UDP_PORTS_MAX),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(SKF_AD_PROTOCOL)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 3),
+		BPF_STMT(BPF_LDX | BPF_IMM, 20),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(9)),
-		BPF_JUMP(BPF_JMP | BPF_JA, 4, 0, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 4),
+		BPF_JUMP(BPF_JMP | BPF_JA, 5, 0, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 7 + UDP_PORTS_MAX),
+		BPF_STMT(BPF_LDX | BPF_IMM, 40),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(6)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_DSTOPTS, 0, 1),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(40)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 3 + UDP_PORTS_MAX, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 1 + UDP_PORTS_MAX),
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, NET(2)),
+		[15 + UDP_PORTS_MAX] = BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, ARRIVAL_SNAP),
 	};
 #undef NET
 #undef AD
+	match_ports(code + 15, udp);
 	struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ? -errno
@@ -156,7 +171,7 @@ static int set_packet(int fd, int option)
 	return setsockopt(fd, SOL_PACKET, option, &on, sizeof on) < 0 ? -errno : 0;
 }
 
-int packet_open_arrivals(void)
+int packet_open_arrivals(const struct udp_ports *udp)
 {
 	/* All protocols: those sockets come before the protocols' own receivers. */
 	struct sockaddr_ll all = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
@@ -165,7 +180,7 @@ int packet_open_arrivals(void)
 
 	if (fd < 0)
 		return -errno;
-	err = attach_arrival_filter(fd);
+	err = packet_match_arrivals(fd, udp);
 	if (!err)
 		err = set_packet(fd, PACKET_VNET_HDR);
 	if (!err)
@@ -216,13 +231,20 @@ void packet_arrival_key(uint8_t key[ARRIVAL_KEY_SIZE], const uint8_t *gre, uint3
  * of it are there. */
 static void outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
 {
+	bool options = ip[6] == IPPROTO_DSTOPTS;
+	uint8_t protocol;
+
 	if (ip[0] >> 4 == 4) {
+		protocol = ip[9];
 		*header = (ip[0] & 0x0fu) * 4;
 		*whole = (uint32_t)(ip[2] << 8 | ip[3]);
-		return;
+	} else {
+		protocol = options ? ip[40] : ip[6];
+		*header = 40 + (options ? (ip[41] + 1u) * 8 : 0);
+		*whole = 40 + (uint32_t)(ip[4] << 8 | ip[5]);
 	}
-	*header = 40 + (ip[6] == IPPROTO_DSTOPTS ? (ip[41] + 1u) * 8 : 0);
-	*whole = 40 + (uint32_t)(ip[4] << 8 | ip[5]);
+	if (protocol == IPPROTO_UDP)
+		*header += UDP_HEADER_LENGTH;
 }
 
 static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,

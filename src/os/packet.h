@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "os/udphold.h"
 #include "proto/addr.h"
 
 /* Where a packet goes on an Ethernet: the `to` of a send call. */
@@ -36,9 +37,12 @@ struct packet_seen {
 /* Takes the oldest. 1 with *out, 0 when there is none, -errno. */
 int packet_next(int fd, struct packet_seen *out);
 
-/* A non-blocking socket that sees arriving GRE packets of any size worth merging, before any other
- * socket does. While it is open it costs every packet that this host receives some time. */
-int packet_open_arrivals(void);
+/* A non-blocking socket that sees arriving GRE packets of any size worth merging, in UDP too where
+ * it goes to one of these ports, before any other socket does. While it is open it costs every
+ * packet that this host receives some time. */
+int packet_open_arrivals(const struct udp_ports *udp);
+/* Other ports from now on. 0 or -errno. */
+int packet_match_arrivals(int fd, const struct udp_ports *udp);
 
 #define ARRIVAL_KEY_SIZE 96
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/udp.h"
+
 /* Holds some milliseconds of small packets; beyond that, waiting costs more than a drop. */
 #define BUFFER_SIZE (4 << 20)
 
@@ -39,9 +41,9 @@ static int configure(int fd, uint8_t family)
 	return err ? err : set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 
-int raw_open(uint8_t family)
+int raw_open(uint8_t family, uint8_t protocol)
 {
-	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_GRE);
+	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	int err;
 
 	if (fd < 0)
@@ -97,17 +99,18 @@ int raw_open_ear(uint8_t family, uint32_t mark)
 
 /*
  * The share filter in classic BPF. X holds the offset of the GRE header, later of the fields behind
- * its options. A load outside the packet would drop it unseen, so what is too short goes to share
- * 0, where the decoder counts it; so do packets with a sequence number, since one receiver has to
- * see them all, and what can be the answer to a question of ours, which only share 0 asks: protocol
- * type 0, and passengers that are ICMP or GRE of type 0.
+ * its options; at first that of the UDP header where there is one. A load outside the packet would
+ * drop it unseen, so what is too short goes to share 0, where the decoder counts it; so do packets
+ * with a sequence number, since one receiver has to see them all, and what can be the answer to a
+ * question of ours, which only share 0 asks: protocol type 0, and passengers that are ICMP or GRE
+ * of type 0.
  */
 #define FLAG_CHECKSUM 0x8000
 #define FLAG_KEY      0x2000
 #define FLAG_SEQUENCE 0x1000
 
 struct program {
-	struct sock_filter code[160];
+	struct sock_filter code[192];
 	uint16_t len;
 	uint32_t index, count; /* the share, and how many there are */
 };
@@ -203,7 +206,20 @@ static void emit_passenger(struct program *p, const struct passenger_layout *l)
 	p->code[jump].jf = (uint8_t)(p->len - jump - 1);
 }
 
-static void build(struct program *p, uint8_t family)
+/* Leaves unless the UDP header at X names one of the ports, then moves X behind it. */
+static void emit_udp(struct program *p, const struct udp_ports *udp)
+{
+	emit(p, BPF_LD | BPF_H | BPF_IND, 2);
+	for (unsigned i = 0; i < udp->count; i++)
+		emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, udp->ports[i], (uint8_t)(udp->count - i),
+			  0);
+	emit(p, BPF_RET | BPF_K, 0);
+	emit(p, BPF_MISC | BPF_TXA, 0);
+	emit(p, BPF_ALU | BPF_ADD | BPF_K, UDP_HEADER_LENGTH);
+	emit(p, BPF_MISC | BPF_TAX, 0);
+}
+
+static void build(struct program *p, uint8_t family, const struct udp_ports *udp)
 {
 	/* The source and destination of IPv4, the last words of both of IPv6. */
 	static const struct passenger_layout v4 = {.type = 0x0800, 20, 9, IPPROTO_ICMP, 12, 16},
@@ -214,6 +230,8 @@ static void build(struct program *p, uint8_t family)
 		emit(p, BPF_LDX | BPF_B | BPF_MSH, 0);
 	else
 		emit(p, BPF_LDX | BPF_IMM, 0);
+	if (udp)
+		emit_udp(p, udp);
 	emit_need(p, 4);
 	emit(p, BPF_LD | BPF_H | BPF_IND, 2);
 	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
@@ -230,11 +248,11 @@ static void build(struct program *p, uint8_t family)
 	emit_pair(p, 4 + 2, 4 + 8); /* Ethernet addresses, or whatever is there */
 }
 
-int raw_share(int fd, uint8_t family, unsigned index, unsigned count)
+int raw_share(int fd, uint8_t family, unsigned index, unsigned count, const struct udp_ports *udp)
 {
 	struct program program = {.index = index, .count = count};
 
-	build(&program, family);
+	build(&program, family, udp);
 	struct sock_fprog filter = {.len = program.len, .filter = program.code};
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ? -errno
 											: 0;
@@ -389,6 +407,15 @@ static void read_error(const struct cmsghdr *c, struct raw_error *out)
 	out->from = addr_from(&offender);
 }
 
+/* The queue holds the beginning of the packet, from its IP header on. */
+static uint16_t quoted_port(const uint8_t *p, size_t len)
+{
+	size_t at = p[0] >> 4 == 4 ? (p[0] & 0x0fu) * 4 : IP6_HEADER_LENGTH;
+	bool udp = len > at + UDP_HEADER_LENGTH - 1 && p[p[0] >> 4 == 4 ? 9 : 6] == IPPROTO_UDP;
+
+	return udp ? get_be16(p + at + 2) : 0;
+}
+
 int raw_next_error(int fd, struct raw_error *out)
 {
 	union {
@@ -396,14 +423,20 @@ int raw_next_error(int fd, struct raw_error *out)
 		char space[256];
 	} control;
 	struct sockaddr_storage to = {.ss_family = AF_UNSPEC};
+	uint8_t quoted[128] = {0};
+	struct iovec part = {quoted, sizeof quoted};
 	struct msghdr message = {.msg_name = &to,
 				 .msg_namelen = sizeof to,
+				 .msg_iov = &part,
+				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
 
-	if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	*out = (struct raw_error){.dst = addr_from(&to)};
+	*out = (struct raw_error){.dst = addr_from(&to),
+				  .udp_port = quoted_port(quoted, (size_t)n)};
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
 		read_error(c, out);
 	return 1;

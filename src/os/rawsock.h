@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rawsock.h: raw sockets for GRE (protocol 47). They send whole packets, outer header included, and
- * queue the ICMP errors that the underlay returns. An IPv4 socket receives with the outer header;
- * an IPv6 socket receives what follows the extension headers, and the rest as control messages.
+ * rawsock.h: raw sockets for GRE (protocol 47), and for GRE in UDP (protocol 17, RFC 8086). They
+ * send whole packets, outer header included, and queue the ICMP errors that the underlay returns.
+ * An IPv4 socket receives with the outer header; an IPv6 socket receives what follows the extension
+ * headers, and the rest as control messages. Neither verifies a checksum.
  */
 #ifndef OS_RAWSOCK_H
 #define OS_RAWSOCK_H
@@ -11,10 +12,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "os/udphold.h"
 #include "proto/addr.h"
 
-/* Opens a non-blocking socket. Returns it, or -errno (-EAFNOSUPPORT: the kernel has no IPv6). */
-int raw_open(uint8_t family);
+/* Opens a non-blocking socket for this protocol, IP_PROTOCOL_GRE or IP_PROTOCOL_UDP. Returns it, or
+ * -errno (-EAFNOSUPPORT: the kernel has no IPv6). One for UDP gets what any program of this host
+ * gets, so it wants raw_share() before it is read. */
+int raw_open(uint8_t family, uint8_t protocol);
 
 /* Opens one that only sends, packets of this priority (SO_PRIORITY), and receives nothing. Returns
  * it, or -errno. */
@@ -26,8 +30,9 @@ int raw_open_ear(uint8_t family, uint32_t mark);
 
 /* Lets through the packets of share `index` of `count`, so that `count` sockets divide the traffic:
  * by the passenger's addresses, so that a flow and its fragments stay in order. Packets with a
- * sequence number, and those too short to tell, are all in share 0. 0 or -errno. */
-int raw_share(int fd, uint8_t family, unsigned index, unsigned count);
+ * sequence number, and those too short to tell, are all in share 0. With `udp` (NULL: a socket for
+ * GRE) only UDP to these ports. 0 or -errno. */
+int raw_share(int fd, uint8_t family, unsigned index, unsigned count, const struct udp_ports *udp);
 
 /* Asks for the device of arrival with each packet (IPv6 sockets always have it). */
 int raw_want_device(int fd, uint8_t family, bool on);
@@ -73,6 +78,7 @@ struct raw_error {
 	uint32_t mtu;	     /* for "too big"; else 0 */
 	struct ip_addr dst;  /* of the packet */
 	struct ip_addr from; /* who complained; family IP_NONE for this host */
+	uint16_t udp_port;   /* destination of the packet if it was UDP; else 0 */
 };
 /* Takes the oldest error. 1 with *out, 0 when there is none, -errno. */
 int raw_next_error(int fd, struct raw_error *out);

@@ -11,15 +11,22 @@
 #define DROP_REASONS(X)                                                                          \
 	X(RX_OUTER_MALFORMED, "rx-outer-malformed",                                              \
 	  "outer IP header is truncated or inconsistent")                                        \
+	X(RX_UDP_LENGTH, "rx-udp-length", "UDP length does not fit the packet (RFC 768)")        \
 	X(RX_TRUNCATED, "rx-truncated", "packet ends inside the GRE header")                     \
 	X(RX_VERSION, "rx-version", "GRE version is not 0 (RFC 2784 2.3.1)")                     \
 	X(RX_ROUTING, "rx-routing", "routing present, the form of RFC 1701")                     \
 	X(RX_RESERVED, "rx-reserved",                                                            \
 	  "a reserved flag bit that must be zero is set (RFC 2784 2.3)")                         \
 	X(RX_SOURCE, "rx-source", "no tunnel has this pair of outer addresses")                  \
+	X(RX_UDP_MISSING, "rx-udp-missing", "packet is plain GRE, the tunnel is in UDP")         \
+	X(RX_UDP_UNEXPECTED, "rx-udp-unexpected",                                                \
+	  "packet is GRE in UDP, the tunnel is plain or has another port")                       \
 	X(RX_KEY_MISSING, "rx-key-missing", "packet has no key, the tunnel has one")             \
 	X(RX_KEY_UNEXPECTED, "rx-key-unexpected", "packet has a key, the tunnel has none")       \
 	X(RX_KEY_WRONG, "rx-key-wrong", "packet has another key than the tunnel")                \
+	X(RX_UDP_CHECKSUM, "rx-udp-checksum", "UDP checksum is wrong")                           \
+	X(RX_UDP_CHECKSUM_MISSING, "rx-udp-checksum-missing",                                    \
+	  "no UDP checksum over IPv6, and the file does not allow that (RFC 6936)")              \
 	X(RX_SESSION, "rx-session", "packet is of an ERSPAN session or type without a tunnel")   \
 	X(RX_ERSPAN, "rx-erspan", "ERSPAN header is truncated, or of no Ethernet frame")         \
 	X(RX_VLAN, "rx-vlan", "frame of NVGRE has a VLAN tag (RFC 7637 3.3)")                    \

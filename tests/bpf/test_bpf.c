@@ -316,14 +316,15 @@ static void test_frag(void **state)
 static void test_overhead(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < 64; i++) {
+	for (uint32_t i = 0; i < 128; i++) {
 		struct memory m = {
-			.io.arg = {i & 16 ? IP_V6 : IP_V4, i & 15, i & 32 ? 1500 : 60},
+			.io.arg = {i & 32 ? IP_V6 : IP_V4, i & 31, i & 64 ? 1500 : 60},
 		};
 
 		run_both(i, OP_overhead, &m, 0);
-		assert_int_equal(m.io.result[0], (i & 16 ? 44 : 24) + (i & 1 ? 14 : 0) +
-							 4 * __builtin_popcount(i & 14));
+		assert_int_equal(m.io.result[0], (i & 32 ? 44 : 24) + (i & 1 ? 14 : 0) +
+							 4 * __builtin_popcount(i & 14) +
+							 (i & 16 ? 8 : 0));
 	}
 }
 

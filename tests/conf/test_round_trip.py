@@ -60,6 +60,9 @@ def test_same_tunnel(path, name, tmp_path):
     if ours.returncode:  # a tunnel that has no other end in these words; tests of peer say which
         assert ours.stderr and units.stderr
         return
+    if "cannot be made there" in units.stderr:
+        assert "[NetDev]" not in units.stdout and "cannot be made there" in units.stdout
+        return
     if "-ADDRESS" in units.stdout:  # ends that the file does not know are placeholders
         assert "instead of" in ours.stderr and "instead of" in units.stderr
         return

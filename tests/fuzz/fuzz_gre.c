@@ -17,6 +17,7 @@
 #include "proto/outer.h"
 #include "proto/probe.h"
 #include "proto/resolve.h"
+#include "proto/udp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -117,6 +118,20 @@ static void gre(uint8_t *p, uint8_t *end)
 	copy(p + h.length, end);
 }
 
+/* The datagram that a tunnel in UDP receives, and the source port for what such a tunnel sends. */
+static void udp(uint8_t *p, uint8_t *end)
+{
+	static const uint16_t types[] = {GRE_PROTOCOL_IPV4, GRE_PROTOCOL_IPV6, GRE_PROTOCOL_TEB};
+	struct udp_header h;
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		check(udp_source_port(7, types[i], p, end) >= UDP_SOURCE_FIRST);
+	if (udp_decode(p, end, &h) != DROP_NONE)
+		return;
+	check(h.length >= UDP_HEADER_LENGTH && h.length <= end - p);
+	gre(p + UDP_HEADER_LENGTH, p + h.length);
+}
+
 /* As the doctor reads it, for whom the packet comes from, or is about, its own peer. */
 static void doctor(const uint8_t *p, size_t len)
 {
@@ -164,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	icmp_quote_decode(IP_V6, p, size, &quote);
 	if (ip_decode(p, end, &outer) && outer.protocol == IP_PROTOCOL_GRE && outer.has_transport)
 		gre(p + outer.header_len, p + outer.total_len);
+	udp(p, end);
 	gre(p, end);
 	free(p);
 	return 0;

@@ -11,7 +11,7 @@ import pytest
 from gretel import Site, site_text
 from net import offloads_off, packet_socket, veth, wait_for
 from peer import MAC, gre
-from scapy.all import IP, TCP, Ether, IPv6
+from scapy.all import IP, TCP, UDP, Ether, IPv6
 from scene import A, B, HOST, LAN, ROUTER, UNDERLAY
 
 NEEDS_CSUM, GSO_NONE, GSO_TCPV4, GSO_TCPV6 = 1, 0, 1, 4
@@ -83,9 +83,7 @@ def segments(sock, deadline=5.0):
     return found
 
 
-@pytest.fixture
-def merging(host, tmp_path, undo):
-    """(the card, A's site, what reaches hostA)."""
+def make_merging(host, tmp_path, undo, **keys):
     near, router = host("hostA"), host("A")
     veth(near, "eth0", router, "eth1")
     offloads_off(near, "eth0")
@@ -96,11 +94,17 @@ def merging(host, tmp_path, undo):
         near.ip(f"address add {HOST[family][A]}/{length} dev eth0{flag}")
     card = Card(router)
     undo.callback(card.close)
-    site = Site(router, tmp_path / "A", site_text(A, key=KEY, forward={}))
+    site = Site(router, tmp_path / "A", site_text(A, key=KEY, forward={}, **keys))
     site.up()
     sock = packet_socket(near, "eth0")
     undo.callback(sock.close)
     return card, site, sock
+
+
+@pytest.fixture
+def merging(host, tmp_path, undo):
+    """(the card, A's site, what reaches hostA)."""
+    return make_merging(host, tmp_path, undo)
 
 
 @pytest.mark.parametrize("family", (4, 6))
@@ -155,4 +159,32 @@ def test_a_wrong_checksum_stays_wrong(merging):
     sock.settimeout(5)
     for _ in range(3):
         wait_for(corrupted)
+    assert not site.drops()
+
+
+def test_in_udp(host, tmp_path, undo):
+    """The same behind a UDP header. Its checksum is that of the packet whose inner checksum is completed,
+    as a kernel makes it that leaves the inner one to a device."""
+    card, site, sock = make_merging(host, tmp_path, undo, udp="yes")
+    header = UDP(sport=50000, dport=4754) / gre(key=KEY)
+
+    def arrived():
+        card.send_open(header, passenger(4, 1, 1200), GSO_NONE, 0)
+        return segments(sock, 0.3)
+    got = wait_for(arrived)
+    assert got[0] == (100000, bytes(passenger(4, 1, 1200)[TCP].payload))
+    assert set(site.drops()) <= {"rx-merged"} and sum(site.drops().values()) <= 1
+
+
+def test_an_open_checksum_of_udp(host, tmp_path, undo):
+    """A sender on the same machine leaves the outer checksum to a device that the packet never meets."""
+    card, site, sock = make_merging(host, tmp_path, undo, udp="yes")
+    outer = IP(src=UNDERLAY[4][B], dst=UNDERLAY[4][A])
+    frame = bytearray(bytes(Ether(src=MAC, dst=card.mac) / outer / UDP(sport=50000, dport=4754) /
+                            gre(key=KEY) / passenger(4, 1, 1200)))
+    start, length = 14 + 20, len(frame) - 34
+    sum_of = pseudo_sum(IP(src=UNDERLAY[4][B], dst=UNDERLAY[4][A]), length) - socket.IPPROTO_TCP + socket.IPPROTO_UDP
+    frame[start + 6:start + 8] = struct.pack("!H", sum_of)
+    card.write(bytes(frame), struct.pack("=BBHHHH", NEEDS_CSUM, GSO_NONE, 0, 0, start, 6))
+    assert segments(sock) == [(100000, bytes(passenger(4, 1, 1200)[TCP].payload))]
     assert not site.drops()

@@ -64,10 +64,12 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->erspan_type == b->erspan_type && a->erspan_session == b->erspan_session &&
 	       a->erspan_index == b->erspan_index && a->erspan_egress == b->erspan_egress &&
 	       a->erspan_hardware == b->erspan_hardware && a->checksum == b->checksum &&
-	       a->sequence == b->sequence && a->ttl_inherit == b->ttl_inherit && a->ttl == b->ttl &&
-	       a->tos_inherit == b->tos_inherit && a->tos == b->tos && a->ecn == b->ecn &&
-	       a->df == b->df && a->mtu == b->mtu && a->mss_auto == b->mss_auto &&
-	       a->mss == b->mss && a->keepalive_interval_ms == b->keepalive_interval_ms &&
+	       a->sequence == b->sequence && a->udp_port == b->udp_port &&
+	       a->udp_checksum == b->udp_checksum && a->ttl_inherit == b->ttl_inherit &&
+	       a->ttl == b->ttl && a->tos_inherit == b->tos_inherit && a->tos == b->tos &&
+	       a->ecn == b->ecn && a->df == b->df && a->mtu == b->mtu &&
+	       a->mss_auto == b->mss_auto && a->mss == b->mss &&
+	       a->keepalive_interval_ms == b->keepalive_interval_ms &&
 	       a->keepalive_retries == b->keepalive_retries &&
 	       a->keepalive_form == b->keepalive_form && a->keepalive_hold == b->keepalive_hold &&
 	       a->keepalive_nat == b->keepalive_nat && addr_equal(&a->probe, &b->probe) &&

@@ -136,6 +136,7 @@ static void test_any(void **state)
 	mnl_attr_put(message, IFLA_GRE_COLLECT_METADATA, 0, NULL);
 	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_TYPE, 1);
 	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_DPORT, htons(5555));
+	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_FLAGS, TUNNEL_ENCAP_FLAG_CSUM6);
 	end(message);
 	mnl_attr_put_u32(message, IFLA_LINK_NETNSID, 0);
 	assert_int_equal(gre_link_decode(message, &gre), 0);
@@ -144,6 +145,7 @@ static void test_any(void **state)
 	assert_true(gre.tos_inherit && gre.external && gre.elsewhere);
 	assert_int_equal(gre.encap, 1);
 	assert_int_equal(gre.encap_dport, 5555);
+	assert_true(gre.encap_csum6);
 	assert_false(gre.pmtudisc);
 }
 

@@ -175,7 +175,7 @@ static void test_bad(void **state)
 		/* 26 */ {ENDS " dev a/b fwmark 1", "\"dev a/b\" is wrong"},
 		/* 27 */ {ENDS " mtu 67", "\"mtu 67\" is wrong"},
 		/* 28 */ {ENDS " i 1", "\"i\" can be \"ikey\" or \"icsum\": write it out"},
-		/* 29 */ {ENDS " encap fou", "\"encap\" is not supported"},
+		/* 29 */ {ENDS " encap fou", "with udp = yes"},
 		/* 30 */ {ENDS " external", "\"external\" is not supported"},
 		/* 31 */ {ENDS " pmtudisc ignore-df", "contradict each other"},
 		/* 32 */ {ENDS " nonsense", "unknown word \"nonsense\": the words are mode"},
@@ -258,12 +258,22 @@ static void test_main_file(void **state)
 	conf_free(conf);
 }
 
+/* A tunnel of the file, which `add` could not have made. */
+static void test_shows_udp(void **state)
+{
+	char shown[512];
+
+	(void)state;
+	show("[tunnel g1]\nlocal = 192.0.2.1\nremote = 192.0.2.2\nudp = yes\n", shown);
+	assert_string_equal(shown, "g1: gre/ip remote 192.0.2.2 local 192.0.2.1 ttl 64 encap fou "
+				   "encap-dport 4754\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_good),	  cmocka_unit_test(test_shows_udp),
+		cmocka_unit_test(test_bad),	  cmocka_unit_test(test_file),
 		cmocka_unit_test(test_main_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,20 @@ static const struct {
 	 {"open4"}},
 	/* 15: nothing to judge, nothing to open */
 	{TA F "masquerade = 192.168.8.11 out eth1\n", {"masquerade"}, {"open4", "judge"}},
+	/* 16: in UDP: the port is the destination's in both directions */
+	{T "udp = yes\n" T6 "udp = 5000\n",
+	 {"172.19.1.1 . 172.19.1.2 . 4754",
+	  "hook prerouting priority raw\n\t\tmeta l4proto 17 ip daddr . ip saddr . udp dport "
+	  "@outer_udp4 notrack\n\t\tmeta l4proto 17 ip6 daddr . ip6 saddr . udp dport "
+	  "@outer_udp6 notrack",
+	  "hook output priority raw\n\t\tmeta l4proto 17 ip saddr . ip daddr . udp dport "
+	  "@outer_udp4 notrack",
+	  "2001:db8::1 . 2001:db8::2 . 5000"},
+	 {"@outer4", "@outer6", "l4proto 47"}},
+	/* 17: one pair both ways */
+	{T "[tunnel u]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nudp = yes\nnotrack = no\n",
+	 {"@outer4"},
+	 {"@outer_udp4"}},
 };
 
 static void contents(void **unused)

@@ -41,6 +41,7 @@ static const struct {
 	{C "mode = erspan\nerspan-type = 1\n", 1500, 1462, 0, 0},
 	/* 16 */ {C "mode = erspan\nerspan-session = 5\n", 1500, 1450, 0, 0},
 	/* 17 */ {C "mode = erspan\nerspan-type = 3\nerspan-session = 5\n", 1500, 1446, 0, 0},
+	/* 18 */ {C "udp = yes\n", 1500, 1468, 1428, 1408},
 };
 
 static void mtu_and_mss(void **unused)

@@ -47,6 +47,52 @@ static struct table_key key_of(const char *local, const char *remote, int64_t ke
 				  .key = key == NO_KEY ? 0 : (uint32_t)key};
 }
 
+/* Plain GRE and GRE in UDP between the same addresses, and tunnels that have the one or the other.
+ */
+static void plain_and_udp_are_different(void **state)
+{
+	static const struct {
+		const char *remote;
+		int64_t key;
+		uint16_t udp_port;
+		int found;
+		enum drop_reason why;
+		int blame;
+	} rows[] = {
+		/* 0 */ {"192.0.2.2", 1, 0, 0, DROP_NONE, -1},
+		/* 1 */ {"192.0.2.2", 1, 4754, 1, DROP_NONE, -1},
+		/* 2 */ {"192.0.2.2", 1, 5000, -1, DROP_RX_UDP_UNEXPECTED, -1},
+		/* 3 */ {"192.0.2.2", 2, 4754, -1, DROP_RX_KEY_WRONG, 1},
+		/* 4 */ {"192.0.2.3", 1, 0, -1, DROP_RX_UDP_MISSING, 2},
+		/* 5 */ {"192.0.2.4", 1, 4754, -1, DROP_RX_UDP_UNEXPECTED, 3},
+		/* 6 */ {"192.0.2.9", 1, 4754, -1, DROP_RX_SOURCE, -1},
+	};
+	static const uint16_t udp_ports[] = {0, 4754, 4754, 0};
+	static const char *const remotes[] = {"192.0.2.2", "192.0.2.2", "192.0.2.3", "192.0.2.4"};
+	struct port ports[4];
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		fill(&ports[i], "192.0.2.1", remotes[i], 1, 0);
+		ports[i].params.udp_port = udp_ports[i];
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	}
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct table_key key = key_of("192.0.2.1", rows[i].remote, rows[i].key);
+		enum drop_reason why = DROP_NONE;
+		struct port *blame = NULL, *found;
+
+		key.udp_port = rows[i].udp_port;
+		found = table_find(&table, &key, 0, &why, &blame);
+		assert_ptr_equal(found, rows[i].found < 0 ? NULL : &ports[rows[i].found]);
+		assert_int_equal(why, rows[i].why);
+		assert_ptr_equal(blame, rows[i].blame < 0 ? NULL : &ports[rows[i].blame]);
+	}
+	table_free(&table);
+}
+
 static const struct {
 	const char *local, *remote;
 	int64_t key;
@@ -252,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_find_their_tunnel),
+		cmocka_unit_test(plain_and_udp_are_different),
 		cmocka_unit_test(forms_find_their_tunnel),
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(ten_thousand_keys),

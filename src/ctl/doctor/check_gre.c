@@ -117,6 +117,35 @@ static const json_t *find_refusal(const struct probes_reach *r, const char *remo
 	return NULL;
 }
 
+/* Nothing good came since, or it was refused again while the doctor was here. */
+static bool is_current(const struct doctor *d, const struct probes_reach *r, const json_t *refusal)
+{
+	int64_t before = 0;
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (json_object_get(d->host->status, "refusals"), i, one)
+		if (strcmp(doctor_text(one, "remote"), d->remote) == 0 &&
+		    doctor_number(one, "type", -1) == doctor_number(refusal, "type", 0) &&
+		    doctor_number(one, "code", -1) == doctor_number(refusal, "code", 0))
+			before += doctor_number(one, "packets", 0);
+	return doctor_number(refusal, "packets", 0) > before ||
+	       doctor_number(refusal, "last_ms", 0) <
+		       doctor_number(r->after, "last_rx_ms", INT64_MAX);
+}
+
+static void tell_no_port(struct doctor *d)
+{
+	doctor_found(d, DOCTOR_BROKEN,
+		     "the peer %s takes no GRE in UDP from %s at port %u, or none with this key "
+		     "(ICMP port unreachable)",
+		     d->remote, d->local, d->tunnel->udp_port);
+	doctor_mend(d,
+		    "compare remote, local, key and udp with the peer's: gretel peer %s --for "
+		    "gretel",
+		    d->tunnel->name);
+}
+
 void check_no_tunnel(struct doctor *d)
 {
 	const struct probes_reach *r = probes_reach(d);
@@ -130,6 +159,11 @@ void check_no_tunnel(struct doctor *d)
 		return;
 	if (r->gre_answers && !find_refusal(r, d->remote, type, code))
 		return;
+	if (d->tunnel->udp_port) {
+		if (is_current(d, r, find_refusal(r, d->remote, type, code)))
+			tell_no_port(d);
+		return;
+	}
 	if (d->tunnel->okey.present)
 		snprintf(key, sizeof key, "with key %u", d->tunnel->okey.value);
 	doctor_found(
@@ -161,6 +195,9 @@ void check_silent(struct doctor *d)
 	const struct probes_reach *r = probes_reach(d);
 	char hint[CLOUD_HINT_SIZE];
 
+	if (d->tunnel->udp_port)
+		doctor_saw(d, "GRE in UDP is not probed: what passed is known from the daemon and "
+			      "from echoes inside");
 	if (r->error || !r->gre_possible)
 		return;
 	doctor_saw(d, "GRE: %u of %u probes answered%s", r->gre_answers, r->gres,

@@ -32,7 +32,7 @@ void check_ipsec(struct doctor *d)
 {
 	struct policies p = {.tunnel = d->tunnel};
 
-	if (!d->host->may_admin || xfrm_policy_each(take_policy, &p) != 0)
+	if (d->tunnel->udp_port || !d->host->may_admin || xfrm_policy_each(take_policy, &p) != 0)
 		return;
 	if (p.covers)
 		doctor_saw(d, "an IPsec policy covers packets to %s", d->remote);

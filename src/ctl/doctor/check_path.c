@@ -8,8 +8,8 @@ static uint32_t mtu_for(const struct doctor *d, uint32_t path_mtu)
 {
 	const struct dp_params *p = &d->site->params;
 
-	return tunnel_mtu(path_mtu, p->local.family, p->form, p->csum_send, p->has_okey,
-			  p->seq_send);
+	return tunnel_mtu(path_mtu, p->local.family, p->udp_port, p->form, p->csum_send,
+			  p->has_okey, p->seq_send);
 }
 
 /* The smaller of both directions is what a tunnel can use. */

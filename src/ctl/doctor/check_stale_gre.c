@@ -38,7 +38,7 @@ void check_stale_gre(struct doctor *d)
 		as_to[ADDR_TEXT_SIZE];
 	struct nl netfilter;
 
-	if (conntrack_open(&netfilter) != 0)
+	if (d->tunnel->udp_port || conntrack_open(&netfilter) != 0)
 		return;
 	int err = conntrack_each(&netfilter, d->tunnel->remote.family, take_entry, &search);
 	nl_close(&netfilter);

@@ -121,6 +121,34 @@ static const char *type_name(int protocol)
 	return NULL;
 }
 
+/* GRE in IP where it should be in UDP, the reverse, or another port. */
+static bool check_udp(struct doctor *d)
+{
+	const json_t *stray =
+		stray_of_peer(d, d->tunnel->udp_port ? "rx-udp-missing" : "rx-udp-unexpected");
+	char place[DOCTOR_PLACE_SIZE];
+	int port;
+
+	if (!stray && d->tunnel->udp_port)
+		stray = stray_of_peer(d, "rx-udp-unexpected");
+	if (!stray)
+		return false;
+	port = (int)doctor_number(stray, "udp_port", 0);
+	doctor_place(d, TUNNEL_UDP, place);
+	if (port) {
+		doctor_found(d, DOCTOR_BROKEN, "the peer %s sends GRE in UDP to port %d", d->remote,
+			     port);
+		doctor_mend(d, "write udp = %d at %s, or change it at the peer", port, place);
+	} else {
+		doctor_found(d, DOCTOR_BROKEN,
+			     "the peer %s sends plain GRE, but this side expects it in UDP",
+			     d->remote);
+		doctor_mend(d, "write udp = no at %s, or udp = %u at the peer", place,
+			    d->tunnel->udp_port);
+	}
+	return true;
+}
+
 void check_type(struct doctor *d)
 {
 	static const char *const carried[] = {
@@ -131,6 +159,8 @@ void check_type(struct doctor *d)
 	const char *name;
 	int protocol;
 
+	if (check_udp(d))
+		return;
 	if (!stray)
 		stray = stray_of_peer(d, "rx-version");
 	if (!stray)
@@ -223,6 +253,8 @@ void check_options(struct doctor *d)
 
 	if (!d->site ||
 	    check_ours(d, "rx-checksum-missing", "checksums", TUNNEL_CHECKSUM, "checksum = yes") ||
+	    check_ours(d, "rx-udp-checksum-missing", "UDP checksums", TUNNEL_UDP_CHECKSUM,
+		       "udp-checksum = no") ||
 	    check_ours(d, "rx-sequence-missing", "sequence numbers", TUNNEL_SEQUENCE,
 		       "sequence = send") ||
 	    check_theirs(d, GRE_CHECKSUM_AT, GRE_FLAG_CHECKSUM, d->site->params.csum_send,
@@ -231,6 +263,8 @@ void check_options(struct doctor *d)
 			 "sequence numbers", TUNNEL_SEQUENCE, "sequence = yes"))
 		return;
 	stray = stray_of_peer(d, "rx-checksum");
+	if (!stray)
+		stray = stray_of_peer(d, "rx-udp-checksum");
 	if (stray) {
 		doctor_found(
 			d, DOCTOR_BROKEN,

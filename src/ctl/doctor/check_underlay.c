@@ -127,7 +127,12 @@ void check_underlay(struct doctor *d)
 		doctor_saw(d, "round trip: %u.%03u ms", r->ping_us / 1000, r->ping_us % 1000);
 	if (r->ping_answers || r->gre_answers || r->heard || r->error_count)
 		return;
-	doctor_found(d, DOCTOR_BROKEN, "the peer %s answers nothing, neither ping nor GRE",
-		     d->remote);
+	if (d->tunnel->udp_port)
+		doctor_found(d, DOCTOR_DEGRADED,
+			     "the peer %s does not answer ping, and nothing came from it meanwhile",
+			     d->remote);
+	else
+		doctor_found(d, DOCTOR_BROKEN, "the peer %s answers nothing, neither ping nor GRE",
+			     d->remote);
 	doctor_mend(d, "is it on, and the way to it whole? traceroute %s", d->remote);
 }

@@ -37,9 +37,11 @@ void probes_free(struct probes *probes)
 
 bool probe_can_ask_gre(const struct doctor *d)
 {
-	/* The next sequence number is the daemon's secret; and who takes NVGRE or collects copies
-	 * has no use for anything else in GRE. */
-	return d->site && !d->site->params.seq_send && form_is_plain(d->site->params.form);
+	/* The next sequence number is the daemon's secret; who takes NVGRE or collects copies has
+	 * no use for anything else in GRE; and what is in UDP goes to a port that a raw socket for
+	 * GRE does not hear. */
+	return d->site && !d->site->params.seq_send && form_is_plain(d->site->params.form) &&
+	       !d->site->params.udp_port;
 }
 
 struct probe probe_for(const struct doctor *d, uint16_t number, uint32_t length)

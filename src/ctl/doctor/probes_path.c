@@ -151,8 +151,8 @@ static void climb(struct measure *m, uint32_t least, uint32_t most)
 static uint32_t wanted_size(const struct doctor *d)
 {
 	const struct dp_params *p = &d->site->params;
-	uint32_t inner = tunnel_mtu(p->path_mtu, p->local.family, p->form, p->csum_send,
-				    p->has_okey, p->seq_send);
+	uint32_t inner = tunnel_mtu(p->path_mtu, p->local.family, p->udp_port, p->form,
+				    p->csum_send, p->has_okey, p->seq_send);
 	uint32_t longest = d->tunnel->mtu ? d->tunnel->mtu : inner;
 
 	return longest < inner ? p->path_mtu - (inner - longest) : p->path_mtu;

@@ -28,6 +28,13 @@ static const json_t *later(const json_t *a, const json_t *b)
 	return !a || age(b) < age(a) ? b : a;
 }
 
+/* In UDP, as the tunnel is, or in IP; that it is not so is what some reasons say. */
+static bool comes_as(const json_t *stray, const struct conf_tunnel *tunnel)
+{
+	return doctor_number(stray, "udp_port", 0) == tunnel->udp_port ||
+	       strncmp(doctor_text(stray, "reason"), "rx-udp-", 7) == 0;
+}
+
 const json_t *stray_of_peer(struct doctor *d, const char *reason)
 {
 	const struct probes_reach *r = probes_reach(d);
@@ -38,7 +45,8 @@ const json_t *stray_of_peer(struct doctor *d, const char *reason)
 	json_array_foreach (json_object_get(r->status, "strays"), i, one)
 		if (strcmp(doctor_text(one, "reason"), reason) == 0 &&
 		    strcmp(doctor_text(one, "remote"), d->remote) == 0 &&
-		    strcmp(doctor_text(one, "local"), d->local) == 0 && is_current(r, one))
+		    strcmp(doctor_text(one, "local"), d->local) == 0 && comes_as(one, d->tunnel) &&
+		    is_current(r, one))
 			found = later(found, one);
 	return found;
 }
@@ -63,7 +71,7 @@ const json_t *stray_of_stranger(struct doctor *d)
 		if (strcmp(doctor_text(one, "reason"), "rx-source") == 0 &&
 		    strcmp(doctor_text(one, "local"), d->local) == 0 &&
 		    strcmp(doctor_text(one, "remote"), d->remote) != 0 &&
-		    has_key_of(one, d->tunnel) && age(one) < OLD_MS)
+		    comes_as(one, d->tunnel) && has_key_of(one, d->tunnel) && age(one) < OLD_MS)
 			found = later(found, one);
 	return found;
 }

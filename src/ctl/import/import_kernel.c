@@ -14,7 +14,8 @@
 #define PLAIN_IPV4 24 /* an IPv4 header and four octets of GRE */
 #define PLAIN_IPV6 44
 #define ETHERNET   14
-#define LIMIT_SIZE 8	/* the destination option of RFC 2473, padded */
+#define LIMIT_SIZE 8 /* the destination option of RFC 2473, padded */
+#define UDP_SIZE   8
 #define METRIC_V6  1024 /* what the kernel shows of an IPv6 route that was given none */
 
 /* Interfaces that the kernel makes itself for packets that nobody else wants. */
@@ -183,6 +184,8 @@ bool import_mtu_is_auto(const struct gre_link *gre, uint32_t underlay)
 	uint32_t optional = gre->encap_limit ? LIMIT_SIZE : 0;
 
 	overhead += (gre->has_okey ? 4u : 0) + (gre->ocsum ? 4u : 0) + (gre->oseq ? 4u : 0);
+	if (gre->encap)
+		overhead += UDP_SIZE;
 	if (strstr(gre->link.kind, "tap"))
 		overhead += ETHERNET;
 	return gre->link.mtu + overhead == underlay ||

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/import/import.h"
+#include "proto/udp.h"
 
 #define ALLOWS_MAX   8
 #define KEEP_CARRIER "keepalive = 10s 3"
@@ -80,6 +81,25 @@ static void print_ways(const char *key, bool in, bool out, const char *const wor
 		fprintf(file, "%s = %s\n", key, words[2]);
 }
 
+/* A port that our file takes. */
+static bool is_in_udp(const struct gre_link *gre)
+{
+	return gre->encap == GRE_ENCAP_FOU && gre->encap_dport >= 1024;
+}
+
+/* What the peer sends without a checksum over IPv6 is to be taken; over IPv4 it is in any case. */
+static void print_udp(const struct gre_link *gre, FILE *out)
+{
+	if (!is_in_udp(gre))
+		return;
+	if (gre->encap_dport == UDP_PORT_GRE)
+		fprintf(out, "udp = yes\n");
+	else
+		fprintf(out, "udp = %u\n", gre->encap_dport);
+	if (gre->family == IP_V6 && !gre->encap_csum6)
+		fprintf(out, "udp-checksum = no\n");
+}
+
 static void print_header(const struct gre_link *gre, FILE *out)
 {
 	static const char *const sums[] = {"require", "receive", "yes"};
@@ -87,6 +107,7 @@ static void print_header(const struct gre_link *gre, FILE *out)
 
 	print_ways("checksum", gre->icsum, gre->ocsum, sums, out);
 	print_ways("sequence", gre->iseq, gre->oseq, sequences, out);
+	print_udp(gre, out);
 	if (gre->ttl == 0)
 		fprintf(out, "ttl = inherit\n");
 	else if (gre->ttl != 64)
@@ -142,6 +163,11 @@ static void print_differences(const struct gre_link *gre, FILE *out)
 			"# The encapsulation limit %u (8 octets in each packet) is no longer sent; "
 			"packets with one are taken.\n",
 			gre->encap_limit);
+	if (is_in_udp(gre))
+		fprintf(out,
+			"# The kernel has UDP port %u until \"ip %sfou del port %u\", which other "
+			"tunnels may need.\n",
+			gre->encap_dport, gre->family == IP_V6 ? "-6 " : "", gre->encap_dport);
 	if (gre->ttl == 0)
 		fprintf(out,
 			"# ttl = inherit gives the TTL of 1 of some routing protocols to outer "
@@ -163,8 +189,12 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 	if (gre->external)
 		return "it is external: each packet brings its own addresses, from a program or "
 		       "rule";
-	if (gre->encap)
-		return "its GRE is inside UDP (FOU or GUE): the peer would have to take plain GRE";
+	if (gre->encap && gre->encap != GRE_ENCAP_FOU)
+		return "its GRE has one more header before it (GUE or MPLS): the peer would have "
+		       "to do without, with encap fou";
+	if (gre->encap && !is_in_udp(gre))
+		return "its GRE is in UDP to no port, or to one below 1024: both ends would have "
+		       "to take one that is higher";
 	if (gre->remote.family == IP_NONE)
 		return "it has no remote: write a line peer = NEXT-HOP at ADDRESS for each of its "
 		       "neighbours (ip neigh show dev)";

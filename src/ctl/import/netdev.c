@@ -9,8 +9,6 @@
 
 #define TTL_V6	       64 /* networkd's default over IPv6; over IPv4 it is that of the passenger */
 #define ENCAP_LIMIT_V6 4
-#define ENCAP_FOU      1
-#define ENCAP_GUE      2
 #define MTU_MIN	       68
 #define MTU_MAX	       65535
 
@@ -200,13 +198,22 @@ static void on_fou(struct reader *reader, const struct unit_entry *entry)
 	bool on = false;
 
 	if (netdev_bool(reader->file, entry, &on) && on && !reader->tunnel->gre.encap)
-		reader->tunnel->gre.encap = ENCAP_FOU;
+		reader->tunnel->gre.encap = GRE_ENCAP_FOU;
 }
 
 static void on_encap(struct reader *reader, const struct unit_entry *entry)
 {
-	reader->tunnel->gre.encap =
-		strcmp(entry->value, "GenericUDPEncapsulation") == 0 ? ENCAP_GUE : ENCAP_FOU;
+	reader->tunnel->gre.encap = strcmp(entry->value, "GenericUDPEncapsulation") == 0
+					    ? GRE_ENCAP_GUE
+					    : GRE_ENCAP_FOU;
+}
+
+static void on_fou_port(struct reader *reader, const struct unit_entry *entry)
+{
+	uint32_t port = 0;
+
+	netdev_number(reader->file, entry, 1, 65535, &port);
+	reader->tunnel->gre.encap_dport = (uint16_t)port;
 }
 
 static void on_external(struct reader *reader, const struct unit_entry *entry)
@@ -251,7 +258,7 @@ static const struct {
 	{"Tunnel", "EncapsulationLimit", on_encap_limit},
 	{"Tunnel", "FooOverUDP", on_fou},
 	{"Tunnel", "Encapsulation", on_encap},
-	{"Tunnel", "FOUDestinationPort", on_nothing},
+	{"Tunnel", "FOUDestinationPort", on_fou_port},
 	{"Tunnel", "FOUSourcePort", on_nothing},
 	{"Tunnel", "SerializeTunneledPackets", on_serialize},
 	{"Tunnel", "External", on_external},

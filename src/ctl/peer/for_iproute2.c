@@ -19,12 +19,35 @@ static void print_header(const struct peer_view *view, FILE *out)
 	fputs(view->seq_send ? " oseq" : "", out);
 }
 
+/* The kernel takes GRE out of UDP ("foo over UDP") for all tunnels that have the port. */
+static void print_fou(const struct conf_tunnel *t, const struct peer_out *out)
+{
+	const char *option = peer_over6(t) ? "-6 " : "";
+
+	peer_say(out, "GRE comes in UDP (RFC 8086) to port %u.", t->udp_port);
+	peer_line(out, "modprobe %s 2>/dev/null || true", peer_over6(t) ? "fou6" : "fou");
+	peer_line(out, "ip %sfou del port %u 2>/dev/null || true", option, t->udp_port);
+	peer_line(out, "ip %sfou add port %u ipproto 47", option, t->udp_port);
+}
+
+/* For IPv6 the word is another than what ip(8) shows. */
+static void print_encap(const struct conf_tunnel *t, FILE *out)
+{
+	const char *checksum = peer_over6(t) ? "encap-udp6-csum" : "encap-csum";
+
+	if (t->udp_port)
+		fprintf(out, " encap fou encap-sport auto encap-dport %u %s%s", t->udp_port,
+			t->udp_checksum ? "" : "no", checksum);
+}
+
 static void print_link(const struct peer_view *view, const struct peer_out *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 	bool v6 = peer_over6(t);
 
+	if (t->udp_port)
+		print_fou(t, out);
 	peer_say(out,
 		 "The tunnel: outer addresses, keys and header as the other end expects them.");
 	fprintf(out->out, "ip link add dev %s type %s local %s remote %s", t->name, linux_kind(t),
@@ -46,6 +69,7 @@ static void print_link(const struct peer_view *view, const struct peer_out *out)
 		fprintf(out->out, " pmtudisc");
 	else
 		fprintf(out->out, t->df == DF_CLEAR ? " nopmtudisc ignore-df" : " nopmtudisc");
+	print_encap(t, out->out);
 	fputc('\n', out->out);
 	peer_say(out, "%u octets are left of a path of %u.", view->mtu, view->path_mtu);
 	peer_line(out, "ip link set dev %s mtu %u", t->name, view->mtu);
@@ -195,6 +219,8 @@ void peer_for_iproute2(const struct peer_view *view, const struct peer_out *out)
 		peer_say(out, "  ip link del dev %s; nft delete table inet %s", t->name, table);
 	else
 		peer_say(out, "  ip link del dev %s", t->name);
+	if (t->udp_port)
+		peer_say(out, "  ip %sfou del port %u", peer_over6(t) ? "-6 " : "", t->udp_port);
 	linux_notes(view, out);
 	peer_line(out, "set -eu");
 	peer_say(out, "What an earlier run has left.");

@@ -100,11 +100,35 @@ static void print_pair(FILE *out, const struct ip_prefix *from, const struct ip_
 	fprintf(out, "accept\n");
 }
 
+/* Questions of the form "inside" are between the inner addresses. */
+static void print_inside(const struct peer_view *view, FILE *out)
+{
+	const struct conf_tunnel *t = view->tunnel;
+	char local[ADDR_TEXT_SIZE], far[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < view->far_count; i++) {
+		const struct ip_addr *ours = &t->addresses[i].local.addr;
+		const char *word = family_word(ours->family);
+
+		if (view->far[i].family != IP_NONE)
+			fprintf(out,
+				"\t\tiifname \"%s\" meta l4proto 47 %s saddr %s %s daddr %s "
+				"accept\n",
+				t->name, word, addr_format(ours, local), word,
+				addr_format(&view->far[i], far));
+	}
+}
+
 static void print_keepalive(const struct peer_view *view, FILE *out)
 {
 	const struct conf_tunnel *t = view->tunnel;
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
 	const char *word = family_word(peer_over6(t) ? IP_V6 : IP_V4);
+
+	if (t->keepalive_form == KEEPALIVE_INSIDE) {
+		print_inside(view, out);
+		return;
+	}
 
 	fprintf(out, "\t\tiifname \"%s\" meta l4proto 47 %s saddr %s %s daddr %s accept\n", t->name,
 		word, peer_local(t, local), word, peer_remote(t, remote));

@@ -9,9 +9,10 @@ static const struct peer_system {
 	const char *name;
 	const char *comment; /* what begins a comment line */
 	peer_print_fn *print;
+	bool udp; /* it can have GRE in UDP */
 } systems[] = {
-	{"gretel", "#", peer_for_gretel},
-	{"iproute2", "#", peer_for_iproute2},
+	{"gretel", "#", peer_for_gretel, true},
+	{"iproute2", "#", peer_for_iproute2, true},
 	{"systemd-networkd", "#", peer_for_networkd},
 	{"netplan", "#", peer_for_netplan},
 	{"cisco-ios", "!", peer_for_cisco},
@@ -190,5 +191,10 @@ void peer_print(const struct peer_view *view, const struct peer_system *system, 
 	print_notes(view, &target);
 	note_ends(view, &target);
 	note_form(view, &target);
-	system->print(view, &target);
+	if (view->tunnel->udp_port && !system->udp)
+		peer_note(&target,
+			  "GRE in UDP is not known of %s: this tunnel cannot be made there",
+			  system->name);
+	else
+		system->print(view, &target);
 }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""GRE in UDP (RFC 8086): greteld on A, the kernel's "foo over UDP" with GRE in it on B, LAN to LAN."""
+import pytest
+from gretel import NAME, Site, ping, ping_between_lans, site_text
+from kernelpeer import become_router, kernel_tunnel
+from net import wait_for
+from scene import HOST, TUNNEL, UNDERLAY, A, B
+from streams import carries
+
+PORT, KEY = 4754, 0xC0FFEE01
+# What the file says, and what ip(8) says on the other side.
+KINDS = {
+    "plain": ({}, {}),
+    "key": ({"key": KEY}, {"key": KEY}),
+    "csum": ({"checksum": "require"}, {"csum": None}),
+    "seq": ({"sequence": "yes"}, {"seq": None}),
+    "all": ({"key": KEY, "checksum": "require", "sequence": "yes"}, {"key": KEY, "csum": None, "seq": None}),
+}
+
+
+def fou_tunnel(guest, outer, port=PORT, checksum=True, **words):
+    """The kernel's tunnel, and the port at which it takes GRE out of UDP."""
+    guest.run(["modprobe", "fou" if outer == 4 else "fou6"])
+    guest.run(["ip", *(["-6"] if outer == 6 else []), "fou", "add", "port", port, "ipproto", 47])
+    word = ("" if checksum else "no") + ("encap-csum" if outer == 4 else "encap-udp6-csum")
+    become_router(guest, *kernel_tunnel(outer, encap="fou", encap_sport="auto", encap_dport=port,
+                                        **{word: None}, **words))
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+@pytest.mark.parametrize("kind", KINDS)
+def test_fou(scene, tmp_path, kind, outer):
+    ours, theirs = KINDS[kind]
+    guest = scene.router[B]
+    fou_tunnel(guest, outer, **theirs)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **ours))
+    site.up()
+    ping_between_lans(scene)
+    site.forget_drops()
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
+    assert not site.drops()
+    link = guest.link(NAME)
+    counters = link["stats64"]
+    assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters
+    # One size for both: no packet of either side is too large for the other.
+    assert link["mtu"] == scene.router[A].link(NAME)["mtu"]
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+def test_without_checksums(scene, tmp_path, outer):
+    """The kernel sends none: over IPv6 that has to be allowed."""
+    fou_tunnel(scene.router[B], outer, port=5000, checksum=False)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=5000))
+    site.up()
+    if outer == 6:
+        scene.router[B].run(["ping", "-c", 1, "-W", 1, TUNNEL[4][A]], check=False)
+        wait_for(lambda: site.drops().get("rx-udp-checksum-missing"), what=site.drops)
+    site.edit("udp = 5000", "udp = 5000\nudp-checksum = no")
+    site.reload()
+    ping_between_lans(scene)
+
+
+@pytest.mark.parametrize("outer", (4, 6))
+def test_what_gretel_peer_prints(scene, tmp_path, outer):
+    """The script for iproute2, run twice as it is; keepalives come back through the tunnel."""
+    keys = {"key": KEY, "keepalive": "300ms 4", "keepalive-form": "inside"} if outer == 4 else {}
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **keys))
+    site.up()
+    text = site.gretel("peer", NAME, "--for", "iproute2").stdout
+    for _ in range(2):
+        done = scene.router[B].script(text)
+        assert not done.stderr, done.stderr
+    ping_between_lans(scene)
+    if outer == 4:
+        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 20, site.tunnel)
+
+
+def test_import(scene, tmp_path):
+    """A tunnel of the kernel in UDP becomes one of ours."""
+    guest = scene.router[B]
+    fou_tunnel(guest, 4, key=KEY)
+    guest.machine.install()
+    text = guest.run([guest.machine.install() / "src/cmd/gretel", "import", NAME]).stdout
+    assert f"key = {KEY}\nudp = yes\n" in text and "mtu" not in text.split("[tunnel")[1].split("\n[")[0], text
+    assert "ip fou del port 4754" in text
+
+
+def test_wrong_port_is_told(scene, tmp_path):
+    """The kernel answers port unreachable where nobody takes GRE out of UDP, and status has it."""
+    become_router(scene.router[B])
+    site = Site(scene.router[A], tmp_path / A, site_text(A, udp="yes"))
+    site.up()
+    ping(scene.router[A], UNDERLAY[4][B])
+    scene.host[A].run(["ping", "-c", 1, "-W", 1, HOST[4][B]], check=False)
+    wait_for(lambda: [(r["from"], r["type"], r["code"]) for r in site.status()["refusals"]]
+             == [(UNDERLAY[4][B], 3, 3)], what=lambda: site.status()["refusals"])
