@@ -3,7 +3,7 @@
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
     soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn] [differ]
-            [lanekill] [lanes]
+            [lanekill] [lanes] [matrix]
 
 All of them by default.
 
@@ -248,9 +248,19 @@ def differ(_):
     return say(done.returncode == 0, f"differ: {PACKETS} packets of each kind alike by every lane")
 
 
+def matrix(_):
+    """Every cell of docs/interoperability.md with as much of TCP as any other; prints what was found."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "3600",
+         str(ROOT / "tests/interop/test_matrix.py"), str(ROOT / "tests/vm/test_kernel_gre.py")],
+        env={**os.environ, "GRETEL_MATRIX_MEGABYTES": "10"})
+    subprocess.run([sys.executable, ROOT / "tests/interop/table.py", "--json"], check=True)
+    return say(done.returncode == 0, "matrix: 10 MB of TCP each way and 2,000 datagrams through each cell")
+
+
 PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
          "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many,
-         "churn": churn, "differ": differ, "lanekill": lanekill, "lanes": all_lanes}
+         "churn": churn, "differ": differ, "lanekill": lanekill, "lanes": all_lanes, "matrix": matrix}
 
 
 def main():
