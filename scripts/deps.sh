@@ -14,8 +14,8 @@ build="build-essential meson ninja-build pkg-config
 check="clang-format libclang-rt-14-dev cppcheck libcmocka-dev
        libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy
        tshark tcpdump conntrack mandoc socat frr bird2
-       qemu-system-x86 busybox-static cpio kmod systemd"
-bench="iperf3 openvswitch-switch python3-matplotlib"
+       qemu-system-x86 busybox-static cpio kmod systemd openvswitch-switch"
+bench="iperf3 python3-matplotlib"
 
 case "${1:-check}" in
 build) want="$build" ;;

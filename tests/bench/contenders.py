@@ -5,7 +5,7 @@ import json
 import rules
 from gretel_conf import conf_text, spread_subnet
 from lab import INSIDE, KINDS, LANS, NOTHING, SPREAD, WIRE, Failed, run, wait_for
-from ovs import OpenVSwitch
+from switch import OpenVSwitch
 
 
 class Contender:

@@ -2,7 +2,7 @@
 """Captures decoded by our decoder and by tshark must read the same; and encoded anew from what was
 read, with the settings that the sender had, they must come out octet for octet.
 
-The captures are some made here by scapy, always; and those of a Linux kernel's own GRE, where they
+The captures are some made here by scapy or by hand, always; and those of a Linux kernel's own GRE, where they
 lie beside the project or GRETEL_CAPTURES says where.
 """
 import itertools
@@ -144,6 +144,44 @@ def test_scapy_refused_and_ignored(tmp_path):
     for frame, (flags, size) in enumerate(itertools.product(needed, range(16)), 16):
         expected = "rx-truncated" if size < needed[flags] else "none"
         assert lines[frame]["drop"] == expected, f"flags {flags:#x}, {size} octets"
+
+
+def outer4(octets):
+    return bytes(IP(src="192.0.2.1", dst="192.0.2.2", tos=0xC0, ttl=255, id=164, proto=47) / Raw(octets))
+
+
+def back4(gre):
+    """The packet inside a keepalive of a router: from the one who answers to the one who asks."""
+    return bytes(IP(src="192.0.2.2", dst="192.0.2.1", tos=0xC0, ttl=255, id=163, proto=47) / Raw(bytes.fromhex(gre)))
+
+
+# What other makes send, written by hand: the GRE header with what is between it and the passenger, the
+# passenger, and what has to be read.
+ROUTERS = {
+    "cisco": ("00000800", back4("00000000"), {"protocol": 0x0800, "key": None, "sequence": None}),
+    "cisco-key": ("2000080000000028", back4("2000000000000028"), {"protocol": 0x0800, "key": 40, "sequence": None}),
+    "cisco-trustsec": ("2000890900000028" "0800010100010000", back4("2000000000000028"),
+                       {"protocol": 0x8909, "key": 40, "sequence": None}),
+    "huawei": ("00000004", back4("00000000"), {"protocol": 0x0004, "key": None, "sequence": None}),
+    "openbsd": ("00000800", back4("00000000") + bytes(range(16)), {"protocol": 0x0800, "key": None, "sequence": None}),
+    "isis": ("000000fe", bytes.fromhex("831b010010010000"), {"protocol": 0x00FE, "key": None, "sequence": None}),
+    "ppp of RFC 2637": ("3001880b0004002a00000001", b"\xff\x03\xc0\x21", {"drop": "rx-version"}),
+    "eoip of mikrotik": ("2001640000002a00", b"", {"drop": "rx-version"}),
+    "source route of RFC 1701": ("40000800" "00000000" "00000000", b"", {"drop": "rx-routing"}),
+    "sum before the number": ("90000800" "b5c30000" "00000007", back4("00000000"),
+                              {"sequence": 7, "checksum_good": False}),
+}
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+def test_router(tmp_path, name):
+    header, passenger, expected = ROUTERS[name]
+    path = tmp_path / "router.pcap"
+    wrpcap(str(path), [Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=0x0800)
+                       / Raw(outer4(bytes.fromhex(header) + passenger))])
+    line, = compare(path).values()
+    expected = {"drop": "none"} | expected
+    assert {field: line.get(field) for field in expected} == expected
 
 
 def kernel_captures():

@@ -2,6 +2,7 @@
 """Sends the same packets to routers that differ in the lane, and compares all that can be seen."""
 import os
 
+from lanes import xdp_sent
 from net import wait_for
 
 # Of a thousand packets of flows, those that may come behind a later one of their flow: the last ones that
@@ -19,12 +20,6 @@ def packets():
     return int(os.environ.get("GRETEL_DIFFER_PACKETS", 20000))
 
 
-def _xdp_sent(router):
-    """Frames that XDP has handed to the other device, and the tunnels' own."""
-    said = "".join(router.namespace.run(["ethtool", "-S", device]).stdout for device in ("bond0", "eth1"))
-    return sum(int(line.split(":")[1]) for line in said.splitlines() if "xdp_redirect:" in line)
-
-
 def _fast_enough(router, by_user):
     """The programs must have carried most of what they can carry, or nothing was compared."""
     carried, slow = router.carried(), router.by_greteld()
@@ -35,7 +30,8 @@ def _fast_enough(router, by_user):
     plain = sum("mode" not in keys and "checksum" not in keys for keys, _ in router.tunnels) / len(router.tunnels)
     assert carried > by_user * plain / 4, f"{router.lane} has carried {carried} packets of flows, {by_user} in all"
     if router.lane == "xdp":
-        assert _xdp_sent(router) > carried * 0.8, f"XDP has sent {_xdp_sent(router)} of {carried}"
+        sent = xdp_sent(router.namespace)
+        assert sent > carried * 0.8, f"XDP has sent {sent} of {carried}"
 
 
 def _uneven(one, other):

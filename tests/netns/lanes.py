@@ -155,3 +155,9 @@ def flow_packets(site, family=4):
         ports = struct.unpack("!HH", bytes(key["ports"]))
         found[key["from"] & 255, *ports] = value["packets"]
     return found
+
+
+def xdp_sent(router):
+    """Frames that XDP of a router's two devices has handed to the other one, and the tunnels' own."""
+    said = "".join(router.run(["ethtool", "-S", device]).stdout for device in ("bond0", "eth1"))
+    return sum(int(line.split(":")[1]) for line in said.splitlines() if "xdp_redirect:" in line)

@@ -81,6 +81,14 @@ class Scene:
             host.ip(f"address add {HOST[family][side]}/{length} dev eth0{flag}",
                     f"route add default via {ROUTER[family][side]}")
 
+    def narrow_host(self, side, mtu):
+        """A host that sends no longer packets to its router, which it knows for good: none is there to ask."""
+        mac = self.router[side].mac("eth1")
+        for family in (4, 6):
+            gateway = ROUTER[family][side]
+            self.host[side].ip(f"route replace default via {gateway} mtu {mtu}",
+                               f"neigh replace {gateway} lladdr {mac} nud permanent dev eth0")
+
     def hosts(self):
         return self.host[A], self.host[B]
 

@@ -3,7 +3,7 @@
 """make soak: what takes long. Prints figures; ends with a status other than 0 when one is bad.
 
     soak.py [failover] [transfer] [kill] [doctor] [fuzz] [start] [memory] [dialects] [many] [churn] [differ]
-            [lanekill] [lanes]
+            [lanekill] [lanes] [matrix] [hostile]
 
 All of them by default.
 
@@ -34,6 +34,7 @@ from flow import CHUNK, tcp_connect, tcp_listen
 from gretel import ROOT, Site, both_up, ping, section, site_text
 from many import Many, seconds_of_cpu
 from peer import Peer
+from siege import KEY, Siege
 from scene import A, B, HOST, Scene
 
 MINUTES = float(os.environ.get("GRETEL_SOAK_MINUTES", 10))
@@ -248,9 +249,36 @@ def differ(_):
     return say(done.returncode == 0, f"differ: {PACKETS} packets of each kind alike by every lane")
 
 
+def matrix(_):
+    """Every cell of docs/interoperability.md with as much of TCP as any other; prints what was found."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "3600",
+         str(ROOT / "tests/interop/test_matrix.py"), str(ROOT / "tests/vm/test_kernel_gre.py")],
+        env={**os.environ, "GRETEL_MATRIX_MEGABYTES": "10"})
+    subprocess.run([sys.executable, ROOT / "tests/interop/table.py", "--json"], check=True)
+    return say(done.returncode == 0, "matrix: 10 MB of TCP each way and 2,000 datagrams through each cell")
+
+
+def hostile(directory):
+    """Garbage as fast as one process can send it, beside what a good tunnel carries, in each lane. Prints
+    JSON; judges that all of the garbage is counted, memory, and a stream of datagrams."""
+    good = True
+    for lane in ("user", *lanes.LANES):
+        with Scene() as scene:
+            found = Siege(scene, both_up(scene, pathlib.Path(directory) / lane, key=KEY, lane=lane), lane).run()
+        print(json.dumps({"hostile": lane, **found}), flush=True)
+        good &= say(found["share_datagrams"] >= 0.8 and found["growth"] < 1 << 20 and found["uncounted"] == 0,
+                    f"hostile: {lane}: {found['garbage_per_second']:.0f} packets a second of garbage, "
+                    f"{found['uncounted']} of them in no counter, memory grew by {found['growth'] // KIB} KiB; of a "
+                    f"stream of datagrams {found['share_datagrams'] * 100:.1f} % came (allowed: 80), TCP kept "
+                    f"{found['share_tcp'] * 100:.0f} % of its rate")
+    return good
+
+
 PARTS = {"failover": failover, "start": start, "memory": memory, "transfer": transfer, "kill": kill,
          "doctor": doctor, "fuzz": fuzz, "dialects": dialects, "many": many,
-         "churn": churn, "differ": differ, "lanekill": lanekill, "lanes": all_lanes}
+         "churn": churn, "differ": differ, "lanekill": lanekill, "lanes": all_lanes, "matrix": matrix,
+         "hostile": hostile}
 
 
 def main():

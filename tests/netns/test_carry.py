@@ -4,7 +4,7 @@ import pytest
 from flow import tcp_transfer
 from gretel import NAME, both_up, ping_between_lans
 from scene import HOST, UNDERLAY, other
-from wire import Capture, tshark, tshark_text
+from wire import Capture, assert_clean, tshark, tshark_text
 
 KEY = 4242
 KINDS = {
@@ -73,6 +73,7 @@ def test_lan_to_lan(scene, tmp_path, kind, outer):
             done = tcp_transfer(*scene.hosts(), inner, HOST[inner]["B"], 1_000_000)
             assert done, done
     assert len(assert_wire(path, outer, flags)) > 700, tshark_text(path)[:3000]
+    assert_clean(path)
     for site in sites.values():
         assert not site.drops(), f"{site.namespace} dropped packets"
         assert site.tunnel()["rx"]["packets"] > 20

@@ -9,6 +9,7 @@ from net import Failed, wait_for
 from peer import gre
 from scapy.all import GRE, ICMP, IP, IPv6, ICMPv6EchoReply, Raw
 from scene import A, B, TUNNEL, UNDERLAY
+from wire import Capture, assert_clean
 
 INTERVAL, RETRIES = 0.2, 5
 # What a machine that does other work adds to a moment that is polled for.
@@ -27,8 +28,10 @@ def test_all_forms(make_scene, tmp_path, undo):
     company = Company(scene, peers, loss=0.1, seed=3)
     undo.callback(company.close)
     site = Site(scene.router[A], tmp_path, tunnels(peers, f"{INTERVAL * 1000:.0f}ms {RETRIES}", section))
-    site.up()
-    wait_for(lambda: set(states(site).values()) == {"up"}, 10, lambda: states(site))
+    with Capture(scene.wire, "a", tmp_path / "wire.pcap"):
+        site.up()
+        wait_for(lambda: set(states(site).values()) == {"up"}, 10, lambda: states(site))
+    assert_clean(tmp_path / "wire.pcap")
     wait_for(lambda: min(company.answered.values()) > 20, 20, lambda: company.answered)
     assert set(states(site).values()) == {"up"}
     for one in site.status()["tunnels"]:

@@ -7,7 +7,7 @@ from net import wait_for
 from peer import gre
 from scapy.all import GRE, ICMP, IP, TCP, IPv6, Raw
 from scene import A, B, HOST, TUNNEL, UNDERLAY
-from wire import Capture, tshark
+from wire import Capture, assert_clean, tshark
 
 HEADER = {4: 24, 6: 44}  # outer header and the four octets of plain GRE
 
@@ -74,6 +74,7 @@ def test_outer_fragments_where_asked(scene, tmp_path):
     last = [row for row in rows if row["ip.frag_offset"][0] != "0"]
     assert len(first) == len(last) >= 4
     assert all(int(row["ip.len"][0]) <= 1500 for row in rows)
+    assert_clean(path)
 
 
 def test_mss_is_clamped_both_ways(scene, tmp_path):

@@ -8,9 +8,10 @@ from gretel import NAME, Site, both_up, ping, section, tunnel
 from net import veth, wait_for
 from scapy.all import IP, Dot1Q, Ether
 from scene import A, B, TUNNEL, UNDERLAY, other
-from wire import Capture, tshark
+from wire import Capture, assert_clean, tshark
 
 OSPF, ALL_SPF_ROUTERS, GROUP = 89, "224.0.0.5", "239.1.2.3"
+EXPERIMENT = 253  # RFC 3692: a protocol of nobody
 
 
 def keyed_tunnels(side, keys):
@@ -80,7 +81,7 @@ def test_bridged_taps(scene, tmp_path):
     host = scene.host
     for side, end in ((A, 1), (B, 2)):
         host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
-    tagged = bytes(Ether(src=host[A].mac("eth0"), dst=host[B].mac("eth0")) / Dot1Q(vlan=5) / IP() / b"tagged")
+    tagged = bytes(Ether(src=host[A].mac("eth0"), dst=host[B].mac("eth0")) / Dot1Q(vlan=5) / IP(proto=EXPERIMENT) / b"tagged")
     with Capture(scene.wire, "a", path), Capture(host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):
         sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
         ping(host[A], "10.77.0.2", count=3)
@@ -95,6 +96,7 @@ def test_bridged_taps(scene, tmp_path):
     assert any({row["eth.src"][1], row["eth.dst"][1]} == macs for row in rows)
     assert any(row["arp.opcode"] == ["1"] and row["eth.dst"][1] == "ff:ff:ff:ff:ff:ff" for row in rows)
     assert any(row["vlan.id"] == ["5"] for row in rows)
+    assert_clean(path)
     assert tagged in (tmp_path / "lan.pcap").read_bytes()
     assert sites[A].namespace.link("tap0")["master"] == "br0"
     assert not sites[A].drops("tap0") and not sites[B].drops("tap0")

@@ -12,6 +12,7 @@ import time
 from net import packet_socket, run, wait_for
 from scene import GATEWAY
 
+EXPERT_ERROR = 0x00800000  # of tshark's severities
 MARKER_TYPE = 0x88B5  # IEEE local experimental EtherType: the mark that ends a capture
 
 
@@ -141,6 +142,19 @@ def tshark(path, fields, show="", options=()):
     lines = run(argv, timeout=120).stdout.splitlines()
     return [{field: value.split("|") if value else []
              for field, value in zip(fields, line.split("\t"))} for line in lines]
+
+
+def assert_clean(path, show="gre"):
+    """No frame is malformed for tshark, or an error, its checksums among them."""
+    checks = [word for field in ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")
+              for word in ("-o", f"{field}:TRUE")]
+    checks += ["--disable-protocol", "gryphon"]  # the port of our streams is its own
+    assert tshark(path, ("frame.number",), show), f"no frame is {show}"
+    # An ICMP error quotes no more than the beginning of a packet.
+    bad = tshark(path, ("frame.number", "_ws.expert.message"),
+                 f"({show}) and not icmp.type in {{3, 11, 12}} and not icmpv6.type in {{1, 2, 3, 4}} and "
+                 f"(_ws.malformed or _ws.expert.severity >= {EXPERT_ERROR})", checks)
+    assert not bad, bad
 
 
 def tshark_text(path, show=""):

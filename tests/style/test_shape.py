@@ -85,6 +85,12 @@ def test_finished(name):
     assert not found
 
 
+@pytest.mark.parametrize("name", files(*TEXT))
+def test_merged(name):
+    """Nothing is left of two versions that git could not join."""
+    assert not [line for line in lines(name) if re.match(r"(<{7}|>{7}|\|{7}) |={7}$", line)]
+
+
 @pytest.mark.parametrize("name", files(".py"))
 def test_waits_for_conditions(name):
     """A test that sleeps is slow when all is well and wrong when the machine is slow."""
