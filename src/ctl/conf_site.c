@@ -38,7 +38,9 @@ void conf_yes_or_no(struct conf_reader *reader, const char *value, bool *out)
 
 void *conf_grow(struct conf_reader *reader, void *array, size_t *count, size_t size)
 {
-	char *grown = reallocarray(array, *count + 1, size);
+	/* Doubles when it is full: a file may have thousands of tunnels. */
+	bool full = (*count & (*count - 1)) == 0;
+	char *grown = full ? reallocarray(array, *count ? *count * 2 : 1, size) : array;
 
 	if (!grown) {
 		reader->faults->lost = true;
