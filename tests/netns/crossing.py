@@ -5,7 +5,7 @@ from gretel import BUILD, NAME, ping, section, site_text
 from lanes import wait_lane, xdp_sent
 from net import wait_for
 from scene import HOST, UNDERLAY, A, B, other
-from streams import MEGABYTES, carries
+from streams import FRAGMENTED, MEGABYTES, carries
 
 FOUND = BUILD / "matrix"
 FRAME_HOST = {A: "10.77.0.1", B: "10.77.0.2"}  # in the one Ethernet of a road of frames
@@ -90,7 +90,7 @@ def cross(road, scene, sites, by_kernel=MEGABYTES):
         for site in sites.values():
             site.forget_drops()
         counts = [Counts(site, octets) for site in sites.values()]
-        seconds = carries(scene, addresses(road), octets)
+        seconds = carries(scene, addresses(road), octets, FRAGMENTED)
         for site, count in zip(sites.values(), counts):
             assert not site.drops(), f"{site.namespace}, lane {lane}: {site.drops()}"
             wait_for(lambda: count.are_of(lane), 5, lambda: f"{site.namespace}, {lane}: {count.now()}")

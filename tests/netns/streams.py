@@ -9,9 +9,10 @@ from flow import tcp_transfer, udp
 from gretel import ping
 from scene import other
 
-LARGEST = 9000  # most are fragmented by their host
+LARGEST = 1300  # with its headers below the MTU of every tunnel here
+FRAGMENTED = 9000  # most of them are, by their host
 WHOLE_LAN = 1472  # octets in an echo request that no tunnel here takes whole and unfragmented
-LATE = 3.0  # seconds
+LATE = 20.0  # seconds: an emulated processor does nothing else while it verifies programs
 WINDOW = 4  # datagrams on the way: all streams together stay below the ninety frames that Open vSwitch buffers
 MEGABYTES = 10 << 20
 
@@ -20,9 +21,9 @@ class Datagrams:
     """Sends `count` datagrams to `address`; result() waits for the last one. The sender waits for the
     receiver, so that no queue on the way is too short for them, however slow the machine is."""
 
-    def __init__(self, source, sink, family, address, port=9000, count=1000, seed=1):
+    def __init__(self, source, sink, family, address, largest, port=9000, count=1000, seed=1):
         dice = random.Random(f"{seed} {address}")
-        self.sent = [dice.randbytes(dice.randint(1, LARGEST)) for _ in range(count)]
+        self.sent = [dice.randbytes(dice.randint(1, largest)) for _ in range(count)]
         self.came = []
         self._room = threading.Semaphore(WINDOW)
         self._receiver, self._sender = udp(sink, family, address, port), udp(source, family)
@@ -56,12 +57,13 @@ class Datagrams:
         return (here - there).total(), (there - here).total()
 
 
-def carries(scene, addresses, octets=MEGABYTES):
-    """Datagrams to each of these addresses, {(side, family): address}, all at once; then TCP to each, both
-    ways at once, one family after the other. Returns the seconds that TCP took, by family."""
+def carries(scene, addresses, octets=MEGABYTES, largest=LARGEST):
+    """Datagrams of at most `largest` octets to each of these addresses, {(side, family): address}, all at
+    once; then TCP to each, both ways at once, one family after the other. Returns the seconds that TCP took,
+    by family."""
     for (side, _), address in addresses.items():
         ping(scene.host[other(side)], address, size=WHOLE_LAN, deadline=20)  # the host learns the path's MTU
-    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address)
+    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address, largest)
                for to, address in addresses.items()}
     lost = {to: stream.result() for to, stream in streams.items()}
     assert not any(map(any, lost.values())), f"(lost, foreign) = {lost}"

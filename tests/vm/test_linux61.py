@@ -34,6 +34,8 @@ def test_both_kernels(scene, tmp_path, outer, kind):
              B: GuestSite(guest, site_text(B, outer, **words))}
     for site in sites.values():
         site.up()
+    for site in sites.values():  # the emulated processor does nothing else meanwhile, keepalives neither
+        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 60, site.tunnel, 0.5)
     for site in sites.values():
         wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
     ping_between_lans(scene)
