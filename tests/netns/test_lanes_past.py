@@ -205,14 +205,16 @@ def test_numbers_leave_in_order(scene, tmp_path, undo):
     wait_for(lambda: lanes.lane_of(sites[A]) == ("user", why), lanes.LOAD, lambda: lanes.lane_of(sites[A]))
     flows = [Flow(scene, family=family, rate=10000) for family in (4, 6)]
     path = tmp_path / "wire.pcap"
-    with Capture(scene.wire, "a", path, "ip proto 47 and src host 172.19.1.1"):
+    # Where they leave: between two namespaces each processor has a queue of its own, and the sender may
+    # come to run on another one.
+    with Capture(scene.router[A], "bond0", path, "ip proto 47 and src host 172.19.1.1"):
         for flow in flows:
             undo.callback(flow.close)
             flow.wait_answered(10000)
     numbers = [int(frame["gre.sequence_number"][0])
                for frame in tshark(path, ["gre.sequence_number"], "gre.flags.sequence_number == 1")]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert len(numbers) > 10000
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == len(numbers) > 10000
 
 
 def test_user_lane_when_asked(scene, tmp_path):
