@@ -11,7 +11,7 @@ import json
 
 from gretel import NAME, Site
 from machine import Machine
-from net import Failed, offloads_off
+from net import Failed, offloads_off, wait_for
 from scene import LAN, TUNNEL, UNDERLAY, A, B, Scene
 
 ROUTER = "router"
@@ -174,6 +174,15 @@ def become_router(guest, *lines):
     """Forwards, and has what these lines of ip(8) make."""
     guest.run(["sh", "-c", "ip -batch - && sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"],
               stdin="\n".join(lines) + "\n")
+
+
+def wait_up(sites):
+    """Both are heard, and the programs are loaded: an emulated processor does nothing else meanwhile,
+    keepalives neither."""
+    for site in sites.values():
+        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 60, site.tunnel, 0.5)
+    for site in sites.values():
+        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
 
 
 class GuestSite(Site):

@@ -48,8 +48,10 @@ CARRIED = {
 LEFT_OUT = {
     "multipoint": (f"ip tunnel add t1 mode gre local {UNDERLAY[4][B]} key 9", "# NOT CARRIED OVER: it has no remote"),
     "external": ("ip link add t1 type gretap external", "# NOT CARRIED OVER: it is external"),
+    "gue": (f"modprobe fou; ip link add t1 type gre {ENDS} encap gue encap-sport auto encap-dport 5555",
+            "# NOT CARRIED OVER: its GRE has one more header before it"),
     "fou": (f"modprobe fou; ip link add t1 type gre {ENDS} encap fou encap-sport auto encap-dport 5555",
-            "# NOT CARRIED OVER: its GRE is inside UDP"),
+            "udp = 5555"),
     "erspan": (f"ip link add t1 type erspan {ENDS} seq key 30 erspan_ver 1 erspan 123", "# NOT CARRIED OVER: ERSPAN"),
     "broadcast": (f"ip link add t1 type gre {ENDS}; ip address add 192.168.8.11/30 dev t1",
                   "#address = 192.168.8.11/30   # refused: address 192.168.8.11/30 is the broadcast address"),

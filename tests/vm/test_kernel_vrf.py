@@ -2,9 +2,8 @@
 """An underlay in a VRF, which this machine's kernel has not: greteld on Linux 6.1 in the emulated machine."""
 import pytest
 from gretel import NAME, Site, ping_between_lans, site_text
-from kernelpeer import GuestSite
+from kernelpeer import GuestSite, wait_up
 from lanes import lane_of
-from net import wait_for
 from scene import HOST, UNDERLAY, A, B
 from streams import carries
 
@@ -28,8 +27,7 @@ def test_underlay_in_a_vrf(scene, tmp_path, outer):
              B: GuestSite(guest, site_text(B, outer, bind="bond0", **words))}
     for site in sites.values():
         site.up()
-    for site in sites.values():
-        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
+    wait_up(sites)
     ping_between_lans(scene)
     for site in sites.values():
         site.forget_drops()

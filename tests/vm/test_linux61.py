@@ -4,8 +4,7 @@ kernel as its peer."""
 import pytest
 from flow import ask, serve_peername
 from gretel import NAME, Site, ping, ping_between_lans, site_text
-from kernelpeer import GuestSite
-from net import wait_for
+from kernelpeer import GuestSite, wait_up
 from scene import HOST, LAN, TUNNEL, A, B
 from streams import carries
 
@@ -34,10 +33,7 @@ def test_both_kernels(scene, tmp_path, outer, kind):
              B: GuestSite(guest, site_text(B, outer, **words))}
     for site in sites.values():
         site.up()
-    for site in sites.values():  # the emulated processor does nothing else meanwhile, keepalives neither
-        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 60, site.tunnel, 0.5)
-    for site in sites.values():
-        wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
+    wait_up(sites)
     ping_between_lans(scene)
     for site in sites.values():
         site.forget_drops()
