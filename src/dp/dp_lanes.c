@@ -15,10 +15,15 @@ struct fast *dp_fast(const struct dp *dp)
 	return dp->fast;
 }
 
+/* The programs know one peer for each interface. */
+static bool shares_interface(const struct tunnel *tunnel)
+{
+	return tunnel->params.multipoint || tunnel->params.hub[0];
+}
+
 void dp_set_fast(struct dp *dp, struct tunnel *tunnel)
 {
-	/* Their programs know one peer for each interface. */
-	if (tunnel->params.multipoint || tunnel->params.hub[0])
+	if (shares_interface(tunnel))
 		return;
 	if (!dp->fast && dp->fast_expected && tunnel->params.lane != DP_LANE_USER)
 		(void)bpf_attach_prepare(if_nametoindex(tunnel->params.name));
@@ -107,9 +112,8 @@ int dp_tunnel_lane(const struct dp *dp, const char *name, char *why, unsigned si
 	if (tunnel->slot >= 0)
 		return (int)fast_lane(dp->fast, tunnel->slot, &tunnel->params, why, size);
 	snprintf(why, size, "%s",
-		 tunnel->params.multipoint || tunnel->params.hub[0]
-			 ? "the kernel lanes carry tunnels to one peer"
-		 : tunnel->slot_error ? strerror(-tunnel->slot_error)
-				      : "");
+		 shares_interface(tunnel) ? "the kernel lanes carry tunnels to one peer"
+		 : tunnel->slot_error	  ? strerror(-tunnel->slot_error)
+					  : "");
 	return FAST_LANE_USER;
 }

@@ -6,8 +6,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from flow import tcp_transfer, udp
-from gretel import ping
-from scene import other
+from gretel import ping, ping_between_lans
+from scene import HOST, A, B, other
 
 LARGEST = 1300  # with its headers below the MTU of every tunnel here
 FRAGMENTED = 9000  # most of them are, by their host
@@ -76,3 +76,13 @@ def carries(scene, addresses, octets=MEGABYTES, largest=LARGEST):
         assert all(done), [f"to {side} by IPv{family}: {one}" for (side, _), one in zip(ways, done)]
         took[family] = round(max(one.seconds for one in done), 2)
     return took
+
+
+def carries_all(scene, *sites, octets=MEGABYTES):
+    """The same between both hosts in both families, of which these sites drop nothing."""
+    ping_between_lans(scene)
+    for site in sites:
+        site.forget_drops()
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, octets)
+    for site in sites:
+        assert not site.drops()

@@ -8,7 +8,7 @@ import pytest
 from figures import resident
 from gretel import Site, site_text
 from hostile import Account, Storm
-from lanes import wait_lane
+from lanes import wait_lane, wait_loaded
 from net import wait_for
 from peer import gre
 from scapy.all import ICMP, IP, IPv6ExtHdrFragment, Raw
@@ -24,7 +24,7 @@ def one(make_peer, directory, lane, **keys):
     scene.take_frames()
     site = Site(scene.router[A], directory / A, site_text(A, lane=lane, **keys))
     site.up()
-    wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 30)  # which takes memory
+    wait_loaded(site)
     wait_lane(site, lane)
     return scene, peer, site
 

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from gretel import NAME, Site, both_up, site_text
+from lanes import wait_loaded
 from net import Failed, wait_for
 from scene import A, B, LAN, UNDERLAY
 
@@ -211,7 +212,7 @@ def test_slow_reader(site):
     with slow.makefile("rb") as lines:
         lines.readline()
         quick = Monitor(site, "monitor")
-        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 30)  # which takes memory
+        wait_loaded(site)
         before = memory_kb(site.pid())
         make_events(site, count)
         for _ in range(count):

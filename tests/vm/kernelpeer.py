@@ -10,6 +10,7 @@ import contextlib
 import json
 
 from gretel import NAME, Site
+from lanes import wait_loaded
 from machine import Machine
 from net import Failed, offloads_off, wait_for
 from scene import LAN, TUNNEL, UNDERLAY, A, B, Scene
@@ -177,10 +178,10 @@ def become_router(guest, *lines):
 
 
 def wait_up(sites):
-    """Both are heard, and the programs are loaded: an emulated processor does nothing else meanwhile,
-    keepalives neither."""
+    """The programs are loaded, which keepalives may not outlive on an emulated processor, and both are
+    heard."""
     for site in sites.values():
-        wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], 60, site.tunnel, 0.5)
+        wait_loaded(site, 60)
     for site in sites.values():
         wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
 

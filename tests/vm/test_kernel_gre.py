@@ -8,8 +8,8 @@ from crossing import bridge, cross, one_ethernet
 from gretel import NAME, Site, ping_between_lans, site_text
 from kernelpeer import become_router, kernel_tunnel
 from matrix import LINUX, OPTIONS, roads
-from scene import HOST, A, B
-from streams import carries
+from scene import A, B
+from streams import carries_all
 from wire import Capture, tshark
 
 # An emulated processor is slow: lanes of the kernel get fewer octets of TCP.
@@ -48,10 +48,7 @@ def test_two_keys(scene, tmp_path, outer):
     become_router(guest, *kernel_tunnel(outer, ikey=6, okey=5))
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, ikey=5, okey=6))
     site.up()
-    ping_between_lans(scene)
-    site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, 1 << 20)
-    assert not site.drops()
+    carries_all(scene, site, octets=1 << 20)
     assert_no_errors(guest)
 
 
@@ -68,7 +65,5 @@ def test_encapsulation_limit(scene, tmp_path, lane):
         ping_between_lans(scene)
     options = tshark(path, ("ipv6.opt.tel",), "ipv6.opt.tel")
     assert options and {row["ipv6.opt.tel"][0] for row in options} == {"4"}
-    site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
-    assert not site.drops()
+    carries_all(scene, site)
     assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"] - 8

@@ -5,7 +5,7 @@ from gretel import NAME, Site, ping, ping_between_lans, site_text
 from kernelpeer import become_router, kernel_tunnel
 from net import wait_for
 from scene import HOST, TUNNEL, UNDERLAY, A, B
-from streams import carries
+from streams import carries_all
 
 PORT, KEY = 4754, 0xC0FFEE01
 # What the file says, and what ip(8) says on the other side.
@@ -35,10 +35,7 @@ def test_fou(scene, tmp_path, kind, outer):
     fou_tunnel(guest, outer, **theirs)
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **ours))
     site.up()
-    ping_between_lans(scene)
-    site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
-    assert not site.drops()
+    carries_all(scene, site)
     link = guest.link(NAME)
     counters = link["stats64"]
     assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters

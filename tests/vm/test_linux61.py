@@ -3,10 +3,10 @@
 kernel as its peer."""
 import pytest
 from flow import ask, serve_peername
-from gretel import NAME, Site, ping, ping_between_lans, site_text
+from gretel import NAME, Site, ping, site_text
 from kernelpeer import GuestSite, wait_up
 from scene import HOST, LAN, TUNNEL, A, B
-from streams import carries
+from streams import carries_all
 
 KEEPALIVE = "300ms 4"
 KINDS = {
@@ -34,11 +34,7 @@ def test_both_kernels(scene, tmp_path, outer, kind):
     for site in sites.values():
         site.up()
     wait_up(sites)
-    ping_between_lans(scene)
-    for site in sites.values():
-        site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
-    assert not sites[A].drops() and not sites[B].drops()
+    carries_all(scene, *sites.values())
     plan = sites[B].plan()
     assert plan.returncode == 0, plan.stdout
     sites[B].down()

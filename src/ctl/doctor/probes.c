@@ -130,11 +130,15 @@ static bool find_inner(struct asking *a)
 	return a->inner.family != IP_NONE;
 }
 
+static bool is_for_us(const struct probe_seen *seen)
+{
+	return seen->id == (uint16_t)getpid() && seen->number < ROUNDS;
+}
+
 /* An answer that greteld unwraps is seen before and after. */
 static void note_inner_answer(struct asking *a, const struct probe_seen *seen)
 {
-	if (seen->id != (uint16_t)getpid() || seen->number >= ROUNDS ||
-	    a->inner_answered & 1u << seen->number)
+	if (!is_for_us(seen) || a->inner_answered & 1u << seen->number)
 		return;
 	a->inner_answered |= 1u << seen->number;
 	a->r->inner_answers++;
@@ -143,7 +147,7 @@ static void note_inner_answer(struct asking *a, const struct probe_seen *seen)
 static void note_answer(struct asking *a, const struct probe_seen *seen, unsigned *answers,
 			uint32_t *us)
 {
-	if (seen->id != (uint16_t)getpid() || seen->number >= ROUNDS)
+	if (!is_for_us(seen))
 		return;
 	if ((*answers)++ == 0)
 		*us = (uint32_t)((clock_now_ns() - a->sent_ns[seen->number]) / 1000);
