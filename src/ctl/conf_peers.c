@@ -59,7 +59,11 @@ static struct conf_tunnel *find_other_family(struct conf *conf, size_t first,
 	return NULL;
 }
 
-/* All that the outer packets are like is as the multipoint tunnel says. */
+/*
+ * All that the outer packets are like is as the multipoint tunnel says; what a tunnel owns, and
+ * conf_free() frees, stays with that one. A name for the other end is a fault beside peers, told
+ * by conf_check(), which runs later.
+ */
 static struct conf_tunnel peer_tunnel(const struct conf_tunnel *hub, size_t index,
 				      const struct conf_peer *peer)
 {
@@ -72,7 +76,7 @@ static struct conf_tunnel peer_tunnel(const struct conf_tunnel *hub, size_t inde
 		 addr_format(&peer->inner, text));
 	t.remote = peer->outer;
 	t.hub = index + 1;
-	t.on_up = t.on_down = NULL;
+	t.remote_name = t.on_up = t.on_down = NULL;
 	t.backup_of[0] = t.group[0] = '\0';
 	t.return_path = false;
 	t.addresses = NULL;
