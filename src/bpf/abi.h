@@ -13,11 +13,11 @@
 #include "proto/seq.h"
 
 enum {
-	FAST_ABI = 3,
+	FAST_ABI = 4,
 	FAST_TUNNELS_MAX = 16384,
 	FAST_DEVICES_MAX = 64,
 	FAST_ENTERING_MAX = 8192,
-	FAST_HOT = 4096,       /* of each CPU, a power of two */
+	FAST_HOT_MIN = 4096,   /* of each CPU, see hot_get() */
 	FAST_LINK_HEADER = 14, /* Ethernet */
 	FAST_WITNESS_LENGTH = 24,
 	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */

@@ -132,7 +132,7 @@ PROTO_INLINE struct fast_hot *hot_get(const struct fast_key4 *key)
 	uint32_t h = *(const uint32_t *)key->src * 0x9e3779b1u ^
 		     *(const uint32_t *)key->dst * 0x85ebca6bu ^
 		     *(const uint32_t *)key->ports * 0xc2b2ae35u;
-	uint32_t at = bpf_get_smp_processor_id() * FAST_HOT + ((h ^ h >> 16) & (FAST_HOT - 1));
+	uint32_t at = bpf_get_smp_processor_id() * hot_size + ((h ^ h >> 16) & (hot_size - 1));
 
 	return bpf_map_lookup_elem(&hot, &at);
 }

@@ -73,11 +73,11 @@ struct {
 	__type(value, struct fast_flow);
 } flows6 SEC(".maps");
 
-/* FAST_HOT entries for each CPU, one CPU's behind the other's. As memory they begin at a page. */
+/* One CPU's behind the other's. As memory they begin at a page. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, FAST_HOT);
+	__uint(max_entries, 1);
 	__type(key, uint32_t);
 	__type(value, struct fast_hot);
 } hot SEC(".maps");
@@ -111,8 +111,9 @@ struct {
 	__type(value, uint32_t);
 } xdp_ports SEC(".maps");
 
-/* Nanoseconds of a tick; set by the loader. */
-const volatile uint32_t tick_ns = 4000000;
+/* Set by the loader: nanoseconds of a tick, and how many entries of `hot` each CPU has, a power of
+ * two. */
+const volatile uint32_t tick_ns = 4000000, hot_size = 1;
 
 /* CLOCK_MONOTONIC, as exact as a tick. The kernel's clocks would cost a call; the ticks are read
  * where they are, and greteld has the difference written anew with each sign of life. */

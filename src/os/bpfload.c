@@ -125,6 +125,17 @@ static uint32_t tick_length(void)
 		       : 4000000;
 }
 
+/* Entries of `hot` for each CPU. The flows are spread over the CPUs by the cards' queues, so that
+ * together the copies are about as many as the flows. */
+static uint32_t hot_size(const struct bpf *bpf, uint32_t flows)
+{
+	uint32_t size = FAST_HOT_MIN;
+
+	while (size < flows / (uint32_t)bpf->cpus)
+		size *= 2;
+	return size;
+}
+
 /* One try; the object is closed again when it fails. */
 static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_flags)
 {
@@ -136,10 +147,11 @@ static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_f
 	bpf->tc = tc;
 	bpf_map__set_max_entries(tc->maps.flows4, flows);
 	bpf_map__set_max_entries(tc->maps.flows6, flows);
-	bpf_map__set_max_entries(tc->maps.hot, FAST_HOT * (uint32_t)bpf->cpus);
+	bpf_map__set_max_entries(tc->maps.hot, hot_size(bpf, flows) * (uint32_t)bpf->cpus);
 	tc->rodata->decap_flags = decap_flags;
 	tc->rodata->ct_there = conntrack;
 	tc->rodata->tick_ns = tick_length();
+	tc->rodata->hot_size = hot_size(bpf, flows);
 	choose_programs(tc, conntrack);
 	err = set_pins(bpf);
 	if (!err)
@@ -231,9 +243,9 @@ static void load_xdp(struct bpf *bpf)
 	int err = xdp ? share_maps(xdp, bpf->tc) : -errno;
 
 	said[0] = '\0';
-	if (xdp)
-		xdp->rodata->tick_ns = tick_length();
 	if (xdp) {
+		xdp->rodata->tick_ns = bpf->tc->rodata->tick_ns;
+		xdp->rodata->hot_size = bpf->tc->rodata->hot_size;
 		xdp->rodata->ct_there = bpf->conntrack;
 		bpf_program__set_autoload(xdp->progs.xdp_in_ct, bpf->conntrack);
 		bpf_program__set_autoload(xdp->progs.xdp_in_plain, !bpf->conntrack);

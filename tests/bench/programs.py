@@ -10,7 +10,7 @@ import struct
 
 import trial
 from contenders import CONTENDERS
-from lab import FAR, NEAR, TRAFFIC_CORE, WIRE, Failed, Lab
+from lab import FAR, NEAR, TRAFFIC_CORE, WIRE, Failed, Lab, run
 
 XDP_REDIRECT = 4
 ROWS = ("xdp-route", "gretel-xdp")
@@ -57,26 +57,42 @@ def frames(lab):
             "in": (lab.b, lab.wire_devices[1], frame(b, a, on_wire), 60)}
 
 
-def run_one(lab, router, device, octets, length):
+def run_one(lab, router, device, octets, length, repeat=200_000):
     attached = router.ip_json(f"link show dev {device}")[0].get("xdp", {}).get("prog")
     if not attached:
         raise Failed(f"{lab.contender.name}: no XDP program on {device}")
     done = router.run(["taskset", "-c", str(TRAFFIC_CORE), lab.build / "tests/bench/progrun",
-                       attached["id"], device, octets.hex()])
+                       attached["id"], device, octets.hex(), repeat])
     seen = json.loads(done.stdout)
-    if (seen["verdict"], seen["length"]) != (XDP_REDIRECT, length):
-        raise Failed(f"{lab.contender.name}: the program of {device} does not carry the frame: {seen}")
+    seen["carried"] = (seen["verdict"], seen["length"]) == (XDP_REDIRECT, length)
+    return seen
+
+
+def time_one(lab, *what):
+    seen = run_one(lab, *what)
+    if not seen["carried"]:
+        raise Failed(f"{lab.contender.name}: the program of {what[1]} does not carry the frame: {seen}")
     return seen
 
 
 def measure_one(name, build, directory, repeat):
-    with Lab(CONTENDERS[name](), "lanes", build, directory) as lab:
-        trial.offer(lab, "64", 1, 0, 100)
-        seen = {way: [run_one(lab, *what) for _ in range(repeat)]
-                for way, what in frames(lab).items()}
+    with Lab(CONTENDERS[name](), "lanes", build, directory) as lab, trial.offered(lab, "64", 1, 1000):
+        seen = {}
+        for way, what in frames(lab).items():
+            lab.wait_for(lambda what=what: run_one(lab, *what, repeat=1)["carried"], 10,
+                         "the flow is not known")
+            seen[way] = [time_one(lab, *what) for _ in range(repeat)]
     return {way: {**trial.spread([one["ns"] for one in runs]), "trials": runs,
+                  "lookup": trial.spread([one["lookup"] for one in runs])["median"],
                   "clock": trial.spread([one["additions_per_ns"] for one in runs])["median"]}
             for way, runs in seen.items()}
+
+
+def measure_memory(build):
+    """{number of flows: ns that one access to an entry of so many takes}, not foretold."""
+    def walk(flows):
+        return float(run(["taskset", "-c", str(TRAFFIC_CORE), build / "tests/bench/memwalk", flows]).stdout)
+    return {flows: trial.spread([walk(flows) for _ in range(5)]) for flows in (1000, 100_000)}
 
 
 def measure(build, directory, rows, repeat=7):

@@ -6,4 +6,15 @@
 
 enum { PROGRUN_SHORT = 60, PROGRUN_LONG = 84, PROGRUN_MAX = 1514 };
 
+/* As large as the key of a flow of IPv4. */
+struct progrun_key {
+	unsigned words[4];
+};
+#define PROGRUN_KEY                \
+	{                          \
+		{                  \
+			1, 2, 3, 4 \
+		}                  \
+	}
+
 #endif

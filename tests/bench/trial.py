@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One trial of each kind, and the search for the load at which a contender carries most."""
+import contextlib
 import json
 import pathlib
 import statistics
@@ -53,13 +54,28 @@ def stolen_seconds():
     return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / 100
 
 
+def begin(lab, size, flows, rate, milliseconds, tunnels=1):
+    lab.pin_tunnel()
+    return start(lab.near, [*traffic_argv(lab, size, flows, rate, tunnels), *_kind_argv(lab),
+                            "-w", str(WARM_MS[lab.kind]), "-t", str(int(milliseconds))],
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@contextlib.contextmanager
+def offered(lab, size, flows, rate):
+    """Packets are being offered in this block."""
+    process = begin(lab, size, flows, rate, 600_000)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def offer(lab, size, flows, rate, milliseconds, tunnels=1):
     """Offers packets; returns what traffic.c prints, in packets a second, and the loss."""
-    lab.pin_tunnel()
     stolen = stolen_seconds()
-    process = start(lab.near, [*traffic_argv(lab, size, flows, rate, tunnels), *_kind_argv(lab),
-                               "-w", str(WARM_MS[lab.kind]), "-t", str(int(milliseconds))],
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = begin(lab, size, flows, rate, milliseconds, tunnels)
     seen = json.loads(finish(process, 60 + milliseconds / 1000))
     seen["loss"] = max(0.0, 1 - seen["received"] / seen["offered"]) if seen["offered"] else 1.0
     seen["stolen"] = stolen_seconds() - stolen
