@@ -36,8 +36,8 @@ enum {
 #define FAST_GRACE_NS	140000000ull
 /* The way of outer packets is known for so long. */
 #define FAST_LEASE_NS 940000000ull
-/* For so long after a numbered packet was left to greteld the programs leave others to it, too, or
- * they would overtake it. */
+/* For so long after a received numbered packet was left to greteld the programs leave others to it,
+ * too, or they would overtake it. */
 #define FAST_ORDER_NS 200000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
@@ -89,21 +89,19 @@ struct fast_path {
 	uint8_t pad[2];
 };
 
-enum { FAST_RX, FAST_TX };
-
 enum fast_flags {
-	FAST_ENCAP = 1,	      /* the programs encapsulate for it */
-	FAST_DECAP = 2,	      /* and decapsulate */
-	FAST_ETHERNET = 4,    /* passengers are frames */
-	FAST_IKEY = 8,	      /* received packets have a key */
-	FAST_OKEY = 16,	      /* sent ones have */
-	FAST_OSEQ = 32,	      /* sent ones have a sequence number */
-	FAST_ISEQ = 64,	      /* received ones are to have one */
-	FAST_STATELESS = 128, /* flows need no connection */
-	FAST_NEAR4 = 256,     /* peer4 is known */
-	FAST_NEAR6 = 512,
-	FAST_XDP = 1024,  /* XDP may carry it, too */
-	FAST_ECHO = 2048, /* echo replies in it may be greteld's */
+	FAST_ENCAP = 1, /* the programs encapsulate for it */
+	FAST_DECAP = 2, /* and decapsulate */
+	FAST_CARRIES = FAST_ENCAP | FAST_DECAP,
+	FAST_ETHERNET = 4,   /* passengers are frames */
+	FAST_IKEY = 8,	     /* received packets have a key */
+	FAST_OKEY = 16,	     /* sent ones have */
+	FAST_ISEQ = 32,	     /* received ones are to have a sequence number */
+	FAST_STATELESS = 64, /* flows need no connection */
+	FAST_NEAR4 = 128,    /* peer4 is known */
+	FAST_NEAR6 = 256,
+	FAST_XDP = 512,	  /* XDP may carry it, too */
+	FAST_ECHO = 1024, /* echo replies in it may be greteld's */
 };
 
 /* Entry of the map `tunnels`. greteld writes all but what is said to be the programs'. */
@@ -123,14 +121,15 @@ struct fast_tunnel {
 	uint8_t peer4[4], peer6[16]; /* inner addresses of the peer, see FAST_NEAR4 */
 	uint32_t fwmark;	     /* of outer packets, 0: none */
 	/* The programs': */
-	uint64_t used_ns;    /* when they last met a packet of it */
-	uint64_t slow_ns[2]; /* when a numbered packet was left to greteld: received, to be sent */
-	uint32_t ip_id;	     /* of the next outer packet that may not be fragmented */
+	uint64_t used_ns; /* when they last met a packet of it */
+	uint64_t slow_ns; /* when a received numbered packet was left to greteld */
+	uint32_t ip_id;	  /* of the next outer packet that may not be fragmented */
 	uint32_t pad_id;
 	struct fast_path in, out;
 	uint64_t reflect_ns; /* when the second began in which ... */
 	uint32_t reflected;  /* ... so many keepalives were sent back */
-	/* Sequence numbers; greteld's own packets use the same. */
+	/* Sequence numbers. The programs do not send any; the next one is here for the next
+	 * process. */
 	uint32_t seq_next;
 	struct seq_state seq;
 };

@@ -54,7 +54,7 @@ PROTO_INLINE bool passenger_out(struct __sk_buff *skb, uint32_t at, struct encap
 		uint32_t l4 = piece_header(skb, at + header, seen.protocol);
 
 		headers = header + l4 + (e->frame ? FAST_LINK_HEADER : 0);
-		if (l4 == 0 || headers + gso > t->room || t->flags & FAST_OSEQ)
+		if (l4 == 0 || headers + gso > t->room)
 			return false;
 	} else if (e->len > t->room) {
 		return false;
@@ -93,14 +93,9 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 
 		learn(skb, 0, c, now, &action, ct);
 	}
-	if (e.tunnel->flags & FAST_OSEQ && now - e.tunnel->slow_ns[FAST_TX] < FAST_ORDER_NS)
-		return TC_ACT_UNSPEC;
 	if (!path_holds(&e.tunnel->out, c, now) ||
-	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e)) {
-		if (e.tunnel->flags & FAST_OSEQ)
-			e.tunnel->slow_ns[FAST_TX] = now;
+	    !passenger_out(skb, e.frame ? FAST_LINK_HEADER : 0, &e))
 		return TC_ACT_UNSPEC;
-	}
 	return encap(skb, &e);
 }
 

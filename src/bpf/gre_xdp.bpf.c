@@ -50,7 +50,7 @@ PROTO_INLINE bool aim(struct frame *f, const struct fast_action *a, uint32_t len
 	if (f->into_slot-- == 0)
 		return f->port && len <= a->mtu;
 	f->into = bpf_map_lookup_elem(&tunnels, &f->into_slot);
-	if (!f->into || (f->into->flags & (flags | FAST_OSEQ)) != flags || len > f->into->room)
+	if (!f->into || (f->into->flags & flags) != flags || len > f->into->room)
 		return false;
 	tunnel_used(f->into, f->now);
 	f->port = f->into->out.slot;

@@ -87,9 +87,9 @@ PROTO_INLINE bool may_enter(struct __sk_buff *skb, const struct outer *o)
 		witness_start(skb, t, o->control, o->now);
 	if (t->in.ifindex == skb->ifindex && path_holds(&t->in, o->control, o->now) &&
 	    (!t->bind_ifindex || t->bind_ifindex == skb->ifindex))
-		return !(t->flags & FAST_ISEQ) || o->now - t->slow_ns[FAST_RX] >= FAST_ORDER_NS;
+		return !(t->flags & FAST_ISEQ) || o->now - t->slow_ns >= FAST_ORDER_NS;
 	if (t->flags & FAST_ISEQ)
-		t->slow_ns[FAST_RX] = o->now;
+		t->slow_ns = o->now;
 	return false;
 }
 

@@ -176,10 +176,8 @@ PROTO_INLINE void put_link(uint8_t *p, const uint8_t header[FAST_LINK_HEADER])
 PROTO_INLINE void put_outer(const struct encap *e, uint8_t *ip, uint8_t family)
 {
 	const struct fast_tunnel *t = e->tunnel;
-	struct gre_header gre = {.protocol = e->protocol,
-				 .has_key = t->flags & FAST_OKEY,
-				 .has_sequence = t->flags & FAST_OSEQ,
-				 .key = t->okey};
+	struct gre_header gre = {
+		.protocol = e->protocol, .has_key = t->flags & FAST_OKEY, .key = t->okey};
 	struct ip_outer outer = {.family = family,
 				 .protocol = IP_PROTOCOL_GRE,
 				 .tos = e->outer.tos,
@@ -191,8 +189,6 @@ PROTO_INLINE void put_outer(const struct encap *e, uint8_t *ip, uint8_t family)
 
 	if (family == IP_V4)
 		outer.id = next_id(e->control, e->tunnel, e->outer.df);
-	if (t->flags & FAST_OSEQ)
-		gre.sequence = seq_send(&e->tunnel->seq_next);
 	ip_outer_encode(ip, &outer);
 	gre_encode(ip + ip_outer_length(family), &gre);
 }
@@ -319,8 +315,7 @@ PROTO_INLINE bool aim(struct __sk_buff *skb, const struct flow_seen *seen,
 	if (!e->tunnel || !(e->tunnel->flags & FAST_ENCAP) || size > e->tunnel->room)
 		return false;
 	tunnel_used(e->tunnel, now);
-	/* Numbers are given out in one place, the tunnel's interface. */
-	return path_holds(&e->tunnel->out, e->control, now) && !(e->tunnel->flags & FAST_OSEQ);
+	return path_holds(&e->tunnel->out, e->control, now);
 }
 
 /* Octets behind the IP packet are padding of the link. */

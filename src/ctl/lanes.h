@@ -41,6 +41,8 @@ void lanes_settle(struct lanes *lanes, const struct actual *actual);
 void lanes_note_change(struct lanes *lanes);
 /* A neighbour of this host has. */
 void lanes_note_neighbour(struct lanes *lanes, const struct watch_event *event);
+/* Somebody has changed filters of TC. */
+void lanes_note_filter(struct lanes *lanes, const struct watch_event *event);
 /* Somebody has changed rules of nftables. */
 void lanes_note_rules(struct lanes *lanes);
 /* The lane of a tunnel, and why it is no faster one. */

@@ -221,6 +221,11 @@ static void on_event(void *arg, const struct watch_event *event)
 		return;
 	}
 	lanes_note_change(s->lanes);
+	if (event->what == WATCH_FILTER) {
+		lanes_note_filter(s->lanes, event);
+		repair_arm(s); /* settles the devices */
+		return;
+	}
 	if (is_own(s, event))
 		return;
 	kernel_forget(&s->kernel);

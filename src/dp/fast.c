@@ -72,34 +72,32 @@ void fast_close(struct fast *fast, bool keep)
 
 /* Tunnels. */
 
-/* Programs on several processors overtake each other between the number and the wire, and Linux,
- * for one, drops what comes late. One sender does not, so they number only for those who ask for
- * it. */
-static bool one_sender(const struct dp_params *params)
-{
-	return params->seq_send && params->lane == DP_LANE_AUTO;
-}
-
+/* Programs on several processors would overtake each other between the number and the wire, and
+ * Linux, for one, drops what comes late: numbers are left to the one sender of greteld. */
 static uint32_t flags_of(const struct dp_params *params)
 {
 	uint32_t flags =
 		(form_is_ethernet(params->form) ? FAST_ETHERNET : 0) |
 		(params->has_ikey ? FAST_IKEY : 0) | (params->has_okey ? FAST_OKEY : 0) |
-		(params->seq_send ? FAST_OSEQ : 0) | (params->seq_receive ? FAST_ISEQ : 0) |
-		(params->stateless ? FAST_STATELESS : 0) | (params->peer4.family ? FAST_NEAR4 : 0) |
-		(params->peer6.family ? FAST_NEAR6 : 0) |
+		(params->seq_receive ? FAST_ISEQ : 0) | (params->stateless ? FAST_STATELESS : 0) |
+		(params->peer4.family ? FAST_NEAR4 : 0) | (params->peer6.family ? FAST_NEAR6 : 0) |
 		(params->echo_return || params->probe.family ? FAST_ECHO : 0);
 
 	if (params->lane == DP_LANE_USER || params->remote.family == IP_NONE || params->udp_port ||
 	    !form_is_plain(params->form))
 		return flags;
-	if (!params->csum_send && !one_sender(params))
+	if (!params->csum_send && !params->seq_send)
 		flags |= FAST_ENCAP;
 	if (!params->csum_require)
 		flags |= FAST_DECAP;
 	if (params->lane != DP_LANE_TC)
 		flags |= FAST_XDP;
 	return flags;
+}
+
+bool fast_may_carry(const struct dp_params *params)
+{
+	return flags_of(params) & FAST_CARRIES;
 }
 
 /* `out` is zeroed, padding included: entries are compared as octets. */
@@ -110,7 +108,7 @@ static void describe(const struct dp_params *params, uint32_t ifindex, struct fa
 	out->ifindex = ifindex;
 	out->flags = flags_of(params);
 	out->family = params->remote.family;
-	out->gre_len = gre_header_length(false, params->has_okey, params->seq_send);
+	out->gre_len = gre_header_length(false, params->has_okey, false);
 	out->mss4 = params->mss4;
 	out->mss6 = params->mss6;
 	outer = ip_outer_length(params->remote.family) + out->gre_len;
@@ -233,16 +231,26 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 	if (fast->top <= at)
 		__atomic_store_n(&fast->top, at + 1, __ATOMIC_RELEASE);
 	err = make_known(fast, at, &wanted);
-	if (!err && wanted.flags & (FAST_ENCAP | FAST_DECAP))
-		err = bpf_attach_egress(ifindex, bpf_program_tunnel_out(fast->bpf));
+	if (!err && wanted.flags & FAST_CARRIES)
+		err = bpf_attach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
 	else if (!err && !fresh)
-		bpf_detach_tc(ifindex);
+		bpf_detach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
 	if (err) {
 		fast_tunnel_remove(fast, slot);
 		return err;
 	}
 	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
 	return slot;
+}
+
+int fast_filters_changed(struct fast *fast, uint32_t ifindex)
+{
+	uint32_t slot;
+
+	if (bpf_interface_get(fast->bpf, ifindex, &slot) != 0 || slot >= FAST_TUNNELS_MAX ||
+	    !fast->own[slot].used || !(fast->tunnels[slot].flags & FAST_CARRIES))
+		return 0;
+	return bpf_attach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
 }
 
 void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex)
@@ -337,7 +345,7 @@ static const char *why_user(const struct fast *fast, int slot, const struct dp_p
 		return "only the user lane has ERSPAN";
 	if (params->csum_send || params->csum_require)
 		return "only the user lane has checksums";
-	if (one_sender(params))
+	if (params->seq_send)
 		return "numbered packets are kept in order by one sender";
 	if (fast->own[slot].shadowed)
 		return "another tunnel differs by its device alone";

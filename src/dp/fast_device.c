@@ -139,14 +139,14 @@ static bool is_named(const struct fast_place *place, const struct fast_device *d
 	return false;
 }
 
-static int attach_filters(struct fast *fast, struct fast_place *place)
+/* `seen` is what is there now: somebody who took away the place for filters took ours, too. */
+static int attach_filters(struct fast *fast, struct fast_place *place, unsigned seen)
 {
 	int err = 0;
 
-	if (place->filters)
-		return 0;
-	err = bpf_attach_egress(place->ifindex, bpf_program_device_out(fast->bpf));
-	if (!err)
+	if (!place->filters || !(seen & BPF_FILTER_OUT))
+		err = bpf_attach_egress(place->ifindex, bpf_program_device_out(fast->bpf));
+	if (!err && (!place->filters || !(seen & BPF_FILTER_IN)))
 		err = bpf_attach_ingress(place->ifindex, bpf_program_device_in(fast->bpf));
 	if (err)
 		return err;
@@ -158,17 +158,21 @@ static int attach_filters(struct fast *fast, struct fast_place *place)
 
 /* By links, which run before any filter, where nobody else has one; else as a filter behind them.
  */
-static int attach_tc(struct fast *fast, struct fast_place *place)
+static int attach_tc(struct fast *fast, struct fast_place *place, unsigned seen)
 {
 	int err;
 
-	if (place->filters || bpf_others_filter(place->ifindex, true) ||
-	    bpf_others_filter(place->ifindex, false))
-		return attach_filters(fast, place);
+	if (seen & BPF_FILTER_FOREIGN)
+		return attach_filters(fast, place, seen);
 	err = hold(fast, place, BPF_PLACE_TC_OUT, bpf_program_device_out(fast->bpf));
 	if (!err)
 		err = hold(fast, place, BPF_PLACE_TC_IN, bpf_program_device_in(fast->bpf));
-	return err ? attach_filters(fast, place) : 0;
+	if (err)
+		return attach_filters(fast, place, seen);
+	place->filters = false;
+	if (seen)
+		bpf_detach_tc(place->ifindex);
+	return 0;
 }
 
 static void say_why_not_xdp(const struct fast *fast, struct fast_place *place,
@@ -197,14 +201,14 @@ static void say_why_not_xdp(const struct fast *fast, struct fast_place *place,
 
 /* Puts XDP there, or takes it away. */
 static void settle_xdp(struct fast *fast, struct fast_place *place,
-		       const struct fast_device *device)
+		       const struct fast_device *device, unsigned seen)
 {
 	uint32_t port = (uint32_t)(place - fast->places);
 	int err = 0;
 
 	if (!device->native && !device->forced)
 		err = -ECANCELED;
-	else if (bpf_others_filter(place->ifindex, true))
+	else if (seen & BPF_FILTER_FOREIGN)
 		err = -EEXIST;
 	else
 		err = hold(fast, place, BPF_PLACE_XDP, bpf_program_xdp(fast->bpf));
@@ -218,6 +222,7 @@ static void settle_xdp(struct fast *fast, struct fast_place *place,
 static void settle(struct fast *fast, struct fast_place *place, struct fast_device *device)
 {
 	struct fast_link before = place->link;
+	unsigned seen = bpf_filters(device->ifindex);
 	int err;
 
 	pthread_mutex_lock(&fast->lock);
@@ -225,12 +230,12 @@ static void settle(struct fast *fast, struct fast_place *place, struct fast_devi
 	place->link.mtu = device->mtu;
 	memcpy(place->link.mac, device->mac, sizeof place->link.mac);
 	pthread_mutex_unlock(&fast->lock);
-	err = attach_tc(fast, place);
+	err = attach_tc(fast, place, seen);
 	if (err)
 		snprintf(device->why_not_tc, sizeof device->why_not_tc, "%s: %s", device->name,
 			 strerror(-err));
 	else
-		settle_xdp(fast, place, device);
+		settle_xdp(fast, place, device, seen);
 	if (memcmp(&before, &place->link, sizeof before) == 0)
 		return;
 	bpf_link_set(fast->bpf, place->ifindex, &place->link);

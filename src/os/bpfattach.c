@@ -8,17 +8,20 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "os/netlink.h"
 
 /* Behind everybody else's: automatic priorities begin at 49152 and go down. */
-enum { PRIORITY = 0xc7e1, HANDLE = 1 };
+enum { PRIORITY = BPF_FILTER_PRIORITY, HANDLE = 1 };
 
 /* Debian 12's headers are older than these (Linux 6.6). */
 enum { ATTACH_TCX_INGRESS = 46, ATTACH_TCX_EGRESS = 47 };
 
-int bpf_attach_prepare(uint32_t ifindex)
+/* Filters. */
+
+static int make_place(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
@@ -32,7 +35,7 @@ static int attach_tc(uint32_t ifindex, int program, enum bpf_tc_attach_point poi
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = HANDLE, .priority = PRIORITY, .prog_fd = program,
 		    .flags = BPF_TC_F_REPLACE);
-	int err = bpf_attach_prepare(ifindex);
+	int err = make_place(ifindex);
 
 	return err ? err : bpf_tc_attach(&hook, &filter);
 }
@@ -47,33 +50,41 @@ int bpf_attach_egress(uint32_t ifindex, int program)
 	return attach_tc(ifindex, program, BPF_TC_EGRESS);
 }
 
-static int is_foreign(void *arg, const struct nlmsghdr *answer)
+struct seen_filters {
+	unsigned ours, seen;
+};
+
+static int note_filter(void *arg, const struct nlmsghdr *answer)
 {
 	const struct tcmsg *filter = mnl_nlmsg_get_payload(answer);
-	bool *foreign = arg;
+	struct seen_filters *s = arg;
 
-	if (answer->nlmsg_type == RTM_NEWTFILTER && filter->tcm_info >> 16 != PRIORITY)
-		*foreign = true;
+	if (answer->nlmsg_type == RTM_NEWTFILTER)
+		s->seen |= filter->tcm_info >> 16 == PRIORITY ? s->ours : BPF_FILTER_FOREIGN;
 	return 0;
 }
 
-bool bpf_others_filter(uint32_t ifindex, bool ingress)
+unsigned bpf_filters(uint32_t ifindex)
 {
+	static const uint32_t sides[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
+	struct seen_filters s = {.seen = 0};
 	char buffer[NL_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct tcmsg *header;
-	bool foreign = false;
 	struct nl nl;
 
 	if (nl_open(&nl, NETLINK_ROUTE) != 0)
-		return false;
-	request = nl_begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, sizeof *header, AF_UNSPEC);
-	header = mnl_nlmsg_get_payload(request);
-	header->tcm_ifindex = (int)ifindex;
-	header->tcm_parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
-	(void)nl_ask(&nl, request, is_foreign, &foreign);
+		return 0;
+	for (unsigned i = 0; i < 2; i++) {
+		struct nlmsghdr *request = nl_begin(buffer, RTM_GETTFILTER, NLM_F_DUMP,
+						    sizeof(struct tcmsg), AF_UNSPEC);
+		struct tcmsg *header = mnl_nlmsg_get_payload(request);
+
+		header->tcm_ifindex = (int)ifindex;
+		header->tcm_parent = TC_H_MAKE(TC_H_CLSACT, sides[i]);
+		s.ours = i ? BPF_FILTER_OUT : BPF_FILTER_IN;
+		(void)nl_ask(&nl, request, note_filter, &s);
+	}
 	nl_close(&nl);
-	return foreign;
+	return s.seen;
 }
 
 static bool detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
@@ -91,9 +102,99 @@ void bpf_detach_tc(uint32_t ifindex)
 
 	bool in = detach_one(ifindex, BPF_TC_INGRESS), out = detach_one(ifindex, BPF_TC_EGRESS);
 
-	if ((in || out) && !bpf_others_filter(ifindex, true) && !bpf_others_filter(ifindex, false))
+	if ((in || out) && !bpf_filters(ifindex))
 		(void)bpf_tc_hook_destroy(&hook);
 }
+
+/* Without a link, at the interfaces of tunnels. */
+
+/* The first octets of the names of the programs that are meant for it. */
+static const char tunnel_program[] = "tunnel_out";
+
+/* A descriptor of the program if it is one of ours; -ENOENT. */
+static int own_program(uint32_t id)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof info;
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+	    strncmp(info.name, tunnel_program, sizeof tunnel_program - 1) == 0)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+/* A descriptor of the program of ours that is there: -ENOENT: none; -EINVAL: the kernel has no such
+ * place. */
+static int find_own(uint32_t ifindex)
+{
+	uint32_t ids[64];
+	LIBBPF_OPTS(bpf_prog_query_opts, query, .prog_ids = ids,
+		    .prog_cnt = sizeof ids / sizeof ids[0]);
+	int own = bpf_prog_query_opts((int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS, &query)
+			  ? -errno
+			  : -ENOENT;
+
+	for (uint32_t i = 0; own == -ENOENT && i < query.prog_cnt; i++)
+		own = own_program(ids[i]);
+	return own;
+}
+
+/* 0 or -errno; -EINVAL: the kernel has no such place. */
+static int attach_without_link(uint32_t ifindex, int program)
+{
+	LIBBPF_OPTS(bpf_prog_attach_opts, options);
+	int own = find_own(ifindex), err;
+
+	if (own < 0 && own != -ENOENT)
+		return own;
+	if (own >= 0) {
+		options.flags = BPF_F_REPLACE;
+		options.replace_prog_fd = own;
+	}
+	err = bpf_prog_attach_opts(program, (int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS,
+				   &options);
+	err = err ? -errno : 0;
+	if (own >= 0)
+		close(own);
+	return err == -EEXIST ? 0 : err; /* that very program */
+}
+
+int bpf_attach_tunnel(uint32_t ifindex, int program)
+{
+	unsigned filters = bpf_filters(ifindex);
+	int err = filters & BPF_FILTER_FOREIGN ? -EINVAL : attach_without_link(ifindex, program);
+
+	if (!err && filters & BPF_FILTER_OUT)
+		bpf_detach_tc(ifindex);
+	if (err != -EINVAL)
+		return err;
+	err = attach_tc(ifindex, program, BPF_TC_EGRESS);
+	if (!err)
+		(void)bpf_prog_detach2(program, (int)ifindex,
+				       (enum bpf_attach_type)ATTACH_TCX_EGRESS);
+	return err;
+}
+
+void bpf_detach_tunnel(uint32_t ifindex, int program)
+{
+	(void)bpf_prog_detach2(program, (int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS);
+	bpf_detach_tc(ifindex);
+}
+
+int bpf_attach_prepare(uint32_t ifindex)
+{
+	int own = find_own(ifindex);
+
+	if (own >= 0)
+		close(own);
+	return own == -EINVAL ? make_place(ifindex) : 0;
+}
+
+/* Links. */
 
 /* The one that the last process has left, with another program in it. */
 static int take_over(const char *pin, uint32_t ifindex, int program)

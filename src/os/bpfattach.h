@@ -2,7 +2,8 @@
 /*
  * bpfattach.h: where the programs run. On devices they are held by links, kept in a file for the
  * next process: XDP where there is none yet, and TC (tcx, Linux 6.6). On the many interfaces of
- * tunnels, on older kernels, and where somebody else has TC filters, they are filters with a
+ * tunnels they are at the same place without a link, and stay with the interface. On older kernels,
+ * and where somebody else has TC filters, which tcx would run before, they are filters with a
  * priority of ours, behind anybody else's; those stay when the process ends. A program in the same
  * place is replaced at once, without a packet that meets neither.
  */
@@ -12,18 +13,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Makes the place for filters. That takes the device's queue out of use for a moment, and what is
- * sent in it is lost, so it is better done before the device is up. 0 or -errno. */
+/* Of our filters; what is announced of others' is not ours. */
+#define BPF_FILTER_PRIORITY 0xc7e1
+
+/* Puts the program where packets leave the interface, behind others' filters, or renews it there.
+ * To be called again when others' filters have changed. 0 or -errno. */
+int bpf_attach_tunnel(uint32_t ifindex, int program);
+/* Takes it away. An interface that is gone is no error. */
+void bpf_detach_tunnel(uint32_t ifindex, int program);
+/* Makes the place for filters, if bpf_attach_tunnel() will need it. That takes the interface's
+ * queue out of use for a moment, and what is sent in it is lost, so it is better done before the
+ * interface is up. 0 or -errno. */
 int bpf_attach_prepare(uint32_t ifindex);
-/* 0 or -errno. */
+
+/* The same on a device, as filters. 0 or -errno. */
 int bpf_attach_ingress(uint32_t ifindex, int program);
 int bpf_attach_egress(uint32_t ifindex, int program);
 /* Takes ours away from both sides of the device, and the place for filters if that was the last one
  * there: where we had none, an empty place is somebody else's. A device that is gone is no error.
  */
 void bpf_detach_tc(uint32_t ifindex);
-/* Whether somebody else has a filter on that side of the device. */
-bool bpf_others_filter(uint32_t ifindex, bool ingress);
+/* Whose filters are on a device, on both sides together. */
+enum { BPF_FILTER_IN = 1, BPF_FILTER_OUT = 2, BPF_FILTER_FOREIGN = 4 };
+unsigned bpf_filters(uint32_t ifindex);
 
 enum bpf_place { BPF_PLACE_XDP, BPF_PLACE_TC_IN, BPF_PLACE_TC_OUT };
 

@@ -9,6 +9,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "os/address.h"
+#include "os/bpfattach.h"
 #include "os/link.h"
 #include "os/neighbour.h"
 #include "os/netconf.h"
@@ -64,9 +66,10 @@ static int open_on(int bus, const int *groups, size_t count, struct watch **out)
 int watch_open(struct watch **out)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,	RTNLGRP_IPV4_ROUTE,
-		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_RULE,
-		RTNLGRP_IPV6_RULE,  RTNLGRP_NEIGH};
+		RTNLGRP_LINK,	      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_ROUTE,   RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
+		RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
+		RTNLGRP_NEIGH,	      RTNLGRP_TC};
 
 	return open_on(NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]), out);
 }
@@ -199,6 +202,20 @@ static bool decode_neighbour(const struct nlmsghdr *message, struct watch_event 
 	return event->deleted || neighbour_is_known(&info);
 }
 
+/* A filter that is not ours, or the place for filters, which all of them are gone with. */
+static bool decode_filter(const struct nlmsghdr *message, struct watch_event *event)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(message);
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof *tc)
+		return false;
+	event->what = WATCH_FILTER;
+	event->index = (uint32_t)tc->tcm_ifindex;
+	event->deleted = message->nlmsg_type != RTM_NEWTFILTER;
+	return message->nlmsg_type == RTM_DELQDISC ? tc->tcm_parent == TC_H_CLSACT
+						   : tc->tcm_info >> 16 != BPF_FILTER_PRIORITY;
+}
+
 static bool decode(const struct nlmsghdr *message, struct watch_event *event)
 {
 	switch (message->nlmsg_type) {
@@ -214,6 +231,10 @@ static bool decode(const struct nlmsghdr *message, struct watch_event *event)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return decode_route(message, event);
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+	case RTM_DELQDISC:
+		return decode_filter(message, event);
 	case RTM_NEWNETCONF:
 	case RTM_DELNETCONF:
 		return decode_netconf(message, event);

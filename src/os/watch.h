@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch.h: what the kernel announces about links, addresses, routes, forwarding and nftables, and
- * who did it, as far as the kernel tells. */
+/* watch.h: what the kernel announces about links, addresses, routes, forwarding, filters and
+ * nftables, and who did it, as far as the kernel tells. */
 #ifndef OS_WATCH_H
 #define OS_WATCH_H
 
@@ -16,6 +16,7 @@ enum watch_what {
 	WATCH_ROUTE,	 /* index, name (of the device), prefix, protocol, table */
 	WATCH_NETCONF,	 /* index (0: all or default), name: a setting that we look at changed */
 	WATCH_POLICY,	 /* protocol: a rule of policy routing */
+	WATCH_FILTER,	 /* index: somebody else's TC filter there */
 	WATCH_NEIGHBOUR, /* index, prefix (its address), mac; deleted: also one that does not answer
 			  */
 	WATCH_RULES,	 /* a transaction that touched the table `inet gretel` */
@@ -43,7 +44,8 @@ typedef void (*watch_fn)(void *arg, const struct watch_event *event);
 
 struct watch;
 
-/* Listens to links, addresses, routes, policy rules and settings of both families. */
+/* Listens to links, addresses, routes, policy rules and settings of both families, and to filters.
+ */
 int watch_open(struct watch **out);
 /* Listens to nftables. -EPROTONOSUPPORT when the kernel has none. `table` is "gretel". */
 int watch_open_rules(const char *table, struct watch **out);

@@ -17,6 +17,7 @@ LANES = ("tc", "xdp")
 LOAD = 30  # seconds that a busy machine may take to load programs
 PACKET_STATISTICS = 6
 RATE = 1000
+INCLUDE = "/usr/include/x86_64-linux-gnu"
 GONE = 1.5  # seconds without a sign of life
 
 
@@ -42,6 +43,13 @@ def wait_loaded(site, deadline=LOAD):
 
 def wait_lane(site, lane, name=NAME, deadline=LOAD):
     wait_for(lambda: lane_of(site, name)[0] == lane, deadline, lambda: lane_of(site, name), 0.05)
+
+
+def compile_program(path, source):
+    """A program in C for the kernel as an object file."""
+    run(["clang", "-O2", "-g", "-target", "bpf", *(["-I", INCLUDE] if os.path.isdir(INCLUDE) else []),
+         "-x", "c", "-c", "-", "-o", path], stdin=source)
+    return path
 
 
 def up(scene, directory, lane, families=(4, ), **keys):

@@ -29,7 +29,7 @@ ABSENT = (
      lambda c: c.peer == OVS and c.options == "all"),
     ("Checksums are computed in the user lane only.", lambda c: c.lane != "user" and c.options in ("csum", "all")),
     ("Sequence numbers have one sender, greteld: programs on several processors would overtake each other, and "
-     "the peer would drop what is late. `lane = tc` can be asked for all the same.",
+     "the peer would drop what is late.",
      lambda c: c.lane != "user" and c.options == "seq"),
     ("There are no flows of frames for XDP; they have the TC lane.",
      lambda c: c.lane == "xdp" and c.passenger in FRAMES),

@@ -103,25 +103,6 @@ def test_key(scene, tmp_path, undo, lane, outer):
     assert only(frames, "gre.key") == 0xC0FFEE01
 
 
-def test_sequence_numbers_of_all_lanes(scene, tmp_path, undo):
-    """greteld's keepalives and the packets of the programs have one row of numbers."""
-    sites = lanes.up(scene, tmp_path, "tc", sequence="send", keepalive="100ms 5")
-    flow = Flow(scene)
-    undo.callback(flow.close)
-    flow.wait_answered(500)
-    before, link = sites[A].tunnel()["tx"]["packets"], scene.router[A].link(NAME)["stats64"]["tx"]["packets"]
-    path = tmp_path / "wire.pcap"
-    with Capture(scene.wire, "a", path, "ip proto 47 and src host 172.19.1.1"):
-        flow.wait_answered(2000)
-    assert sites[A].tunnel()["tx"]["packets"] >= before + 2000
-    assert scene.router[A].link(NAME)["stats64"]["tx"]["packets"] < link + 1000, "the user lane has carried them"
-    frames = tshark(path, ["gre.sequence_number", "udp.dstport"], "gre.flags.sequence_number == 1")
-    numbers = sorted(number(frame["gre.sequence_number"][0]) for frame in frames)
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "not consecutive"
-    kinds = ["6000" in frame["udp.dstport"] for frame in frames]
-    assert kinds.count(True) > 1500 and kinds.count(False) > 5
-
-
 @LANES
 def test_mss_of_a_syn(scene, tmp_path, lane):
     """SYN and SYN-ACK: 1500 octets less 24 for GRE, less 40 for IP and TCP."""

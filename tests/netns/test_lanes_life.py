@@ -204,7 +204,6 @@ static __always_inline int count(int verdict)
 SEC("xdp") int x(struct xdp_md *ctx) { return count(XDP_PASS); }
 SEC("tc") int t(struct __sk_buff *ctx) { return count(-1 /* the next one */); }
 """
-INCLUDE = "/usr/include/x86_64-linux-gnu"
 
 
 class Others:
@@ -212,10 +211,7 @@ class Others:
 
     def __init__(self, router, directory, kind, device):
         self.router, self.kind, self.device = router, kind, device
-        source, program = directory / "others.c", directory / "others.o"
-        source.write_text(COUNTER)
-        run(["clang", "-O2", "-g", "-target", "bpf", *(["-I", INCLUDE] if os.path.isdir(INCLUDE) else []),
-             "-c", source, "-o", program])
+        program = lanes.compile_program(directory / "others.o", COUNTER)
         if kind == "xdp":
             router.run(["ip", "link", "set", "dev", device, "xdpdrv", "obj", program, "sec", "xdp"])
         else:

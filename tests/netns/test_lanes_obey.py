@@ -13,6 +13,10 @@ from scene import A, B, GATEWAY, HOST, LAN, TUNNEL, UNDERLAY
 from ticker import Flow, last_after
 from wire import Watch
 
+DROP = """
+#include <linux/bpf.h>
+__attribute__((section("tc"))) int drop(struct __sk_buff *skb) { (void)skb; return 2 /* TC_ACT_SHOT */; }
+"""
 ELSEWHERE = "02:00:00:00:00:77"
 LANES = pytest.mark.parametrize("lane", lanes.LANES)
 
@@ -53,6 +57,14 @@ def device_chain(side, words):
             lambda s: s.router[side].nft("delete table netdev fw"))
 
 
+def filters(side, device, hook):
+    """A filter of TC on one of its devices that drops all."""
+    def stop(stage):
+        stage.router[side].run(["tc", "qdisc", "add", "dev", device, "clsact"])
+        stage.router[side].run(["tc", "filter", "add", "dev", device, hook, "bpf", "da", "obj", stage.drop, "sec", "tc"])
+    return stop, lambda s: s.router[side].run(["tc", "qdisc", "del", "dev", device, "clsact"])
+
+
 # What somebody does on a router: (do, undo). It ends what arrives at the other host.
 STOPS = {
     "forward": rule(A, "forward priority 0", "udp dport 6000 drop"),
@@ -68,6 +80,11 @@ STOPS = {
     "underlay ingress": device_chain(B, "ingress device bond0 priority 0; ip protocol gre drop"),
     "underlay egress": device_chain(A, "egress device bond0 priority 0; ip protocol gre drop"),
     "LAN egress": device_chain(B, "egress device eth1 priority 0; udp dport 6000 drop"),
+    "LAN ingress filter": filters(A, "eth1", "ingress"),
+    "tunnel filter": filters(A, NAME, "egress"),
+    "underlay egress filter": filters(A, "bond0", "egress"),
+    "underlay ingress filter": filters(B, "bond0", "ingress"),
+    "LAN egress filter": filters(B, "eth1", "egress"),
     "neighbour": (lambda s: s.router[B].ip(f"neigh replace {HOST[4][B]} lladdr {ELSEWHERE} dev eth1 nud permanent"),
                   lambda s: s.router[B].ip(f"neigh del {HOST[4][B]} dev eth1")),
     "device": (lambda s: s.router[A].ip("link set dev bond0 down"), lambda s: s.router[A].ip("link set dev bond0 up")),
@@ -78,10 +95,16 @@ STOPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def drop(tmp_path_factory):
+    return lanes.compile_program(tmp_path_factory.mktemp("program") / "drop.o", DROP)
+
+
 @LANES
 @pytest.mark.parametrize("how", STOPS)
-def test_stops_within_a_second(scene, tmp_path, undo, lane, how, record_property):
+def test_stops_within_a_second(scene, tmp_path, undo, lane, how, drop, record_property):
     stage = Stage(scene, tmp_path, undo, lane)
+    stage.drop = drop
     stop, resume = STOPS[how]
     moment = time.monotonic()
     stop(stage)

@@ -198,10 +198,12 @@ def test_checksum_is_the_user_lanes(scene, tmp_path, lane, checksum):
     assert scene.router[A].link(NAME)["stats64"]["tx"]["packets"] >= before + 20
 
 
-def test_numbers_leave_in_order(scene, tmp_path, undo):
+@pytest.mark.parametrize("lane", ("auto", *lanes.LANES))
+def test_numbers_leave_in_order(scene, tmp_path, undo, lane):
     """Programs on two processors would overtake each other."""
     why = "numbered packets are kept in order by one sender"
-    sites = both_up(scene, tmp_path, lane="auto", sequence="send")
+    scene.take_frames()
+    sites = both_up(scene, tmp_path, lane=lane, sequence="send")
     wait_for(lambda: lanes.lane_of(sites[A]) == ("user", why), lanes.LOAD, lambda: lanes.lane_of(sites[A]))
     flows = [Flow(scene, family=family, rate=10000) for family in (4, 6)]
     path = tmp_path / "wire.pcap"
