@@ -6,7 +6,6 @@
  */
 #include "ctl/lanes.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <net/if_arp.h>
@@ -312,11 +311,9 @@ void lanes_note_neighbour(struct lanes *lanes, const struct watch_event *event)
 void lanes_note_filter(struct lanes *lanes, const struct watch_event *event)
 {
 	struct fast *fast = fast_of(lanes);
-	int err = fast ? fast_filters_changed(fast, event->index) : 0;
 
-	if (err && err != -ENODEV) /* it is gone */
-		log_warn("the kernel lanes cannot run beside the filters of interface %u: %s",
-			 event->index, strerror(-err));
+	if (fast)
+		fast_filters_changed(fast, event->index);
 }
 
 void lanes_note_rules(struct lanes *lanes)

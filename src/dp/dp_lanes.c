@@ -26,7 +26,7 @@ void dp_set_fast(struct dp *dp, struct tunnel *tunnel)
 	if (shares_interface(tunnel))
 		return;
 	if (!dp->fast && dp->fast_expected && fast_may_carry(&tunnel->params))
-		(void)bpf_attach_prepare(if_nametoindex(tunnel->params.name));
+		(void)bpf_tunnel_prepare(if_nametoindex(tunnel->params.name));
 	if (!dp->fast)
 		return;
 	tunnel->slot = fast_tunnel_set(dp->fast, tunnel->slot, &tunnel->params);

@@ -49,6 +49,7 @@ int fast_open(struct bpf *bpf, struct fast **out)
 		if (slot < FAST_TUNNELS_MAX && fast->top <= slot)
 			fast->top = slot + 1;
 	fast_places_take_over(fast);
+	bpf_tunnel_renew(bpf_program_tunnel_out(bpf));
 	*out = fast;
 	return 0;
 }
@@ -232,9 +233,9 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 		__atomic_store_n(&fast->top, at + 1, __ATOMIC_RELEASE);
 	err = make_known(fast, at, &wanted);
 	if (!err && wanted.flags & FAST_CARRIES)
-		err = bpf_attach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
+		err = bpf_tunnel_attach(ifindex, bpf_program_tunnel_out(fast->bpf));
 	else if (!err && !fresh)
-		bpf_detach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
+		bpf_tunnel_detach(ifindex);
 	if (err) {
 		fast_tunnel_remove(fast, slot);
 		return err;
@@ -243,14 +244,13 @@ int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params)
 	return slot;
 }
 
-int fast_filters_changed(struct fast *fast, uint32_t ifindex)
+void fast_filters_changed(struct fast *fast, uint32_t ifindex)
 {
 	uint32_t slot;
 
-	if (bpf_interface_get(fast->bpf, ifindex, &slot) != 0 || slot >= FAST_TUNNELS_MAX ||
-	    !fast->own[slot].used || !(fast->tunnels[slot].flags & FAST_CARRIES))
-		return 0;
-	return bpf_attach_tunnel(ifindex, bpf_program_tunnel_out(fast->bpf));
+	if (bpf_interface_get(fast->bpf, ifindex, &slot) == 0 && slot < FAST_TUNNELS_MAX &&
+	    fast->own[slot].used && fast->tunnels[slot].flags & FAST_CARRIES)
+		fast->own[slot].detached = !bpf_tunnel_attached(ifindex);
 }
 
 void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex)
@@ -347,6 +347,8 @@ static const char *why_user(const struct fast *fast, int slot, const struct dp_p
 		return "only the user lane has checksums";
 	if (params->seq_send)
 		return "numbered packets are kept in order by one sender";
+	if (fast->own[slot].detached)
+		return "somebody took the place for filters from its interface";
 	if (fast->own[slot].shadowed)
 		return "another tunnel differs by its device alone";
 	if (!t->out.ifindex)

@@ -41,9 +41,9 @@ void fast_close(struct fast *fast, bool keep);
 int fast_tunnel_set(struct fast *fast, int slot, const struct dp_params *params);
 /* Whether the programs may have something to do for such a tunnel. */
 bool fast_may_carry(const struct dp_params *params);
-/* Others' filters at an interface have changed: if it is a tunnel's, the program is put where it
- * runs after them. 0 or -errno. */
-int fast_filters_changed(struct fast *fast, uint32_t ifindex);
+/* Others have changed filters of an interface, maybe a tunnel's. What they took away stays away
+ * until the tunnel changes. */
+void fast_filters_changed(struct fast *fast, uint32_t ifindex);
 /* The device that the kernel would send its outer packets by: only where the programs are on it may
  * a witness be sent, since they take it there. */
 void fast_tunnel_way(struct fast *fast, int slot, uint32_t ifindex);

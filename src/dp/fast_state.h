@@ -25,6 +25,7 @@ struct fast_own {
 	uint32_t way;	  /* device that its outer packets leave by; 0: not known */
 	bool used;	  /* it belongs to a tunnel of this process */
 	uint8_t unseen;	  /* witnesses in a row that did not leave */
+	uint8_t detached; /* somebody took the program off its interface */
 	uint8_t shadowed; /* another tunnel has the same outer addresses and key: by no program */
 	uint8_t lane;	  /* enum dp_lane that the file asks for */
 };

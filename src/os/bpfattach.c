@@ -8,7 +8,6 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "os/netlink.h"
@@ -104,94 +103,6 @@ void bpf_detach_tc(uint32_t ifindex)
 
 	if ((in || out) && !bpf_filters(ifindex))
 		(void)bpf_tc_hook_destroy(&hook);
-}
-
-/* Without a link, at the interfaces of tunnels. */
-
-/* The first octets of the names of the programs that are meant for it. */
-static const char tunnel_program[] = "tunnel_out";
-
-/* A descriptor of the program if it is one of ours; -ENOENT. */
-static int own_program(uint32_t id)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof info;
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	if (fd < 0)
-		return -ENOENT;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-	    strncmp(info.name, tunnel_program, sizeof tunnel_program - 1) == 0)
-		return fd;
-	close(fd);
-	return -ENOENT;
-}
-
-/* A descriptor of the program of ours that is there: -ENOENT: none; -EINVAL: the kernel has no such
- * place. */
-static int find_own(uint32_t ifindex)
-{
-	uint32_t ids[64];
-	LIBBPF_OPTS(bpf_prog_query_opts, query, .prog_ids = ids,
-		    .prog_cnt = sizeof ids / sizeof ids[0]);
-	int own = bpf_prog_query_opts((int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS, &query)
-			  ? -errno
-			  : -ENOENT;
-
-	for (uint32_t i = 0; own == -ENOENT && i < query.prog_cnt; i++)
-		own = own_program(ids[i]);
-	return own;
-}
-
-/* 0 or -errno; -EINVAL: the kernel has no such place. */
-static int attach_without_link(uint32_t ifindex, int program)
-{
-	LIBBPF_OPTS(bpf_prog_attach_opts, options);
-	int own = find_own(ifindex), err;
-
-	if (own < 0 && own != -ENOENT)
-		return own;
-	if (own >= 0) {
-		options.flags = BPF_F_REPLACE;
-		options.replace_prog_fd = own;
-	}
-	err = bpf_prog_attach_opts(program, (int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS,
-				   &options);
-	err = err ? -errno : 0;
-	if (own >= 0)
-		close(own);
-	return err == -EEXIST ? 0 : err; /* that very program */
-}
-
-int bpf_attach_tunnel(uint32_t ifindex, int program)
-{
-	unsigned filters = bpf_filters(ifindex);
-	int err = filters & BPF_FILTER_FOREIGN ? -EINVAL : attach_without_link(ifindex, program);
-
-	if (!err && filters & BPF_FILTER_OUT)
-		bpf_detach_tc(ifindex);
-	if (err != -EINVAL)
-		return err;
-	err = attach_tc(ifindex, program, BPF_TC_EGRESS);
-	if (!err)
-		(void)bpf_prog_detach2(program, (int)ifindex,
-				       (enum bpf_attach_type)ATTACH_TCX_EGRESS);
-	return err;
-}
-
-void bpf_detach_tunnel(uint32_t ifindex, int program)
-{
-	(void)bpf_prog_detach2(program, (int)ifindex, (enum bpf_attach_type)ATTACH_TCX_EGRESS);
-	bpf_detach_tc(ifindex);
-}
-
-int bpf_attach_prepare(uint32_t ifindex)
-{
-	int own = find_own(ifindex);
-
-	if (own >= 0)
-		close(own);
-	return own == -EINVAL ? make_place(ifindex) : 0;
 }
 
 /* Links. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bpfattach.h: where the programs run. On devices they are held by links, kept in a file for the
- * next process: XDP where there is none yet, and TC (tcx, Linux 6.6). On the many interfaces of
- * tunnels they are at the same place without a link, and stay with the interface. On older kernels,
- * and where somebody else has TC filters, which tcx would run before, they are filters with a
- * priority of ours, behind anybody else's; those stay when the process ends. A program in the same
- * place is replaced at once, without a packet that meets neither.
+ * next process: XDP where there is none yet, and TC (tcx, Linux 6.6). On older kernels, and where
+ * somebody else has TC filters, which tcx would run before, they are filters with a priority of
+ * ours, behind anybody else's; those stay when the process ends. The interfaces of tunnels, which
+ * are many, share one filter. A program in the same place is replaced at once, without a packet
+ * that meets neither.
  */
 #ifndef OS_BPFATTACH_H
 #define OS_BPFATTACH_H
@@ -16,15 +16,20 @@
 /* Of our filters; what is announced of others' is not ours. */
 #define BPF_FILTER_PRIORITY 0xc7e1
 
-/* Puts the program where packets leave the interface, behind others' filters, or renews it there.
- * To be called again when others' filters have changed. 0 or -errno. */
-int bpf_attach_tunnel(uint32_t ifindex, int program);
+/* Tunnels' interfaces: the place for filters is in blocks that all of them share, since one for
+ * each would make the kernel go through all there are (flow_indr_dev_setup_offload()).
+ *
+ * Makes that place. 0 or -errno; -EEXIST: there is one, this or somebody else's. */
+int bpf_tunnel_prepare(uint32_t ifindex);
+/* Puts the program where packets leave the interface; where somebody else has made a place for
+ * filters, behind theirs. 0 or -errno. */
+int bpf_tunnel_attach(uint32_t ifindex, int program);
 /* Takes it away. An interface that is gone is no error. */
-void bpf_detach_tunnel(uint32_t ifindex, int program);
-/* Makes the place for filters, if bpf_attach_tunnel() will need it. That takes the interface's
- * queue out of use for a moment, and what is sent in it is lost, so it is better done before the
- * interface is up. 0 or -errno. */
-int bpf_attach_prepare(uint32_t ifindex);
+void bpf_tunnel_detach(uint32_t ifindex);
+/* Whether packets that leave the interface meet a program of ours. */
+bool bpf_tunnel_attached(uint32_t ifindex);
+/* Puts the program in the place of the last process's, at all interfaces at once. */
+void bpf_tunnel_renew(int program);
 
 /* The same on a device, as filters. 0 or -errno. */
 int bpf_attach_ingress(uint32_t ifindex, int program);

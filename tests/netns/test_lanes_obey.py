@@ -81,7 +81,6 @@ STOPS = {
     "underlay egress": device_chain(A, "egress device bond0 priority 0; ip protocol gre drop"),
     "LAN egress": device_chain(B, "egress device eth1 priority 0; udp dport 6000 drop"),
     "LAN ingress filter": filters(A, "eth1", "ingress"),
-    "tunnel filter": filters(A, NAME, "egress"),
     "underlay egress filter": filters(A, "bond0", "egress"),
     "underlay ingress filter": filters(B, "bond0", "ingress"),
     "LAN egress filter": filters(B, "eth1", "egress"),
@@ -112,6 +111,21 @@ def test_stops_within_a_second(scene, tmp_path, undo, lane, how, drop, record_pr
     resume(stage)
     stage.flow.wait_answered(200)
     stage.wait_fast()
+
+
+@LANES
+def test_filter_on_the_tunnel(scene, tmp_path, undo, lane, drop):
+    """Somebody takes our place for filters away and makes one of his own."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    stage.drop = drop
+    stop, resume = filters(A, NAME, "egress")
+    moment = time.monotonic()
+    resume(stage)
+    stop(stage)
+    last_after(stage.flow.far.source, moment)
+    resume(stage)
+    stage.flow.wait_answered(200)
+    assert lanes.lane_of(stage.sites[A]) == ("user", "somebody took the place for filters from its interface")
 
 
 @LANES
