@@ -129,26 +129,3 @@ def test_fragments(make_peer, tmp_path, lane, family):
     assert account.counted() == {"carried": 1 + 20}
     if family == 4:
         assert reassembly(scene.router[A])[0] == ok + 1 and reassembly(scene.router[A])[1] >= fails + 50
-
-
-def nested(peer, depth, inner):
-    """The outer header so many times."""
-    packet = bytes(inner)
-    for _ in range(depth):
-        packet = bytes(peer.outer(4, proto=47) / (b"\0\0\x08\0" + packet))
-    return IP(packet)
-
-
-@pytest.mark.parametrize("lane", LANES)
-def test_a_hundred_headers(make_peer, tmp_path, lane):
-    """This tunnel's header around itself: each is taken off, as the kernel's own GRE does, and there is an
-    end to it."""
-    scene, peer, site = one(make_peer, tmp_path, lane)
-    pid, before, account = site.pid(), resident(site.pid()), Account(scene, site)
-    bomb = nested(peer, 100, passenger())
-    for at in range(0, len(bytes(bomb.payload)), 1400):  # longer than the link takes
-        part = bytes(bomb.payload)[at:at + 1400]
-        more = "MF" if at + 1400 < len(bytes(bomb.payload)) else 0
-        peer.send(peer.outer(4, proto=47, id=9, flags=more, frag=at // 8) / Raw(part))
-    assert account.balance(100) == {"carried": 100}
-    carries_on(scene, site, peer, pid, before)
