@@ -260,18 +260,20 @@ def matrix(_):
 
 
 def hostile(directory):
-    """Garbage as fast as one process can send it, beside what a good tunnel carries, in each lane. Prints
-    JSON; judges that all of the garbage is counted, memory, and a stream of datagrams."""
+    """1 Gbit/s of garbage beside what a good tunnel carries, in each lane. Prints JSON; judges that all of the
+    garbage is counted, memory, and a stream of datagrams. What TCP, which takes all there is, leaves to the
+    garbage is a matter of how many cores there are: see siege.py."""
     good = True
     for lane in ("user", *lanes.LANES):
         with Scene() as scene:
             found = Siege(scene, both_up(scene, pathlib.Path(directory) / lane, key=KEY, lane=lane), lane).run()
         print(json.dumps({"hostile": lane, **found}), flush=True)
-        good &= say(found["share_datagrams"] >= 0.8 and found["growth"] < 1 << 20 and found["uncounted"] == 0,
-                    f"hostile: {lane}: {found['garbage_per_second']:.0f} packets a second of garbage, "
-                    f"{found['uncounted']} of them in no counter, memory grew by {found['growth'] // KIB} KiB; of a "
-                    f"stream of datagrams {found['share_datagrams'] * 100:.1f} % came (allowed: 80), TCP kept "
-                    f"{found['share_tcp'] * 100:.0f} % of its rate")
+        good &= say(found["share_stream"] >= 0.8 and found["growth"] < 1 << 20 and found["uncounted"] == 0,
+                    f"hostile: {lane}: {found['gbit_per_second']:.2f} Gbit/s of garbage, {found['packets']} packets, "
+                    f"{found['uncounted']} of them in no counter, memory grew by {found['growth'] // KIB} KiB; a "
+                    f"stream of 40 Mbit/s each way kept {found['share_stream'] * 100:.1f} % of its rate (allowed: 80); "
+                    f"TCP kept {found['share_tcp'] * 100:.0f} %, and {found['share_tcp_elsewhere'] * 100:.0f} % of what "
+                    f"it has when the same flood is of a protocol that nobody takes")
     return good
 
 

@@ -6,15 +6,15 @@ import struct
 
 import pytest
 from figures import resident
-from gretel import Site, site_text
+from gretel import Site, both_up, site_text
 from hostile import Account, Storm
 from lanes import wait_lane, wait_loaded
 from net import wait_for
 from peer import gre
+from siege import KEY, Siege
 from scapy.all import ICMP, IP, IPv6ExtHdrFragment, Raw
 from scene import HOST, A, B
 
-KEY = 0xC0FFEE01
 GROWTH = 1 << 20  # octets of greteld's memory
 LANES = ("user", "tc", "xdp")
 
@@ -58,6 +58,19 @@ def test_garbage(make_peer, tmp_path, lane):
         assert found.get(reason, 0) > 100, (reason, found)
     assert found.get("carried", 0) * 1000 < sent, found
     carries_on(scene, site, peer, pid, before, key=KEY)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_flood(scene, tmp_path, lane):
+    """1 Gbit/s of it on the wire: each packet is in some counter, and so is each of the good tunnel's, whose
+    hosts meanwhile finish what they do. How fast, `make soak` says."""
+    siege = Siege(scene, both_up(scene, tmp_path, key=KEY, lane=lane), lane)
+    pids = {side: site.pid() for side, site in siege.sites.items()}
+    found = siege.run(rounds=1, octets=10 << 20, datagrams=2000)
+    assert found["packets"] > 10_000 and found["uncounted"] == 0, found
+    assert found["found"]["rx-key-wrong"] > 100 and found["found"]["rx-version"] > 100, found
+    assert found["growth"] < GROWTH
+    assert pids == {side: site.pid() for side, site in siege.sites.items()}
 
 
 @pytest.mark.parametrize("lane", LANES)
