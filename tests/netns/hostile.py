@@ -82,7 +82,7 @@ def goes_first(pid):
 
 class Storm:
     """tests/netns/storm.c from the wire's end in front of router `side`. `options` are its own; with a rate
-    it goes before other work, since a wire does not wait for the hosts on it."""
+    it goes before all that has no priority of real time, since a wire does not wait for the hosts on it."""
 
     def __init__(self, scene, key, seed=1, count=0, side=A, options=()):
         argv = [STORM, *options, {A: "a", B: "b"}[side], scene.router[side].mac("bond0"), UNDERLAY[4][other(side)],
@@ -90,7 +90,7 @@ class Storm:
         self.seconds, self.begun = 0.0, time.monotonic()
         self.process = scene.wire.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         if "-r" in options:
-            goes_first(self.process.pid)
+            os.sched_setscheduler(self.process.pid, os.SCHED_FIFO, os.sched_param(1))
 
     def end(self):
         """Packets that it has offered, all of them, or until now where no number was given; `seconds` is how
