@@ -81,15 +81,15 @@ def goes_first(pid):
 
 
 class Storm:
-    """tests/netns/storm.c from the wire's end in front of router `side`. `options` are its own; with a rate
-    it goes before all that has no priority of real time, since a wire does not wait for the hosts on it."""
+    """tests/netns/storm.c from the wire's end in front of router `side`. `options` are its own. `first`: it
+    goes before all that has no priority of real time, since a wire does not wait for the hosts on it."""
 
-    def __init__(self, scene, key, seed=1, count=0, side=A, options=()):
+    def __init__(self, scene, key, seed=1, count=0, side=A, options=(), first=False):
         argv = [STORM, *options, {A: "a", B: "b"}[side], scene.router[side].mac("bond0"), UNDERLAY[4][other(side)],
                 UNDERLAY[4][side], key, seed, count]
         self.seconds, self.begun = 0.0, time.monotonic()
         self.process = scene.wire.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        if "-r" in options:
+        if first:
             os.sched_setscheduler(self.process.pid, os.SCHED_FIFO, os.sched_param(1))
 
     def end(self):

@@ -62,7 +62,7 @@ def test_garbage(make_peer, tmp_path, lane):
 
 @pytest.mark.parametrize("lane", LANES)
 def test_flood(scene, tmp_path, lane):
-    """1 Gbit/s of it on the wire: each packet is in some counter, and so is each of the good tunnel's, whose
+    """1 Gbit/s of it on the wire, as far as other tests let it: each packet is in some counter, and so is each of the good tunnel's, whose
     hosts meanwhile finish what they do. How fast, `make soak` says."""
     siege = Siege(scene, both_up(scene, tmp_path, key=KEY, lane=lane), lane)
     pids = {side: site.pid() for side, site in siege.sites.items()}
