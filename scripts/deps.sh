@@ -13,7 +13,7 @@ build="build-essential meson ninja-build pkg-config
        python3 iproute2 nftables iputils-ping procps ethtool"
 check="clang-format libclang-rt-14-dev cppcheck libcmocka-dev
        libpcap-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-scapy
-       tshark tcpdump conntrack mandoc socat frr bird2
+       tshark tcpdump conntrack mandoc socat frr bird2 smcroute
        qemu-system-x86 busybox-static cpio kmod systemd openvswitch-switch"
 bench="iperf3 python3-matplotlib"
 

@@ -128,8 +128,9 @@ PROTO_INLINE bool check_passenger(struct __sk_buff *skb, const struct outer *o, 
 	if (header == 0 || seen->len != len || ip + IP4_HEADER_LENGTH > end ||
 	    !may_share_id(skb, ip, end))
 		return false;
-	/* Keepalives of every form, and perhaps probes. */
-	if (seen->protocol == IP_PROTOCOL_GRE ||
+	/* Keepalives of every form, tunnels in this one and pieces of such packets; and perhaps
+	 * probes. */
+	if ((seen->version == 4 ? ip[9] : ip[6]) == IP_PROTOCOL_GRE ||
 	    (o->tunnel->flags & FAST_ECHO &&
 	     (seen->protocol == IP_PROTOCOL_ICMP || seen->protocol == IP_PROTOCOL_ICMPV6)))
 		return false;

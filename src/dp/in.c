@@ -10,6 +10,7 @@
 #include "dp/counters.h"
 #include "dp/fast.h"
 #include "dp/merged.h"
+#include "dp/nest.h"
 #include "dp/probed.h"
 #include "dp/segment.h"
 #include "dp/tunnel.h"
@@ -244,6 +245,8 @@ static enum drop_reason check_ip(const struct port *port, const struct arrival *
 		return DROP_RX_INNER_MALFORMED;
 	if (is_for_peer(&port->params, &ip))
 		return DROP_RX_LOOP;
+	if (nest_is_too_deep(port, &ip, packet, a->end))
+		return DROP_RX_NESTED;
 	*len = ip.total_len;
 	return adjust(port, a, &ip, packet);
 }
@@ -263,6 +266,8 @@ static enum drop_reason check_frame(const struct port *port, const struct arriva
 	if ((type != GRE_PROTOCOL_IPV4 && type != GRE_PROTOCOL_IPV6) ||
 	    !ip_decode(frame + at, a->end, &ip))
 		return DROP_NONE;
+	if (nest_is_too_deep(port, &ip, frame + at, a->end))
+		return DROP_RX_NESTED;
 	*l3 = at;
 	return adjust(port, a, &ip, frame + at);
 }

@@ -231,3 +231,13 @@ struct port *table_find(const struct table *table, const struct table_key *key, 
 		*blame = find(table, key, &plain, ifindex);
 	return NULL;
 }
+
+bool table_has_pair(const struct table *table, const struct table_key *key)
+{
+	uint32_t pair = hash_pair(&key->local, &key->remote);
+	const struct port *port = table->by_pair[pair & (table->buckets - 1)];
+
+	while (port && (port->params.udp_port != key->udp_port || !same_pair(&port->params, key)))
+		port = port->next_pair;
+	return port;
+}

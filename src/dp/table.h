@@ -48,4 +48,8 @@ void table_remove(struct table *table, struct port *port);
 struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
 			enum drop_reason *why, struct port **blame);
 
+/* Whether some tunnel has these addresses, and receives in UDP at this port (0: directly in IP),
+ * whatever its key, form and device. */
+bool table_has_pair(const struct table *table, const struct table_key *key);
+
 #endif

@@ -38,6 +38,8 @@
 	X(RX_INNER_MALFORMED, "rx-inner-malformed",                                              \
 	  "passenger is empty, truncated or inconsistent")                                       \
 	X(RX_LOOP, "rx-loop", "passenger is addressed to the encapsulator (RFC 2784 3.1)")       \
+	X(RX_NESTED, "rx-nested",                                                                \
+	  "passenger holds this same tunnel once more, or more than four others")                \
 	X(RX_KEEPALIVE_UNASKED, "rx-keepalive-unasked", "answer to no open keepalive")           \
 	X(RX_KEEPALIVE_FORGED, "rx-keepalive-forged", "answer without our signature")            \
 	X(RX_KEEPALIVE_STALE, "rx-keepalive-stale", "answer to a question of over 10 seconds")   \

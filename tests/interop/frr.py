@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""FRRouting and BIRD in a namespace of a test: their own configuration, sockets and state beside the
+"""FRRouting, BIRD and SMCRoute in a namespace of a test: their own configuration, sockets and state beside the
 test's other files, nothing of the machine's service. They end with the namespace."""
 import json
 import pathlib
@@ -68,6 +68,22 @@ class Bird:
 
     def do(self, command):
         return run(["birdc", "-r", "-s", self.socket, command]).stdout
+
+
+class Smcroute:
+    """SMCRoute on one router: multicast routes that a file says."""
+
+    def __init__(self, namespace, directory, config):
+        self.socket = pathlib.Path(directory) / "smcroute.sock"
+        self.socket.parent.mkdir(parents=True)
+        file = self.socket.with_name("smcroute.conf")
+        file.write_text(config)
+        # -N: no device takes part that the file does not name.
+        namespace.popen(["smcrouted", "-n", "-N", "-f", file, "-u", self.socket, "-P", self.socket.with_name("pid")])
+        wait_for(self.socket.exists, 10, "smcroute's socket")
+
+    def told(self):
+        return run(["smcroutectl", "-u", self.socket, "-d", "show", "routes"]).stdout
 
 
 def routes(namespace, prefix, family=4):

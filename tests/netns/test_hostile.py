@@ -6,15 +6,15 @@ import struct
 
 import pytest
 from figures import resident
-from gretel import Site, site_text
+from gretel import Site, both_up, site_text
 from hostile import Account, Storm
 from lanes import wait_lane, wait_loaded
 from net import wait_for
 from peer import gre
+from siege import KEY, Siege
 from scapy.all import ICMP, IP, IPv6ExtHdrFragment, Raw
 from scene import HOST, A, B
 
-KEY = 0xC0FFEE01
 GROWTH = 1 << 20  # octets of greteld's memory
 LANES = ("user", "tc", "xdp")
 
@@ -58,6 +58,19 @@ def test_garbage(make_peer, tmp_path, lane):
         assert found.get(reason, 0) > 100, (reason, found)
     assert found.get("carried", 0) * 1000 < sent, found
     carries_on(scene, site, peer, pid, before, key=KEY)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_flood(scene, tmp_path, lane):
+    """1 Gbit/s of it on the wire, as far as other tests let it: each packet is in some counter, and so is each of the good tunnel's, whose
+    hosts meanwhile finish what they do. How fast, `make soak` says."""
+    siege = Siege(scene, both_up(scene, tmp_path, key=KEY, lane=lane), lane)
+    pids = {side: site.pid() for side, site in siege.sites.items()}
+    found = siege.run(rounds=1, octets=10 << 20, datagrams=2000)
+    assert found["packets"] > 10_000 and found["uncounted"] == 0, found
+    assert found["found"]["rx-key-wrong"] > 100 and found["found"]["rx-version"] > 100, found
+    assert found["growth"] < GROWTH
+    assert pids == {side: site.pid() for side, site in siege.sites.items()}
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -129,26 +142,3 @@ def test_fragments(make_peer, tmp_path, lane, family):
     assert account.counted() == {"carried": 1 + 20}
     if family == 4:
         assert reassembly(scene.router[A])[0] == ok + 1 and reassembly(scene.router[A])[1] >= fails + 50
-
-
-def nested(peer, depth, inner):
-    """The outer header so many times."""
-    packet = bytes(inner)
-    for _ in range(depth):
-        packet = bytes(peer.outer(4, proto=47) / (b"\0\0\x08\0" + packet))
-    return IP(packet)
-
-
-@pytest.mark.parametrize("lane", LANES)
-def test_a_hundred_headers(make_peer, tmp_path, lane):
-    """This tunnel's header around itself: each is taken off, as the kernel's own GRE does, and there is an
-    end to it."""
-    scene, peer, site = one(make_peer, tmp_path, lane)
-    pid, before, account = site.pid(), resident(site.pid()), Account(scene, site)
-    bomb = nested(peer, 100, passenger())
-    for at in range(0, len(bytes(bomb.payload)), 1400):  # longer than the link takes
-        part = bytes(bomb.payload)[at:at + 1400]
-        more = "MF" if at + 1400 < len(bytes(bomb.payload)) else 0
-        peer.send(peer.outer(4, proto=47, id=9, flags=more, frag=at // 8) / Raw(part))
-    assert account.balance(100) == {"carried": 100}
-    carries_on(scene, site, peer, pid, before)
