@@ -37,6 +37,8 @@ static const struct row rows[CONF_KEY_COUNT] = {
 		"firewall mark of outer packets, for routing policies and rules; 0: none"),
 	[TUNNEL_BRIDGE] = ONE("tunnel", "bridge", NULL, conf_key_bridge,
 		"bridge that a gretap or nvgre interface is put into"),
+	[TUNNEL_VRF] = ONE("tunnel", "vrf", NULL, conf_key_vrf,
+		"VRF that the interface is put into, and its routes with it"),
 	[TUNNEL_ADDRESS] = MANY("tunnel", "address", conf_key_address,
 		"address of the interface: ADDRESS peer ADDRESS, or ADDRESS/LENGTH"),
 	[TUNNEL_ROUTE] = MANY("tunnel", "route", conf_key_route,
