@@ -32,7 +32,7 @@ static const struct row rows[CONF_KEY_COUNT] = {
 	[TUNNEL_PEER] = MANY("tunnel", "peer", conf_key_peer,
 		"one of several peers, in place of remote: NEXT-HOP at OUTER-ADDRESS"),
 	[TUNNEL_BIND] = ONE("tunnel", "bind", NULL, conf_key_bind,
-		"device that outer packets leave and enter by"),
+		"device that outer packets leave and enter by, or the VRF that they are in"),
 	[TUNNEL_FWMARK] = ONE("tunnel", "fwmark", "0", conf_key_fwmark,
 		"firewall mark of outer packets, for routing policies and rules; 0: none"),
 	[TUNNEL_BRIDGE] = ONE("tunnel", "bridge", NULL, conf_key_bridge,

@@ -54,12 +54,19 @@ static void check_bind(struct planner *planner, const struct conf_tunnel *tunnel
 	const struct actual *actual = planner->actual;
 	const struct link_info *master = actual_link_at(actual, bind->master);
 	uint32_t members[DP_BIND_MEMBERS];
+	char text[ADDR_TEXT_SIZE];
 
 	if (bind->vrf_table && site_vrf_members(actual, bind, members) > DP_BIND_MEMBERS)
 		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
 			    "the VRF %s has more than %d devices: write the one that leads to the "
 			    "peer (`ip link show master %s`)",
 			    bind->name, DP_BIND_MEMBERS, bind->name);
+	if (bind->vrf_table && tunnel->remote.family == IP_V6 &&
+	    addr_is_link_local(&tunnel->remote))
+		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+			    "%s is valid on one link only, and the VRF %s may have many: write "
+			    "bind = the device of that link",
+			    addr_format(&tunnel->remote, text), bind->name);
 	if (!bind->vrf_table && !(master && master->vrf_table))
 		return;
 	if (actual->raw_deaf)

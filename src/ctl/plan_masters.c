@@ -16,15 +16,17 @@ struct move {
 	bool made;
 };
 
-/* Whether the file put the interface where it is. */
+/* Whether the file put the interface where it is: the end of the alias says so. */
 static bool is_our_doing(const struct link_info *link, const struct link_info *master)
 {
 	char mark[SITE_MASTER_SIZE];
 	struct conf_tunnel tunnel = {.name = ""};
+	size_t length;
 
 	memcpy(master->vrf_table ? tunnel.vrf : tunnel.bridge, master->name, IFNAMSIZ);
 	site_master_mark(&tunnel, mark);
-	return strstr(link->alias, mark) != NULL;
+	length = strlen(link->alias);
+	return length >= strlen(mark) && strcmp(link->alias + length - strlen(mark), mark) == 0;
 }
 
 static struct move move_of(const struct planner *planner, const struct wanted *wanted)

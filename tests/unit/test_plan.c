@@ -393,7 +393,14 @@ static void vrfs(void **unused)
 	host_plan(&host, CV "vrf = blue\n" CI, &planned);
 	assert_string_equal(planned.steps, "master C; address-add C; route-add C");
 	planned_drop(&planned);
-	/* Where the file names none, a VRF is somebody else's. */
+	/* One of a name that begins like that of the file is somebody else's, ... */
+	host_find(&host, "C")->master = 50;
+	strcpy(host_find(&host, "C")->alias,
+	       "gretel: gre local 172.19.1.1 remote 172.19.1.2 vrf blue2");
+	host_plan(&host, CV, &planned);
+	assert_null(strstr(planned.steps, "master"));
+	planned_drop(&planned);
+	/* ... and where the file names none, any is. */
 	host_find(&host, "C")->master = 50;
 	strcpy(host_find(&host, "C")->alias, "gretel: gre local 172.19.1.1 remote 172.19.1.2");
 	host_plan(&host, CV, &planned);

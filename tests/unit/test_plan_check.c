@@ -195,6 +195,9 @@ static const struct {
 	{"", way_in_vrf, C "bind = blue\nvrf = blue\naddress = 172.19.1.9/24\n", "conf:6", NULL},
 	/* 42 */ {"", way_in_vrf, C "bind = blue\nroute = 0.0.0.0/0\n", NULL, NULL},
 	/* 43 */
+	{"", a_vrf, "[tunnel C]\nlocal = fe80::1\nremote = fe80::2\nbind = blue\n",
+	 "conf:4: fe80::2 is valid on one link only", NULL},
+	/* 44 */
 	{"", way_out_of_vrf, C "bind = blue\n", NULL, "conf:4: the VRF blue has no route to"},
 };
 

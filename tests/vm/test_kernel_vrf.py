@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VRFs, which this machine's kernel has not: greteld on Linux 6.1 in the emulated machine, with the
 tunnel in a VRF, or its underlay."""
+import socket
+import struct
+
 import pytest
 from flow import ask, serve_peername
-from gretel import NAME, Site, ping, ping_refused, site_text
+from gretel import NAME, Site, ping, ping_between_lans, ping_refused, site_text
 from kernelpeer import GuestSite, wait_up
 from lanes import lane_of
 from net import wait_for
+from scapy.all import GRE, ICMP, IP, IPv6, Raw
 from scene import HOST, LAN, ROUTER, TUNNEL, UNDERLAY, A, B, other
 from streams import carries_all
 
@@ -94,6 +98,8 @@ def test_translation_in_a_vrf(scene, tmp_path, undo):
     lan_into_vrf(guest)
     serve_peername(scene.host[B], 4, HOST[4][B], 8080, undo)
     serve_peername(scene.host[A], 4, HOST[4][A], 7001, undo)
+    # Loaded by the way, they take longer than `up` may.
+    guest.machine.script("modprobe -a nft_fib_inet nft_nat nft_masq", timeout=60)
     two_sites(scene, tmp_path, vrf="blue", ours={"forward": {"allow": "0.0.0.0/0 <-> 0.0.0.0/0"}},
               forward={"publish": f"tcp/80 in {NAME} to {HOST[4][B]}:8080", "allow": f"{LAN[4][B]} -> {LAN[4][A]}",
                        "masquerade": [f"{LAN[4][B]} out {NAME}", f"{LAN[4][A]} out eth1"]})
@@ -154,6 +160,31 @@ def test_underlay_in_a_vrf(scene, tmp_path, outer, bind):
     assert healthy.returncode == 0, healthy.stdout
 
 
+def say_too_big(scene, outer, mtu):
+    """A says that the path to it is that narrow, about a packet of B's tunnel."""
+    quoted = (IP if outer == 4 else IPv6)(src=UNDERLAY[outer][B], dst=UNDERLAY[outer][A])
+    setattr(quoted, "proto" if outer == 4 else "nh", 47)
+    quoted = bytes(quoted / GRE() / IP(src=HOST[4][B], dst=HOST[4][A]) / Raw(bytes(64)))
+    error = ICMP(type=3, code=4, nexthopmtu=mtu) / quoted if outer == 4 else struct.pack("!BBHI", 2, 0, 0, mtu) + quoted
+    with scene.router[A].entered():
+        sock = socket.socket(*((socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) if outer == 4 else
+                               (socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)))
+    with sock:
+        sock.sendto(bytes(error), (UNDERLAY[outer][B], 0))
+
+
+@pytest.mark.parametrize("bind", ("bond0", "blue"))
+@pytest.mark.parametrize("outer", (4, 6))
+def test_narrower_path_in_a_vrf(scene, tmp_path, outer, bind):
+    """What is said about the path is believed for the route in the VRF."""
+    guest = scene.router[B]
+    underlay_into_vrf(guest, outer)
+    sites = two_sites(scene, tmp_path, outer, bind=bind)
+    assert sites[B].tunnel()["path_mtu"] == 1500
+    say_too_big(scene, outer, 1400)
+    wait_for(lambda: sites[B].tunnel()["path_mtu"] == 1400, 10, sites[B].tunnel)
+
+
 @pytest.mark.parametrize("outer", (4, 6))
 def test_a_device_joins_the_vrf(scene, tmp_path, outer):
     """Outer packets may come in by any device that is in the VRF, and by those that come later; not by one
@@ -201,14 +232,22 @@ def test_what_the_kernel_keeps(scene, tmp_path, setting):
     site.down()
 
 
+def refusals(site):
+    return sum(one["packets"] for one in site.status()["refusals"])
+
+
 def test_gre_in_udp_in_a_vrf(scene, tmp_path):
+    """What arrives is not answered with "port unreachable", as it would be without the setting."""
     guest = scene.router[B]
     underlay_into_vrf(guest, 4)
     guest.sysctl("net.ipv4.udp_l3mdev_accept", 1)
     words = {"udp": "yes", "keepalive-form": "inside"}
     sites = two_sites(scene, tmp_path, ours=words, bind="blue", **words)
-    carries_all(scene, *sites.values())
-    assert not sites[A].status()["refusals"]
+    before = refusals(sites[A])
+    ping_between_lans(scene)
+    assert refusals(sites[A]) == before
+    guest.sysctl("net.ipv4.udp_l3mdev_accept", 0)
+    wait_for(lambda: refusals(sites[A]) > before, 10, "that is what it is for")
 
 
 def test_what_is_refused(scene):
