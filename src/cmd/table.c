@@ -205,6 +205,8 @@ static void print_details(const json_t *tunnel)
 	       " for IPv6\n",
 	       name, text_of(tunnel, "lane"), text_of(tunnel, "lane_reason"),
 	       number_of(tunnel, "path_mtu"), number_of(tunnel, "mss4"), number_of(tunnel, "mss6"));
+	if (*text_of(tunnel, "vrf"))
+		printf("%s: in the VRF %s\n", name, text_of(tunnel, "vrf"));
 	print_keepalive(name, json_object_get(tunnel, "keepalive"));
 	printf("%s: the peer restarted its sequence numbers %" PRIu64 " times\n", name,
 	       number_of(tunnel, "rx_restarts"));

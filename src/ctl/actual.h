@@ -45,6 +45,9 @@ struct actual_way {
 	char why[ACTUAL_WHY_SIZE]; /* an end of the tunnel is not known: what is missing */
 	int error;		   /* 0, or why there is no way: -errno of route_find() */
 	bool local_missing;	   /* the tunnel's local address is no address of this host */
+	/* The VRF that the tunnel is bound to has no route to the peer, and so the kernel goes on
+	 * to the rules behind: `way` is that of others. */
+	bool leaves_vrf;
 	struct route_way way;
 	/* What it would be without routes and tunnels of ours. */
 	int beneath_error;
@@ -81,6 +84,9 @@ struct actual {
 	struct actual_settings *settings; /* of our links, by index */
 	size_t setting_count;
 	uint8_t rp_filter_all, rp_filter_default;
+	/* Sockets that are bound to no device get nothing that comes in by a VRF (raw_l3mdev_accept
+	 * and udp_l3mdev_accept of net.ipv4, which hold for IPv6, too). */
+	bool raw_deaf, udp_deaf;
 	struct actual_way *ways; /* one per tunnel of the conf, in its order */
 	size_t way_count;
 
@@ -124,6 +130,9 @@ const struct address_info *actual_addresses(const struct actual *actual, uint32_
 					    size_t *count);
 /* NULL when there are none. */
 const struct actual_settings *actual_settings(const struct actual *actual, uint32_t index);
+/* The VRF that the tunnel's outer packets are in by its `bind`; NULL: it names none, or no VRF. */
+const struct link_info *actual_bound_vrf(const struct actual *actual,
+					 const struct conf_tunnel *tunnel);
 /* Whether the link bears our mark, or is carried by our lane, or its creation by us was cut short.
  */
 bool actual_is_ours(const struct actual *actual, const struct link_info *link);

@@ -144,6 +144,11 @@ int actual_read_beneath(struct nl *nl, struct actual *actual)
 		    (!way->error && way->way.protocol != OS_PROTOCOL &&
 		     !is_ours_at(actual, way->way.oif)))
 			continue;
+		/* In a VRF nothing is pinned, so what would be beneath is of no use. */
+		if (actual_bound_vrf(actual, &conf->tunnels[i])) {
+			way->beneath_error = -ENETUNREACH;
+			continue;
+		}
 		search.seekers[search.count++] = (struct seeker){conf->tunnels[i].remote, way};
 		families[conf->tunnels[i].remote.family == IP_V6] = true;
 	}

@@ -8,6 +8,14 @@
 #include "ctl/actual_read.h"
 #include "ctl/ends.h"
 
+const struct link_info *actual_bound_vrf(const struct actual *actual,
+					 const struct conf_tunnel *tunnel)
+{
+	const struct link_info *link = tunnel->bind[0] ? actual_link(actual, tunnel->bind) : NULL;
+
+	return link && link->vrf_table ? link : NULL;
+}
+
 /* A lookup that several tunnels may share: ten keys between two addresses are one question. */
 struct question {
 	struct ip_addr local, remote;
@@ -48,6 +56,14 @@ static void set_path_mtu(const struct actual *actual, struct actual_way *way)
 		way->path_mtu = way->way.mtu;
 }
 
+/* A device of the VRF, or the VRF itself, where its local addresses are. */
+static bool is_part(const struct actual *actual, const struct link_info *vrf, uint32_t index)
+{
+	const struct link_info *link = actual_link_at(actual, index);
+
+	return index == vrf->index || (link && link->master == vrf->index);
+}
+
 static void ask(struct nl *nl, const struct actual *actual, const struct question *question,
 		struct actual_way *out)
 {
@@ -66,9 +82,11 @@ static void ask(struct nl *nl, const struct actual *actual, const struct questio
 	if (!out->local_missing)
 		asked.from = question->local;
 	out->error = route_ask(nl, &asked, &out->way);
+	out->leaves_vrf =
+		!out->error && bind && bind->vrf_table && !is_part(actual, bind, out->way.oif);
 	if (!out->error)
 		set_path_mtu(actual, out);
-	else if (bind)
+	else if (bind && !bind->vrf_table)
 		out->path_mtu = bind->mtu;
 }
 
@@ -144,12 +162,22 @@ static void ask_all(struct nl *nl, struct actual *actual, const struct question 
 		check_peer(actual, i);
 }
 
+/* A kernel without VRFs has no such setting. */
+static bool is_deaf(const char *name)
+{
+	char value[SYSCTL_VALUE_SIZE];
+
+	return sysctl_read(name, value) == 0 && strcmp(value, "0") == 0;
+}
+
 int actual_read_ways(struct nl *nl, const struct conf *conf, struct actual *actual)
 {
 	struct ip_addr *host = sort_addresses(actual);
 	struct question *questions = NULL;
 	int err = -ENOMEM;
 
+	actual->raw_deaf = is_deaf("net/ipv4/raw_l3mdev_accept");
+	actual->udp_deaf = is_deaf("net/ipv4/udp_l3mdev_accept");
 	actual->ways = calloc(conf->tunnel_count + 1, sizeof(*actual->ways));
 	if (host && actual->ways)
 		err = settle_ends(conf, actual);

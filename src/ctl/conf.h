@@ -74,7 +74,8 @@ struct conf_route {
 	struct ip_addr via;  /* a peer of the multipoint tunnel; family IP_NONE in any other */
 	struct ip_addr src;  /* family IP_NONE when not given */
 	uint32_t metric;     /* 0: the kernel's default */
-	uint32_t table;	     /* 254 (main) by default */
+	/* Not given it is 254 (main), or of a tunnel with `vrf` 0: that of the VRF. */
+	uint32_t table;
 };
 
 /* The keys of a [tunnel] section, in the order in which they are documented and printed. */
@@ -87,6 +88,7 @@ enum conf_tunnel_key {
 	TUNNEL_BIND,
 	TUNNEL_FWMARK,
 	TUNNEL_BRIDGE,
+	TUNNEL_VRF,
 	TUNNEL_ADDRESS,
 	TUNNEL_ROUTE,
 	TUNNEL_BACKUP_OF,
@@ -143,6 +145,7 @@ struct conf_tunnel {
 	char bind[IFNAMSIZ];	     /* underlay device; "" when not given */
 	uint32_t fwmark;	     /* of outer packets; 0: none */
 	char bridge[IFNAMSIZ];	     /* gretap and nvgre; "" when not given */
+	char vrf[IFNAMSIZ];	     /* that the interface is in; "" when not given */
 	char backup_of[IFNAMSIZ];    /* the tunnel whose routes it has too; "" when not given */
 	char group[IFNAMSIZ];	     /* routes shared with its other members; "": in none */
 	uint8_t weight;		     /* in the group, 1..255 */

@@ -40,6 +40,7 @@ static const struct {
 	{TUNNEL_PROFILE, NVGRE | ERSPAN, "profile", "is nothing that providers of GRE have"},
 	{TUNNEL_MSS, ERSPAN, "mss", "carries copies, which are left as they are"},
 	{TUNNEL_BRIDGE, ERSPAN, "bridge", "carries copies, which must not be forwarded"},
+	{TUNNEL_VRF, ERSPAN, "vrf", "carries copies, not traffic"},
 	{TUNNEL_ADDRESS, ERSPAN, "address", "carries copies, not traffic"},
 	{TUNNEL_ROUTE, ERSPAN, "route", "carries copies, not traffic"},
 	{TUNNEL_BACKUP_OF, ERSPAN, "backup-of", "carries copies, not traffic"},

@@ -206,6 +206,9 @@ static int compare_address(const struct entry *a, const struct entry *b)
 
 	if (!order)
 		order = compare_addr(&x->peer, &y->peer);
+	/* What VRFs are for: one address in several of them. */
+	if (!order)
+		order = strcmp(a->tunnel->vrf, b->tunnel->vrf);
 	if (!order && host && x->peer.family == IP_NONE)
 		order = (a->tunnel > b->tunnel) - (a->tunnel < b->tunnel);
 	return order;
@@ -234,6 +237,8 @@ static int compare_route(const struct entry *a, const struct entry *b)
 
 	if (!order)
 		order = compare_u32(x->table, y->table);
+	if (!order && !x->table)
+		order = strcmp(v->tunnel->vrf, w->tunnel->vrf);
 	if (!order)
 		order = compare_u32(x->metric, y->metric);
 	if (!order && same_group(v, w) && addr_equal(&x->src, &y->src))

@@ -141,8 +141,10 @@ static int finish(struct conf_reader *reader, FILE *errors, struct conf **out)
 
 	conf_profiles_fill(reader);
 	conf_peers_add(reader);
+	conf_vrf_tables(reader->conf);
 	conf_check(reader->conf, reader->faults);
 	conf_check_ways(reader->conf, reader->faults);
+	conf_check_vrfs(reader->conf, reader->faults);
 	conf_check_clashes(reader->conf, reader->faults);
 	count = conf_faults_print(reader->faults, reader->conf, errors);
 	conf_faults_free(reader->faults);

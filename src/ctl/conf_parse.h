@@ -120,6 +120,13 @@ void conf_peers_add(struct conf_reader *reader);
 /* What a multipoint tunnel, and only it, may have; what is wrong with its peers. */
 void conf_check_multipoint(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 
+/* conf_vrf.c */
+conf_key_fn conf_key_vrf;
+/* Fills in the table of routes that name none, where it is the main one. */
+void conf_vrf_tables(struct conf *conf);
+/* Tunnels in VRFs, and those that would have to share routes with them. */
+void conf_check_vrfs(const struct conf *conf, struct conf_faults *faults);
+
 /* conf_hook.c */
 conf_key_fn conf_key_on_up, conf_key_on_down;
 

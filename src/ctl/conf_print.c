@@ -79,7 +79,7 @@ static void print_routes(const struct conf_tunnel *t, FILE *out)
 			fprintf(out, " metric %" PRIu32, r->metric);
 		if (r->src.family != IP_NONE)
 			fprintf(out, " src %s", addr_format(&r->src, src));
-		if (r->table != 254)
+		if (r->table != (t->vrf[0] ? 0 : 254))
 			fprintf(out, " table %" PRIu32, r->table);
 		fprintf(out, "\n");
 	}
@@ -179,6 +179,8 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 		tunnel->fwmark);
 	if (tunnel->bridge[0])
 		fprintf(out, "bridge = %s\n", tunnel->bridge);
+	if (tunnel->vrf[0])
+		fprintf(out, "vrf = %s\n", tunnel->vrf);
 	print_addresses(tunnel, out);
 	print_routes(tunnel, out);
 	print_ways(tunnel, out);

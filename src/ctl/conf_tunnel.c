@@ -8,7 +8,6 @@
 #include "ctl/conf_value.h"
 #include "proto/udp.h"
 
-#define RT_TABLE_MAIN_ID  254
 #define RT_TABLE_LOCAL_ID 255
 /* A route with all its words. */
 #define ROUTE_WORDS 9
@@ -154,7 +153,7 @@ static bool parse_route(struct conf_reader *reader, char *value, struct conf_rou
 void conf_key_route(struct conf_reader *reader, char *value)
 {
 	struct conf_tunnel *tunnel = reader->tunnel;
-	struct conf_route route = {.at = reader->at, .table = RT_TABLE_MAIN_ID}, *array;
+	struct conf_route route = {.at = reader->at}, *array;
 
 	if (!parse_route(reader, value, &route))
 		return;

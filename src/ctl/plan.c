@@ -395,40 +395,6 @@ static void plan_mtus(struct planner *planner)
 	}
 }
 
-/* Puts into the bridge, or takes out of the one that an earlier file named. A bridge that somebody
- * else put the interface into is theirs. */
-static void plan_master(struct planner *planner, const struct wanted *wanted)
-{
-	const struct conf_tunnel *conf = wanted->tunnel->conf;
-	const struct link_info *link = wanted->fate == FATE_KEEP ? wanted->link : NULL;
-	uint32_t old = link ? link->master : 0;
-	const struct link_info *bridge = NULL, *present = actual_link_at(planner->actual, old);
-	struct step *step = NULL;
-	char mark[sizeof(" bridge ") + IFNAMSIZ];
-
-	if (conf->bridge[0])
-		bridge = actual_link(planner->actual, conf->bridge);
-	if (bridge && bridge->index != old)
-		step = plan_step(planner, STEP_MASTER, conf->name, "put %s into bridge %s",
-				 conf->name, bridge->name);
-	if (!conf->bridge[0] && old && present) {
-		snprintf(mark, sizeof(mark), " bridge %s", present->name);
-		if (strstr(link->alias, mark))
-			step = plan_step(planner, STEP_MASTER, conf->name,
-					 "take %s out of bridge %s", conf->name, present->name);
-	}
-	if (step) {
-		step->master.index = bridge ? bridge->index : 0;
-		step->master.old = old;
-	}
-}
-
-static void plan_masters(struct planner *planner)
-{
-	for (size_t i = 0; i < planner->site->tunnel_count; i++)
-		plan_master(planner, planner->by_site[i]);
-}
-
 static void plan_ups(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {

@@ -31,6 +31,54 @@ static void check_name(struct planner *planner, const struct conf_tunnel *tunnel
 			    tunnel->name, link->kind[0] ? link->kind : "a device", tunnel->name);
 }
 
+static void check_vrf(struct planner *planner, const struct conf_tunnel *tunnel)
+{
+	const struct link_info *vrf =
+		tunnel->vrf[0] ? actual_link(planner->actual, tunnel->vrf) : NULL;
+
+	if (tunnel->vrf[0] && !vrf)
+		plan_refuse(planner, place(tunnel, TUNNEL_VRF),
+			    "there is no VRF %s: make it (ip link add %s type vrf table NUMBER, ip "
+			    "link set %s up)",
+			    tunnel->vrf, tunnel->vrf, tunnel->vrf);
+	else if (vrf && !vrf->vrf_table)
+		plan_refuse(planner, place(tunnel, TUNNEL_VRF),
+			    "%s is not a VRF: write the name of one (`ip link show type vrf`)",
+			    tunnel->vrf);
+}
+
+/* An underlay in a VRF, named itself or by a device in it. */
+static void check_bind(struct planner *planner, const struct conf_tunnel *tunnel,
+		       const struct link_info *bind)
+{
+	const struct actual *actual = planner->actual;
+	const struct link_info *master = actual_link_at(actual, bind->master);
+	uint32_t members[DP_BIND_MEMBERS];
+	char text[ADDR_TEXT_SIZE];
+
+	if (bind->vrf_table && site_vrf_members(actual, bind, members) > DP_BIND_MEMBERS)
+		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+			    "the VRF %s has more than %d devices: write the one that leads to the "
+			    "peer (`ip link show master %s`)",
+			    bind->name, DP_BIND_MEMBERS, bind->name);
+	if (bind->vrf_table && tunnel->remote.family == IP_V6 &&
+	    addr_is_link_local(&tunnel->remote))
+		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+			    "%s is valid on one link only, and the VRF %s may have many: write "
+			    "bind = the device of that link",
+			    addr_format(&tunnel->remote, text), bind->name);
+	if (!bind->vrf_table && !(master && master->vrf_table))
+		return;
+	if (actual->raw_deaf)
+		plan_note(planner, place(tunnel, TUNNEL_BIND),
+			  "net.ipv4.raw_l3mdev_accept is 0, so nothing that comes in by a VRF "
+			  "reaches greteld: set it to 1");
+	if (actual->udp_deaf && tunnel->udp_port)
+		plan_note(planner, place(tunnel, TUNNEL_BIND),
+			  "net.ipv4.udp_l3mdev_accept is 0, so this host answers what comes in by "
+			  "a VRF for udp with \"port unreachable\": set it to 1");
+}
+
 static void check_devices(struct planner *planner, const struct conf_tunnel *tunnel)
 {
 	const struct actual *actual = planner->actual;
@@ -43,11 +91,9 @@ static void check_devices(struct planner *planner, const struct conf_tunnel *tun
 			    "there is no interface %s to bind %s to: write one that `ip link` "
 			    "shows, or leave out bind",
 			    tunnel->bind, tunnel->name);
-	else if (bind && strcmp(bind->kind, "vrf") == 0)
-		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
-			    "%s is a VRF, and packets come in by the devices in it: write the one "
-			    "that leads to the peer (`ip link show master %s`)",
-			    tunnel->bind, tunnel->bind);
+	else if (bind)
+		check_bind(planner, tunnel, bind);
+	check_vrf(planner, tunnel);
 	if (tunnel->bridge[0] && !bridge)
 		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
 			    "there is no bridge %s: make it (ip link add %s type bridge)",
@@ -75,6 +121,12 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 		plan_refuse(planner, place(tunnel, TUNNEL_REMOTE),
 			    "%s is an address of this host: write the peer's",
 			    addr_format(&tunnel->remote, text));
+	else if (way->leaves_vrf)
+		plan_note(planner, place(tunnel, TUNNEL_BIND),
+			  "the VRF %s has no route to %s, and the kernel then takes one outside of "
+			  "it: add one, and an end to the table (ip route add vrf %s unreachable "
+			  "default metric 4278198272)",
+			  tunnel->bind, addr_format(&tunnel->remote, text), tunnel->bind);
 	else if (way->error && way->error != -ENODEV)
 		plan_note(planner, place(tunnel, TUNNEL_REMOTE),
 			  "there is no way to %s now (%s): packets are dropped until there is",

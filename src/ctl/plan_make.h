@@ -73,6 +73,10 @@ unsigned plan_settings_now(const struct planner *planner, const struct link_info
 unsigned plan_settings_of_new(const struct planner *planner, const struct site_tunnel *tunnel);
 void plan_settings(struct planner *planner);
 
+void plan_masters(struct planner *planner);
+/* Whether the plan makes the kernel take the interface down and up again: plan_masters.c. */
+bool plan_restarts(const struct planner *planner, const struct wanted *wanted);
+
 /* plan_pins.c: wants the way beneath to the tunnel's peer pinned, once for each peer after
  * plan_sort_pins(). Returns 0 or -ENOMEM. */
 int plan_pin(struct planner *planner, const struct conf_tunnel *tunnel,

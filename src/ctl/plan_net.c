@@ -115,6 +115,7 @@ void plan_address_adds(struct planner *planner)
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
 		const struct wanted *wanted = planner->by_site[i];
 		const struct conf_tunnel *conf = wanted->tunnel->conf;
+		bool restarts = plan_restarts(planner, wanted);
 
 		for (size_t j = 0; j < conf->address_count; j++) {
 			const struct conf_address *address = &conf->addresses[j];
@@ -122,6 +123,7 @@ void plan_address_adds(struct planner *planner)
 			struct step *step;
 
 			if (wanted->fate == FATE_KEEP &&
+			    !(restarts && address->local.addr.family == IP_V6) &&
 			    has_address(planner, wanted->link, address))
 				continue;
 			step = plan_step(

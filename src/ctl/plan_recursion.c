@@ -56,7 +56,7 @@ static void add(struct captures *captures, const struct capture *capture)
 }
 
 /* An address brings the route to its network, or to the peer, with it. */
-static struct capture of_address(const struct conf_tunnel *tunnel,
+static struct capture of_address(const struct site_tunnel *tunnel,
 				 const struct conf_address *address)
 {
 	struct ip_prefix to = prefix_network(&address->local);
@@ -65,9 +65,9 @@ static struct capture of_address(const struct conf_tunnel *tunnel,
 		to.addr = address->peer;
 	return (struct capture){
 		.to = to,
-		.table = ROUTE_TABLE_MAIN,
+		.table = tunnel->table,
 		.metric = to.addr.family == IP_V6 ? 256 : 0,
-		.tunnel = tunnel,
+		.tunnel = tunnel->conf,
 		.at = address->at,
 		.by_address = true,
 	};
@@ -96,7 +96,8 @@ static int collect(const struct site *site, struct captures *out)
 		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
 
 		for (size_t j = 0; j < tunnel->address_count; j++) {
-			struct capture capture = of_address(tunnel, &tunnel->addresses[j]);
+			struct capture capture =
+				of_address(&site->tunnels[i], &tunnel->addresses[j]);
 
 			add(out, &capture);
 		}
@@ -143,13 +144,16 @@ static const struct capture *find_longest(const struct captures *captures,
 }
 
 /* The line that keeps the peer reachable: "ip route add 192.0.2.9 via 10.0.0.1 dev eth0". */
-static void write_cure(const struct planner *planner, const struct ip_addr *remote,
+static void write_cure(const struct planner *planner, const struct conf_tunnel *tunnel,
 		       const struct route_way *way, char *buf, size_t size)
 {
 	const struct link_info *link = way ? actual_link_at(planner->actual, way->oif) : NULL;
-	char to[ADDR_TEXT_SIZE], gateway[ADDR_TEXT_SIZE];
+	const struct link_info *vrf = actual_bound_vrf(planner->actual, tunnel);
+	char to[ADDR_TEXT_SIZE + IFNAMSIZ + 5], gateway[ADDR_TEXT_SIZE];
 
-	addr_format(remote, to);
+	addr_format(&tunnel->remote, to);
+	if (vrf)
+		sprintf(to + strlen(to), " vrf %s", vrf->name);
 	if (!link)
 		snprintf(buf, size, "ip route add %s via GATEWAY dev DEVICE", to);
 	else if (way->gateway.family == IP_NONE)
@@ -171,7 +175,7 @@ static void refuse(struct planner *planner, const struct conf_tunnel *tunnel,
 			       capture->tunnel->name);
 		return;
 	}
-	write_cure(planner, &tunnel->remote, outside, cure, sizeof(cure));
+	write_cure(planner, tunnel, outside, cure, sizeof(cure));
 	plan_refuse(planner, capture->at,
 		    "%s over %s would lead the outer packets of %s to %s into a tunnel: first "
 		    "give the peer a way of its own (%s)",
@@ -205,8 +209,7 @@ static void refuse_astray(struct planner *planner, const struct conf_tunnel *tun
 			       link->name);
 		return;
 	}
-	write_cure(planner, &tunnel->remote, way->beneath_error ? NULL : &way->beneath, cure,
-		   sizeof(cure));
+	write_cure(planner, tunnel, way->beneath_error ? NULL : &way->beneath, cure, sizeof(cure));
 	plan_refuse(planner, tunnel->at,
 		    "the route %s, which gretel did not make, leads the outer packets of %s to %s "
 		    "into the tunnel %s: delete it, or give the peer a way of its own (%s)",
@@ -214,8 +217,17 @@ static void refuse_astray(struct planner *planner, const struct conf_tunnel *tun
 		    addr_format(&tunnel->remote, remote), link->name, cure);
 }
 
+/* Where the way of packets to the peer is looked up. */
+static uint32_t outer_table(const struct planner *planner, const struct conf_tunnel *tunnel)
+{
+	const struct link_info *vrf = actual_bound_vrf(planner->actual, tunnel);
+
+	return vrf ? vrf->vrf_table : ROUTE_TABLE_MAIN;
+}
+
 /* The route that will take the packets to the peer away from the way beneath; NULL: none will. */
-static const struct capture *find_capture(const struct captures *captures,
+static const struct capture *find_capture(const struct planner *planner,
+					  const struct captures *captures,
 					  const struct conf_tunnel *tunnel,
 					  const struct actual_way *way)
 {
@@ -223,8 +235,8 @@ static const struct capture *find_capture(const struct captures *captures,
 	/* The table `default` is asked after the main one, so nothing there stands against a route.
 	 */
 	bool open = way->beneath_error || beneath->table == RT_TABLE_DEFAULT;
-	const struct capture *capture =
-		find_longest(captures, &tunnel->remote, open ? ROUTE_TABLE_MAIN : beneath->table);
+	const struct capture *capture = find_longest(
+		captures, &tunnel->remote, open ? outer_table(planner, tunnel) : beneath->table);
 
 	if (!capture || open || capture->to.len > beneath->match.len)
 		return capture;
@@ -254,7 +266,7 @@ static bool can_pin(const struct capture *capture)
 static void check_tunnel(struct planner *planner, const struct captures *captures,
 			 const struct conf_tunnel *tunnel, const struct actual_way *way)
 {
-	const struct capture *capture = find_capture(captures, tunnel, way);
+	const struct capture *capture = find_capture(planner, captures, tunnel, way);
 
 	if (is_led_astray(planner, way))
 		refuse_astray(planner, tunnel, way);
@@ -273,8 +285,10 @@ void plan_check_recursion(struct planner *planner)
 	for (size_t i = 0; !planner->err && i < site->tunnel_count; i++) {
 		const struct conf_tunnel *tunnel = site->tunnels[i].conf;
 
-		/* A tunnel that is bound to a device leaves by that device, whatever the routes. */
-		if (i < planner->actual->way_count && !tunnel->bind[0] && conf_has_ends(tunnel))
+		/* A tunnel that is bound to a device leaves by that device, whatever the routes;
+		 * one that is bound to a VRF by what this VRF's table says. */
+		if (i < planner->actual->way_count && conf_has_ends(tunnel) &&
+		    (!tunnel->bind[0] || actual_bound_vrf(planner->actual, tunnel)))
 			check_tunnel(planner, &captures, tunnel, &planner->actual->ways[i]);
 	}
 	free(captures.items);

@@ -200,15 +200,17 @@ void plan_route_dels(struct planner *planner)
 		plan_route_del(planner, &planner->actual->routes[i]);
 }
 
-/* Whether the kernel takes the route, or hops of it, away with the last address of a link. */
-static bool goes_with_address(const struct planner *planner, const struct site_route *wanted)
+/* Whether the kernel takes the route, or hops of it, away with the last address of a link, or with
+ * the link, which goes down for a moment. */
+static bool goes_meanwhile(const struct planner *planner, const struct site_route *wanted)
 {
 	for (size_t i = 0; i < wanted->hop_count; i++) {
 		const struct wanted *tunnel =
 			plan_wanted(planner, wanted->hops[i].tunnel->params.name);
 
-		if (wanted->route.to.addr.family == IP_V4 && tunnel->fate == FATE_KEEP &&
-		    plan_loses_ipv4(planner, tunnel->link))
+		if (tunnel->fate == FATE_KEEP &&
+		    (plan_restarts(planner, tunnel) || (wanted->route.to.addr.family == IP_V4 &&
+							plan_loses_ipv4(planner, tunnel->link))))
 			return true;
 	}
 	return false;
@@ -233,7 +235,7 @@ static const struct route_info *find_staying(const struct planner *planner,
 static void plan_route_add(struct planner *planner, const struct site_route *wanted)
 {
 	struct hops hops = hops_wanted(wanted);
-	bool goes = goes_with_address(planner, wanted), same;
+	bool goes = goes_meanwhile(planner, wanted), same;
 	struct fates fates;
 	const struct route_info *route = find_staying(planner, wanted, &hops, &fates);
 

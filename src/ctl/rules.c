@@ -2,7 +2,8 @@
 /*
  * The table as a whole, with everything that a site can ask for:
  *
- *	forward      -> packets from or to one of our tunnels are judged, others never
+ *	forward      -> packets from or to one of our tunnels are judged, others never. What comes
+ *	                in by a VRF has the VRF as its iifname there, and as its sdifname the device
  *	judge           established, published, allowed pairs; the rest is counted and dropped
  *	prerouting      publish: destination NAT
  *	postrouting     masquerade and snat
@@ -227,14 +228,22 @@ static void print_ports(FILE *out, uint8_t protocol, uint16_t first, uint16_t la
 	fprintf(out, " ");
 }
 
-/* The forward hook sees the translated destination. */
-static void print_published(FILE *out, const struct conf_publish *publish)
+static bool has_vrfs(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].vrf[0])
+			return true;
+	return false;
+}
+
+/* The forward hook sees the translated destination. `arrival`: iifname, or sdifname in a VRF. */
+static void print_published(FILE *out, const struct conf_publish *publish, const char *arrival)
 {
 	struct ip_prefix to = {publish->to, (uint8_t)(addr_size(publish->to.family) * 8)};
 	uint16_t first = publish->to_port ? publish->to_port : publish->port;
 	uint16_t last = publish->to_port ? publish->to_port : publish->port_end;
 
-	fprintf(out, "\t\tiifname \"%s\" ", publish->in);
+	fprintf(out, "\t\t%s \"%s\" ", arrival, publish->in);
 	print_match(out, "daddr", &to);
 	print_ports(out, publish->protocol, first, last);
 	fprintf(out, "ct status dnat accept\n");
@@ -275,7 +284,9 @@ static unsigned print_hidden(FILE *out, const struct conf *conf)
 			if (!is_inner_peer(&conf->tunnels[j], &snat->from))
 				continue;
 			families |= v6 ? 2 : 1;
-			fprintf(out, "\t\tiifname \"%s\" ", conf->tunnels[j].name);
+			fprintf(out, "\t\t%s \"%s\" ",
+				conf->tunnels[j].vrf[0] ? "meta sdifname" : "iifname",
+				conf->tunnels[j].name);
 			print_match(out, "saddr", &snat->from);
 			fprintf(out, "oifname \"%s\" %s daddr @open%c accept\n", snat->out,
 				family_word(snat->from.addr.family), v6 ? '6' : '4');
@@ -319,8 +330,11 @@ static void print_judge(FILE *out, const struct conf *conf, const char *hidden)
 	const struct conf_forward *forward = &conf->forward;
 
 	fprintf(out, "\tchain judge {\n\t\tct state established,related accept\n");
-	for (size_t i = 0; i < forward->publish_count; i++)
-		print_published(out, &forward->publishes[i]);
+	for (size_t i = 0; i < forward->publish_count; i++) {
+		print_published(out, &forward->publishes[i], "iifname");
+		if (has_vrfs(conf))
+			print_published(out, &forward->publishes[i], "meta sdifname");
+	}
 	for (size_t i = 0; i < forward->allow_count; i++) {
 		const struct conf_allow *allow = &forward->allows[i];
 
@@ -357,12 +371,16 @@ static bool print_forward(FILE *out, const struct conf *conf)
 		print_open_set(out, &conf->forward, IP_V6);
 	print_judge(out, conf, hidden);
 	fprintf(out, "\tchain forward {\n\t\ttype filter hook forward priority filter\n"
-		     "\t\tiifname @tunnels goto judge\n\t\toifname @tunnels goto judge\n\t}\n");
+		     "\t\tiifname @tunnels goto judge\n\t\toifname @tunnels goto judge\n");
+	if (has_vrfs(conf))
+		fprintf(out, "\t\tmeta sdifname @tunnels goto judge\n");
+	fprintf(out, "\t}\n");
 	free(hidden);
 	return true;
 }
 
-static void print_dnat(FILE *out, const struct conf_publish *publish)
+/* `local`: the words for what is addressed to this host. */
+static void print_dnat(FILE *out, const struct conf_publish *publish, const char *local)
 {
 	bool v6 = publish->to.family == IP_V6;
 	char to[ADDR_TEXT_SIZE];
@@ -370,7 +388,7 @@ static void print_dnat(FILE *out, const struct conf_publish *publish)
 	/* Only what is addressed to this host: other traffic to that port just passes through. */
 	fprintf(out, "\t\tiifname \"%s\" ", publish->in);
 	print_family(out, publish->to.family);
-	fprintf(out, "fib daddr type local ");
+	fprintf(out, "%s ", local);
 	print_ports(out, publish->protocol, publish->port, publish->port_end);
 	fprintf(out, "dnat %s to ", family_word(publish->to.family));
 	addr_format(&publish->to, to);
@@ -396,13 +414,21 @@ static void print_snat(FILE *out, const struct conf_snat *snat)
 			addr_format(&snat->to, to));
 }
 
-static void print_nat(FILE *out, const struct conf_forward *forward)
+static void print_nat(FILE *out, const struct conf *conf)
 {
+	const struct conf_forward *forward = &conf->forward;
+
 	if (forward->publish_count) {
 		fprintf(out,
 			"\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat\n");
-		for (size_t i = 0; i < forward->publish_count; i++)
-			print_dnat(out, &forward->publishes[i]);
+		for (size_t i = 0; i < forward->publish_count; i++) {
+			print_dnat(out, &forward->publishes[i], "fib daddr type local");
+			/* Addresses in a VRF are local there only; asked so, the kernel tells those
+			 * of the device itself. */
+			if (has_vrfs(conf))
+				print_dnat(out, &forward->publishes[i],
+					   "fib daddr . iif type local");
+		}
 		fprintf(out, "\t}\n");
 	}
 	if (forward->snat_count) {
@@ -440,7 +466,7 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 		print_copies(out, conf);
 	return_print(conf, numbers, out);
 	complete = print_forward(out, conf);
-	print_nat(out, &conf->forward);
+	print_nat(out, conf);
 	fprintf(out, "}\n");
 	return complete;
 }

@@ -195,15 +195,49 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->mss6 = tunnel->mss_auto ? mss_for_mtu(IP_V6, fits) : tunnel->mss;
 }
 
+void site_master_mark(const struct conf_tunnel *tunnel, char buf[SITE_MASTER_SIZE])
+{
+	buf[0] = '\0';
+	if (tunnel->bridge[0])
+		snprintf(buf, SITE_MASTER_SIZE, " bridge %s", tunnel->bridge);
+	else if (tunnel->vrf[0])
+		snprintf(buf, SITE_MASTER_SIZE, " vrf %s", tunnel->vrf);
+}
+
+/* A VRF that is not there is refused by the plan. */
+static uint32_t table_of(const struct conf_tunnel *tunnel, const struct actual *actual)
+{
+	const struct link_info *vrf = tunnel->vrf[0] ? actual_link(actual, tunnel->vrf) : NULL;
+
+	return vrf && vrf->vrf_table ? vrf->vrf_table : ROUTE_TABLE_MAIN;
+}
+
+size_t site_vrf_members(const struct actual *actual, const struct link_info *vrf,
+			uint32_t members[DP_BIND_MEMBERS])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < actual->link_count; i++) {
+		const struct link_info *link = actual->links_by_index[i];
+
+		if (link->master != vrf->index || actual_is_ours(actual, link))
+			continue;
+		if (count < DP_BIND_MEMBERS)
+			members[count] = link->index;
+		count++;
+	}
+	return count;
+}
+
 static void set_alias(const struct conf_tunnel *tunnel, char alias[LINK_ALIAS_SIZE])
 {
 	size_t used;
 
 	conf_alias(tunnel, alias);
 	used = strlen(alias);
-	/* Who put the interface into a bridge cannot be read from the kernel. */
-	if (tunnel->bridge[0] && used + strlen(" bridge ") + IFNAMSIZ < LINK_ALIAS_SIZE)
-		snprintf(alias + used, LINK_ALIAS_SIZE - used, " bridge %s", tunnel->bridge);
+	/* Who put the interface into a bridge or a VRF cannot be read from the kernel. */
+	if (used + SITE_MASTER_SIZE < LINK_ALIAS_SIZE)
+		site_master_mark(tunnel, alias + used);
 }
 
 /* Packets of a flow that a fast lane carries are not seen by conntrack, whose idea of TCP's window
@@ -252,6 +286,8 @@ static void build_tunnel(const struct conf *conf, struct site_tunnel *out,
 		params->remote = tunnel->remote;
 	}
 	params->bind_ifindex = bind ? bind->index : 0;
+	if (bind && bind->vrf_table)
+		site_vrf_members(actual, bind, params->bind_members);
 	params->fwmark = tunnel->fwmark;
 	params->lane = (uint8_t)tunnel->lane;
 	params->stateless = tunnel->stateless;
@@ -323,6 +359,7 @@ int site_build(const struct conf *conf, const struct actual *actual, struct site
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
 		out->tunnels[i].conf = &conf->tunnels[i];
 		out->tunnels[i].families = tunnel_families(&conf->tunnels[i]);
+		out->tunnels[i].table = table_of(&conf->tunnels[i], actual);
 	}
 	err = return_numbers(conf, actual->state, &out->return_numbers);
 	if (!err)

@@ -12,8 +12,9 @@
 
 struct site_tunnel {
 	const struct conf_tunnel *conf; /* borrowed */
-	unsigned families;	     /* of its addresses and routes, as site_families() has them */
-	struct dp_params params;     /* .mtu is the interface's */
+	unsigned families;	 /* of its addresses and routes, as site_families() has them */
+	uint32_t table;		 /* of its routes, where the file names none: main, or the VRF's */
+	struct dp_params params; /* .mtu is the interface's */
 	char alias[LINK_ALIAS_SIZE]; /* the mark and the canonical text of the parameters */
 	/* What a flow sends by another tunnel may come by this one: rp_filter must not be strict.
 	 */
@@ -64,6 +65,15 @@ unsigned site_families(const struct conf *conf);
 /* Whether the tunnel keeps the return path of a family: of those that it has addresses and routes
  * of, IPv4 when it has none. */
 bool site_returns(const struct site *site, size_t tunnel, uint8_t family);
+
+/* The end of an interface's alias: " vrf blue"; "" where the file names neither bridge nor VRF. */
+#define SITE_MASTER_SIZE (sizeof " bridge " + IFNAMSIZ)
+void site_master_mark(const struct conf_tunnel *tunnel, char buf[SITE_MASTER_SIZE]);
+
+/* Indexes of the devices in the VRF, but for tunnels of ours. Returns how many there are, which may
+ * be more than are told. */
+size_t site_vrf_members(const struct actual *actual, const struct link_info *vrf,
+			uint32_t members[DP_BIND_MEMBERS]);
 
 /* site_routes.c, for site_build(): fills in the routes, and the families that they add. */
 int site_add_routes(struct site *site);

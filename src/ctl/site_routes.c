@@ -48,7 +48,7 @@ static struct wish wish_of(struct site *site, const struct conf_way *way, size_t
 	bool v6 = way->route.to.addr.family == IP_V6, grouped = way->tunnel->group[0];
 	struct wish wish = {
 		.route = {.route = {.to = way->route.to,
-				    .table = way->route.table,
+				    .table = way->route.table ? way->route.table : tunnel->table,
 				    .metric = way->route.metric,
 				    .src = way->route.src,
 				    .protocol = OS_PROTOCOL,

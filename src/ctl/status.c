@@ -144,6 +144,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 			    t->local_device[0] ? json_string(t->local_device) : json_null());
 	json_object_set_new(object, "remote_name",
 			    t->remote_name ? json_string(t->remote_name) : json_null());
+	json_object_set_new(object, "vrf", t->vrf[0] ? json_string(t->vrf) : json_null());
 	json_object_set_new(object, "usable", use_json(now->use));
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));

@@ -26,6 +26,9 @@ enum dp_lane { DP_LANE_AUTO, DP_LANE_USER, DP_LANE_TC, DP_LANE_XDP };
  * called. */
 #define DP_NAME_SIZE 64
 
+/* Devices of a VRF that a tunnel can be bound to. */
+enum { DP_BIND_MEMBERS = 16 };
+
 /* What the packet paths know of a tunnel. */
 struct dp_params {
 	char name[DP_NAME_SIZE];
@@ -39,7 +42,9 @@ struct dp_params {
 	struct ip_addr peer4,
 		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */
 	uint32_t bind_ifindex; /* underlay device; 0: whatever the route says */
-	uint32_t fwmark;       /* of outer packets; 0: none */
+	/* Where bind_ifindex is a VRF: the devices in it, by which packets come in; then zeros. */
+	uint32_t bind_members[DP_BIND_MEMBERS];
+	uint32_t fwmark; /* of outer packets; 0: none */
 	/* Host order. Of FORM_NVGRE the key with FlowID 0; of an ERSPAN session there is none, and
 	 * ikey is the session ID, by which its packets are found. */
 	bool has_ikey, has_okey;

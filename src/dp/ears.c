@@ -6,26 +6,34 @@
 #include <unistd.h>
 
 #include "os/rawsock.h"
+#include "proto/ip.h"
 
 struct ear {
 	struct ear *next;
-	uint32_t mark;
-	uint8_t family;
+	uint32_t mark, ifindex;
+	uint8_t family, protocol;
 	unsigned tunnels;
 	int fd;
 };
 
+static uint8_t protocol_of(const struct dp_params *params)
+{
+	return params->udp_port ? IP_PROTOCOL_UDP : IP_PROTOCOL_GRE;
+}
+
 static struct ear **find(struct ear **ears, const struct dp_params *params)
 {
 	while (*ears &&
-	       ((*ears)->mark != params->fwmark || (*ears)->family != params->remote.family))
+	       ((*ears)->mark != params->fwmark || (*ears)->ifindex != params->bind_ifindex ||
+		(*ears)->family != params->remote.family ||
+		(*ears)->protocol != protocol_of(params)))
 		ears = &(*ears)->next;
 	return ears;
 }
 
 static bool is_needed(const struct dp_params *params)
 {
-	return params->fwmark && params->remote.family != IP_NONE;
+	return (params->fwmark || params->bind_ifindex) && params->remote.family != IP_NONE;
 }
 
 int ears_take(struct ear **ears, const struct dp_params *params)
@@ -35,7 +43,8 @@ int ears_take(struct ear **ears, const struct dp_params *params)
 	if (!is_needed(params))
 		return 0;
 	if (!ear) {
-		int fd = raw_open_ear(params->remote.family, params->fwmark);
+		int fd = raw_open_ear(params->remote.family, protocol_of(params), params->fwmark,
+				      params->bind_ifindex);
 
 		if (fd < 0)
 			return fd;
@@ -44,8 +53,11 @@ int ears_take(struct ear **ears, const struct dp_params *params)
 			close(fd);
 			return -ENOMEM;
 		}
-		*ear = (struct ear){
-			.mark = params->fwmark, .family = params->remote.family, .fd = fd};
+		*ear = (struct ear){.mark = params->fwmark,
+				    .ifindex = params->bind_ifindex,
+				    .family = params->remote.family,
+				    .protocol = protocol_of(params),
+				    .fd = fd};
 		*at = ear;
 	}
 	ear->tunnels++;

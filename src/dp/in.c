@@ -539,7 +539,7 @@ void in_errors(struct worker *worker, enum worker_input input)
 
 		if (!is_about_us(worker, input, &error))
 			continue;
-		if (error.mtu)
+		if (error.too_big)
 			worker->notify(worker->notify_arg, &event);
 		/* Each worker's socket gets every error. */
 		if (error.from_icmp && worker->index == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp/table.h"
 #include "os/packet.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
@@ -96,7 +97,7 @@ bool lease_matches(const struct dp_params *params, const struct packet_seen *see
 	/* What is sent directly has a mark of its own, and the tap sees GRE in IP only. */
 	if (params->fwmark || params->udp_port)
 		return false;
-	if (params->bind_ifindex && params->bind_ifindex != seen->ifindex)
+	if (params->bind_ifindex && !table_is_bound_to(params, seen->ifindex))
 		return false;
 	if (!outer_matches(params, seen->octets, seen->len, &at) ||
 	    gre_decode(seen->octets + at, end, &gre) != DROP_NONE)

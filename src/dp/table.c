@@ -187,6 +187,14 @@ static enum drop_reason explain(const struct table *table, const struct table_ke
 	return count == 1 && !found->params.has_ikey ? DROP_RX_KEY_UNEXPECTED : DROP_RX_KEY_WRONG;
 }
 
+bool table_is_bound_to(const struct dp_params *params, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < DP_BIND_MEMBERS && params->bind_members[i]; i++)
+		if (params->bind_members[i] == ifindex)
+			return true;
+	return params->bind_ifindex == ifindex;
+}
+
 static struct port *find(const struct table *table, const struct table_key *key,
 			 const struct mark *mark, uint32_t ifindex)
 {
@@ -202,7 +210,7 @@ static struct port *find(const struct table *table, const struct table_key *key,
 		    other.number != mark->number || p->udp_port != key->udp_port ||
 		    !same_pair(p, key))
 			continue;
-		if (p->bind_ifindex && p->bind_ifindex == ifindex)
+		if (p->bind_ifindex && table_is_bound_to(p, ifindex))
 			return port;
 		if (!p->bind_ifindex)
 			unbound = port;

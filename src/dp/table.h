@@ -14,6 +14,7 @@
 #include "proto/drop.h"
 
 struct port;
+struct dp_params;
 
 /* What tells tunnels apart. `local` and `remote` as this host sees them. */
 struct table_key {
@@ -35,6 +36,9 @@ struct table {
 
 int table_init(struct table *table);
 void table_free(struct table *table);
+/* Whether outer packets of a tunnel that is bound pass this device: it is that one, or in that VRF,
+ * of which a packet does not tell. */
+bool table_is_bound_to(const struct dp_params *params, uint32_t ifindex);
 /* 0, or -ENOMEM with the table as it was. */
 int table_insert(struct table *table, struct port *port);
 /* Puts a port back that table_remove() has just taken out; cannot fail. */

@@ -34,6 +34,17 @@ static void read_tun(const struct nlattr *data, struct link_info *out)
 	}
 }
 
+static void read_vrf(const struct nlattr *data, struct link_info *out)
+{
+	const struct nlattr *attribute;
+	struct nl_cursor cursor;
+
+	cursor = nl_nested(data);
+	while ((attribute = nl_next(&cursor)))
+		if (mnl_attr_get_type(attribute) == IFLA_VRF_TABLE)
+			out->vrf_table = mnl_attr_get_u32(attribute);
+}
+
 static void read_kind(const struct nlattr *info, struct link_info *out)
 {
 	const struct nlattr *attribute, *data = NULL;
@@ -48,6 +59,8 @@ static void read_kind(const struct nlattr *info, struct link_info *out)
 	}
 	if (data && strcmp(out->kind, "tun") == 0)
 		read_tun(data, out);
+	if (data && strcmp(out->kind, "vrf") == 0)
+		read_vrf(data, out);
 }
 
 void link_decode(const struct nlmsghdr *message, struct link_info *out)

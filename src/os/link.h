@@ -19,15 +19,16 @@ enum link_tun { LINK_TUN_NONE, LINK_TUN, LINK_TAP };
 
 struct link_info {
 	uint32_t index;
-	uint32_t master; /* index of the bridge or bond that it is a port of; 0: none */
+	uint32_t master; /* index of the bridge, bond or VRF that it is a part of; 0: none */
 	uint32_t mtu;	 /* octets */
 	uint32_t flags;	 /* IFF_* */
 	uint32_t group;
-	uint16_t type;	   /* ARPHRD_* */
-	uint8_t mac[6];	   /* of an Ethernet */
-	uint8_t operstate; /* IF_OPER_* of RFC 2863 */
-	enum link_tun tun; /* what a link of kind "tun" is */
-	bool persist;	   /* a tun that stays without a process */
+	uint16_t type;	    /* ARPHRD_* */
+	uint8_t mac[6];	    /* of an Ethernet */
+	uint8_t operstate;  /* IF_OPER_* of RFC 2863 */
+	enum link_tun tun;  /* what a link of kind "tun" is */
+	bool persist;	    /* a tun that stays without a process */
+	uint32_t vrf_table; /* of a VRF: its table of routes; 0: it is none */
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_SIZE];  /* "tun", "bridge", ...; "" for a real device */
 	char qdisc[LINK_KIND_SIZE]; /* its queueing discipline */

@@ -73,11 +73,11 @@ int raw_open_sender(uint8_t family, uint32_t priority)
 	return fd;
 }
 
-int raw_open_ear(uint8_t family, uint32_t mark)
+int raw_open_ear(uint8_t family, uint8_t protocol, uint32_t mark, uint32_t ifindex)
 {
 	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
 	struct sock_fprog filter = {.len = 1, .filter = nothing};
-	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_GRE);
+	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	int err = 0;
 
 	if (fd < 0)
@@ -85,6 +85,8 @@ int raw_open_ear(uint8_t family, uint32_t mark)
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0)
 		err = -errno;
+	if (!err && ifindex)
+		err = set(fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)ifindex);
 	/* IPv6 asks only sockets that want to be told; what they are told fills little room. */
 	if (!err && family == IP_V6)
 		err = set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
@@ -403,7 +405,7 @@ static void read_error(const struct cmsghdr *c, struct raw_error *out)
 	out->type = err.ee_type;
 	out->code = err.ee_code;
 	out->from_icmp = err.ee_origin != SO_EE_ORIGIN_LOCAL;
-	out->mtu = err.ee_errno == EMSGSIZE ? err.ee_info : 0;
+	out->too_big = err.ee_errno == EMSGSIZE;
 	out->from = addr_from(&offender);
 }
 

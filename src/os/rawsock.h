@@ -24,9 +24,10 @@ int raw_open(uint8_t family, uint8_t protocol);
  * it, or -errno. */
 int raw_open_sender(uint8_t family, uint32_t priority);
 
-/* Opens one that neither sends nor receives: what ICMP errors tell about packets of GRE, the kernel
- * believes for the routes of packets with this mark, too. Returns it, or -errno. */
-int raw_open_ear(uint8_t family, uint32_t mark);
+/* Opens one that neither sends nor receives: what ICMP errors tell about packets of this
+ * protocol, the kernel believes for the routes of those with this mark (0: none) that leave by this
+ * device or in this VRF (0: any), too. Returns it, or -errno. */
+int raw_open_ear(uint8_t family, uint8_t protocol, uint32_t mark, uint32_t ifindex);
 
 /* Lets through the packets of share `index` of `count`, so that `count` sockets divide the traffic:
  * by the passenger's addresses, so that a flow and its fragments stay in order. Packets with a
@@ -75,7 +76,7 @@ bool raw_is_broadcast(const struct ip_addr *addr);
 struct raw_error {
 	uint8_t type, code;
 	bool from_icmp;	     /* false: this host's own refusal (EMSGSIZE) */
-	uint32_t mtu;	     /* for "too big"; else 0 */
+	bool too_big;	     /* the path is narrower; the kernel has learnt how narrow */
 	struct ip_addr dst;  /* of the packet */
 	struct ip_addr from; /* who complained; family IP_NONE for this host */
 	uint16_t udp_port;   /* destination of the packet if it was UDP; else 0 */

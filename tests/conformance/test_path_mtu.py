@@ -221,6 +221,27 @@ def test_least_path(narrow, outer, value):
     assert path_of(scene, outer)[0].get("metrics", [{}])[0].get("mtu", 1500) >= floor
 
 
+def test_error_about_another_key(narrow, outer):
+    """The kernel believes what quotes our addresses and protocol, whatever is behind them; no narrower than
+    its floor."""
+    scene, peer, site = narrow(outer)
+    quoted = a_packet_of_ours(scene, peer, outer)
+    quoted.remove_payload()
+    if outer == 4:
+        del quoted.chksum
+    peer.send(too_big(peer, outer, 1300, bytes(quoted / GRE(key_present=1, key=99) / Raw(bytes(100)))))
+    wait_for(lambda: site.tunnel()["path_mtu"] == 1300, 5, site.tunnel)
+
+
+def test_old_router(narrow):
+    """Without an MTU in it an error is believed at once, before another packet is too long. How narrow the
+    path is says the kernel: it takes its floor, not the next plateau."""
+    scene, peer, site = narrow(4)
+    assert site.tunnel()["path_mtu"] == 1500
+    peer.send(too_big(peer, 4, 0, bytes(a_packet_of_ours(scene, peer, 4))))
+    wait_for(lambda: site.tunnel()["path_mtu"] == 552, 5, site.tunnel)
+
+
 def told_of(scene, family, size):
     """A request of that many octets that must not be answered; the MTU that its sender was told."""
     done = scene.host[A].run(["ping", "-n", "-c", 1, "-W", 1, "-M", "do", "-s", size - (28 if family == 4 else 48),

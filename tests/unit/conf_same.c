@@ -59,8 +59,8 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	return strcmp(a->name, b->name) == 0 && a->mode == b->mode && a->profile == b->profile &&
 	       addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) &&
 	       strcmp(a->bind, b->bind) == 0 && a->fwmark == b->fwmark &&
-	       strcmp(a->bridge, b->bridge) == 0 && same_key(&a->ikey, &b->ikey) &&
-	       same_key(&a->okey, &b->okey) && a->vsid == b->vsid &&
+	       strcmp(a->bridge, b->bridge) == 0 && strcmp(a->vrf, b->vrf) == 0 &&
+	       same_key(&a->ikey, &b->ikey) && same_key(&a->okey, &b->okey) && a->vsid == b->vsid &&
 	       a->erspan_type == b->erspan_type && a->erspan_session == b->erspan_session &&
 	       a->erspan_index == b->erspan_index && a->erspan_egress == b->erspan_egress &&
 	       a->erspan_hardware == b->erspan_hardware && a->checksum == b->checksum &&

@@ -179,12 +179,11 @@ void host_bare(struct host *host, const struct conf *conf)
 		sysctl_list_add(&host->actual.around[i], "net/x", "0");
 }
 
-/* A host on which `conf` is in place. */
-void host_done(struct host *host, const struct conf *conf)
+void host_put_all(struct host *host, const struct conf *conf)
 {
 	struct site site;
 
-	host_bare(host, conf);
+	settle(host);
 	assert_int_equal(site_build(conf, &host->actual, &site), 0);
 	for (size_t i = 0; i < site.tunnel_count; i++)
 		host_put(host, &site.tunnels[i], FIRST_TUNNEL + (uint32_t)i);
@@ -206,6 +205,13 @@ void host_done(struct host *host, const struct conf *conf)
 		host->state.rules_listed = LISTED;
 	}
 	site_free(&site);
+}
+
+/* A host on which `conf` is in place. */
+void host_done(struct host *host, const struct conf *conf)
+{
+	host_bare(host, conf);
+	host_put_all(host, conf);
 }
 
 void host_drop(struct host *host)

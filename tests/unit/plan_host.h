@@ -11,7 +11,7 @@ enum { UNDERLAY = 2, FIRST_TUNNEL = 10 }; /* link indices */
 
 struct host {
 	struct actual actual;
-	struct link_info links[16], *by_index[16];
+	struct link_info links[32], *by_index[32];
 	struct address_info addresses[16];
 	struct route_info routes[16];
 	struct route_hop hops[16][4];
@@ -41,6 +41,8 @@ void host_put(struct host *host, const struct site_tunnel *tunnel, uint32_t inde
 /* A host on which nothing was done yet, and one on which `conf` is in place. */
 void host_bare(struct host *host, const struct conf *conf);
 void host_done(struct host *host, const struct conf *conf);
+/* The second from the first, to which something may have been added. */
+void host_put_all(struct host *host, const struct conf *conf);
 void host_drop(struct host *host);
 /* What is to be done for `file` (NULL: down). */
 void host_plan(struct host *host, const char *file, struct planned *out);

@@ -331,12 +331,106 @@ static void bridges(void **unused)
 	conf_free(conf);
 }
 
+/* A host with the VRF blue, of table 10, and C of `file` in place. */
+static void in_place(struct host *host, const char *file)
+{
+	struct conf *conf = load(file);
+	struct link_info *vrf;
+
+	host_bare(host, conf);
+	vrf = host_link(host, "blue", 50);
+	strcpy(vrf->kind, "vrf");
+	vrf->vrf_table = 10;
+	host_put_all(host, conf);
+	conf_free(conf);
+}
+
+#define CV "[tunnel C]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
+#define CI "address = 192.168.8.1 peer 192.168.8.2\naddress = fd00::1/64\nroute = 10.1.0.0/16\n"
+
+/* What the kernel takes away with the interface's place in the VRF comes back in the same plan. */
+static void vrfs(void **unused)
+{
+	struct planned planned;
+	struct host host;
+
+	(void)unused;
+	in_place(&host, "");
+	host_plan(&host, CV "vrf = blue\n" CI, &planned);
+	assert_string_equal(planned.steps, "rules-set; tunnel-create C; mtu C; master C; up C; "
+					   "address-add C; address-add C; route-add C");
+	assert_int_equal(planned.plan.steps[3].master.index, 50);
+	assert_string_equal(planned.plan.steps[3].text, "put C into VRF blue");
+	assert_string_equal(planned.plan.steps[7].text, "add route 10.1.0.0/16 over C table 10");
+	planned_drop(&planned);
+	host_drop(&host);
+
+	/* In: the IPv4 address stays. */
+	in_place(&host, CV CI);
+	host_plan(&host, CV "vrf = blue\n" CI, &planned);
+	assert_string_equal(planned.steps, "route-del C; tunnel-change C; master C; address-add C; "
+					   "route-add C");
+	assert_string_equal(planned.plan.steps[3].text, "add address fd00::1/64 to C");
+	planned_drop(&planned);
+	host_drop(&host);
+
+	/* Nothing to do. */
+	in_place(&host, CV "vrf = blue\n" CI);
+	host_find(&host, "C")->master = 50;
+	host_plan(&host, CV "vrf = blue\n" CI, &planned);
+	assert_string_equal(planned.steps, "");
+	planned_drop(&planned);
+	/* Out. */
+	host_plan(&host, CV CI, &planned);
+	assert_string_equal(planned.steps, "route-del C; tunnel-change C; master C; address-add C; "
+					   "route-add C");
+	assert_string_equal(planned.plan.steps[2].text, "take C out of VRF blue");
+	assert_int_equal(planned.plan.steps[2].master.index, 0);
+	planned_drop(&planned);
+	/* Somebody took it out, and its routes went with that. */
+	host_find(&host, "C")->master = 0;
+	host.actual.route_count = 0;
+	host_plan(&host, CV "vrf = blue\n" CI, &planned);
+	assert_string_equal(planned.steps, "master C; address-add C; route-add C");
+	planned_drop(&planned);
+	/* One of a name that begins like that of the file is somebody else's, ... */
+	host_find(&host, "C")->master = 50;
+	strcpy(host_find(&host, "C")->alias,
+	       "gretel: gre local 172.19.1.1 remote 172.19.1.2 vrf blue2");
+	host_plan(&host, CV, &planned);
+	assert_null(strstr(planned.steps, "master"));
+	planned_drop(&planned);
+	/* ... and where the file names none, any is. */
+	host_find(&host, "C")->master = 50;
+	strcpy(host_find(&host, "C")->alias, "gretel: gre local 172.19.1.1 remote 172.19.1.2");
+	host_plan(&host, CV, &planned);
+	assert_null(strstr(planned.steps, "master"));
+	planned_drop(&planned);
+	host_drop(&host);
+}
+
+/* A route in a table of its own goes down with the interface, though the VRF is not asked. */
+static void vrf_and_another_table(void **unused)
+{
+	struct planned planned;
+	struct host host;
+
+	(void)unused;
+	in_place(&host, CV "vrf = blue\nroute = 10.1.0.0/16 table 50\n");
+	host_plan(&host, CV "vrf = blue\nroute = 10.1.0.0/16 table 50\n", &planned);
+	assert_string_equal(planned.steps, "master C; route-add C");
+	planned_drop(&planned);
+	host_drop(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps),
 		cmocka_unit_test(first_up),
 		cmocka_unit_test(bridges),
+		cmocka_unit_test(vrfs),
+		cmocka_unit_test(vrf_and_another_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,42 @@ static void a_bridge(struct host *host)
 
 static void a_vrf(struct host *host)
 {
-	strcpy(host_link(host, "blue", 50)->kind, "vrf");
+	struct link_info *vrf = host_link(host, "blue", 50);
+
+	strcpy(vrf->kind, "vrf");
+	vrf->vrf_table = 10;
+	host_find(host, "eth0")->master = 50;
+}
+static void a_deaf_vrf(struct host *host)
+{
+	a_vrf(host);
+	host->actual.raw_deaf = true;
+}
+static void a_deaf_vrf_for_udp(struct host *host)
+{
+	a_vrf(host);
+	host->actual.udp_deaf = true;
+}
+static void a_large_vrf(struct host *host)
+{
+	char name[IFNAMSIZ];
+
+	a_vrf(host);
+	for (unsigned i = 0; i < DP_BIND_MEMBERS; i++) {
+		snprintf(name, sizeof(name), "eth%u", i + 1);
+		host_link(host, name, 100 + i)->master = 50;
+	}
+}
+/* The peer's way is looked up in the VRF. */
+static void way_in_vrf(struct host *host)
+{
+	a_vrf(host);
+	host->ways[0].way.table = host->ways[0].beneath.table = 10;
+}
+static void way_out_of_vrf(struct host *host)
+{
+	a_vrf(host);
+	host->ways[0].leaves_vrf = true;
 }
 
 /* With A of `first` in place, `second` is wanted: a word of the refusal, or of the note. */
@@ -130,9 +165,40 @@ static const struct {
 	/* 24 */ {"", no_ipv6, C, NULL, NULL},
 	/* 25 */ {"", none, CB, "conf:5: there is no bridge br0", NULL},
 	/* 26 */ {"", a_bridge, CB, NULL, NULL},
-	/* 27 */ {"", a_vrf, C "bind = blue\n", "conf:4: blue is a VRF", NULL},
+	/* 27 */ {"", a_vrf, C "bind = blue\n", NULL, NULL},
 	/* 28 */ {"", a_vrf, C "bind = eth0\n", NULL, NULL},
 	/* 29 */ {"", none, C "mtu = 1500\n", NULL, "conf:4: the path to the peer carries 1500"},
+	/* 30 */ {"", none, C "vrf = blue\n", "conf:4: there is no VRF blue", NULL},
+	/* 31 */ {"", none, C "vrf = eth0\n", "conf:4: eth0 is not a VRF", NULL},
+	/* 32 */
+	{"", a_deaf_vrf, C "bind = blue\n", NULL, "conf:4: net.ipv4.raw_l3mdev_accept is 0"},
+	/* 33 */
+	{"", a_deaf_vrf, C "bind = eth0\n", NULL, "conf:4: net.ipv4.raw_l3mdev_accept is 0"},
+	/* 34: nothing of the underlay is in the VRF */
+	{"", a_deaf_vrf, C "vrf = blue\n", NULL, NULL},
+	/* 35 */ {"", a_deaf_vrf_for_udp, C "bind = blue\n", NULL, NULL},
+	/* 36 */
+	{"", a_deaf_vrf_for_udp, C "bind = blue\nudp = yes\n", NULL,
+	 "conf:4: net.ipv4.udp_l3mdev_accept is 0"},
+	/* 37 */
+	{"", a_large_vrf, C "bind = blue\n", "conf:4: the VRF blue has more than 16", NULL},
+	/* 38 */ {"", a_large_vrf, C "bind = eth0\n", NULL, NULL},
+	/* 39: routes of a VRF and the way beneath are in two tables, ... */
+	{"", a_vrf, C "vrf = blue\nroute = 172.16.0.0/12\naddress = 172.19.1.9/24\n", NULL, NULL},
+	/* 40: ... or in one, where nothing is pinned */
+	{"", way_in_vrf, C "bind = blue\nvrf = blue\nroute = 0.0.0.0/0\n",
+	 "conf:6: 0.0.0.0/0 over C would lead the outer packets of C to 172.19.1.2 into a tunnel: "
+	 "first give the peer a way of its own (ip route add 172.19.1.2 vrf blue via 172.19.1.254 "
+	 "dev eth0)",
+	 NULL},
+	/* 41 */
+	{"", way_in_vrf, C "bind = blue\nvrf = blue\naddress = 172.19.1.9/24\n", "conf:6", NULL},
+	/* 42 */ {"", way_in_vrf, C "bind = blue\nroute = 0.0.0.0/0\n", NULL, NULL},
+	/* 43 */
+	{"", a_vrf, "[tunnel C]\nlocal = fe80::1\nremote = fe80::2\nbind = blue\n",
+	 "conf:4: fe80::2 is valid on one link only", NULL},
+	/* 44 */
+	{"", way_out_of_vrf, C "bind = blue\n", NULL, "conf:4: the VRF blue has no route to"},
 };
 
 static void check_lines(size_t number, const char *what, char **lines, size_t count,

@@ -71,6 +71,19 @@ static const struct {
 	{T F "allow = 10.10.1.0/24 <-> 20.10.1.0/24\n",
 	 {"ip saddr 20.10.1.0/24 ip daddr 10.10.1.0/24 accept"},
 	 {NULL}},
+	/* in a VRF the device of arrival has another name */
+	{T "vrf = blue\naddress = 192.168.8.1 peer 192.168.8.11\n" F
+	   "allow = 10.10.1.0/24 <-> 20.10.1.0/24\nmasquerade = 192.168.8.11 out eth1\n"
+	   "publish = tcp/80 in t0 to 10.10.1.5\n",
+	 {"oifname @tunnels goto judge\n\t\tmeta sdifname @tunnels goto judge",
+	  "meta sdifname \"t0\" ip saddr 192.168.8.11/32 oifname \"eth1\" ip daddr @open4 "
+	  "accept",
+	  "meta sdifname \"t0\" ip daddr 10.10.1.5/32 tcp dport 80 ct status dnat accept",
+	  "iifname \"t0\" meta nfproto ipv4 fib daddr . iif type local tcp dport 80 dnat"},
+	 {NULL}},
+	{T F "allow = 10.10.1.0/24 <-> 20.10.1.0/24\npublish = tcp/80 in t0 to 10.10.1.5\n",
+	 {"iifname @tunnels"},
+	 {"sdifname", "daddr . iif"}},
 	/* 8: everything to one place, and IPv6 */
 	{T F "allow = 0.0.0.0/0 -> 20.10.1.0/24\nallow = ::/0 <-> ::/0\n",
 	 {"\t\tip daddr 20.10.1.0/24 accept", "\t\tmeta nfproto ipv6 accept"},

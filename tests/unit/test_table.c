@@ -93,6 +93,37 @@ static void plain_and_udp_are_different(void **state)
 	table_free(&table);
 }
 
+/* Two tunnels of the same addresses and key in two VRFs: packets name the device in the VRF. */
+static void vrfs_are_different(void **state)
+{
+	enum { RED = 50, BLUE = 60 };
+	static const struct {
+		uint32_t ifindex;
+		int found;
+	} rows[] = {{3, 0}, {4, 0}, {5, 1}, {6, -1}, {RED, 0}, {BLUE, 1}, {0, -1}};
+	struct table_key key = key_of("192.0.2.1", "192.0.2.2", 1);
+	struct port ports[2];
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	fill(&ports[0], "192.0.2.1", "192.0.2.2", 1, RED);
+	fill(&ports[1], "192.0.2.1", "192.0.2.2", 1, BLUE);
+	ports[0].params.bind_members[0] = 3;
+	ports[0].params.bind_members[1] = 4;
+	ports[1].params.bind_members[0] = 5;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		enum drop_reason why = DROP_NONE;
+		struct port *blame = NULL;
+
+		assert_ptr_equal(table_find(&table, &key, rows[i].ifindex, &why, &blame),
+				 rows[i].found < 0 ? NULL : &ports[rows[i].found]);
+	}
+	table_free(&table);
+}
+
 static const struct {
 	const char *local, *remote;
 	int64_t key;
@@ -299,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_find_their_tunnel),
 		cmocka_unit_test(plain_and_udp_are_different),
+		cmocka_unit_test(vrfs_are_different),
 		cmocka_unit_test(forms_find_their_tunnel),
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(ten_thousand_keys),

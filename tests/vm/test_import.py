@@ -43,6 +43,9 @@ CARRIED = {
                   ["mode = gretap", *LINES6, "key = 7", "checksum = require", "sequence = yes"]),
     "table": (f"ip link add t1 type gre {ENDS} ttl 64; ip link set t1 up; ip route add default dev t1 table 50 metric 5",
               [*LINES, "route = 0.0.0.0/0 metric 5 table 50"]),
+    "vrf": (f"ip link add red type vrf table 10; ip link add t1 type gre {ENDS} ttl 64; ip link set t1 up master red;"
+            "ip route add 10.66.0.0/16 dev t1 table 10; ip route add 10.67.0.0/16 dev t1",
+            [*LINES, "vrf = red", "route = 10.66.0.0/16", "route = 10.67.0.0/16 table 254"]),
 }
 # What makes it, and what is said instead.
 LEFT_OUT = {
@@ -61,8 +64,8 @@ LEFT_OUT = {
     "ecmp": (f"ip link add t1 type gre {ENDS}; ip link set t1 up;"
              "ip route add 10.66.0.0/16 nexthop dev t1 weight 1 nexthop dev eth1 weight 3",
              "# the route to 10.66.0.0/16 has several next hops"),
-    "vrf": (f"ip link add red type vrf table 10; ip link add t1 type gre {ENDS}; ip link set t1 master red",
-            "# it is a part of red (vrf)"),
+    "master": (f"ip link add bond7 type bond; ip link add t1 type gretap {ENDS}; ip link set t1 down master bond7",
+               "# it is a part of bond7 (bond)"),
     "rule": (f"ip link add t1 type gre {ENDS}; nft add table ip mine; nft add chain ip mine post '{{ type nat hook "
              "postrouting priority 100; }'; nft add rule ip mine post oifname t1 masquerade",
              '# nft, table ip mine, chain post: oifname "t1" masquerade'),
@@ -111,7 +114,7 @@ SCRIPTS["group"] = (f"ip tunnel add t1 mode gre {ENDS} key 1 ttl 64; ip tunnel a
                     "ip route add 10.66.0.0/16 metric 7 nexthop dev t1 weight 1 nexthop dev t2 weight 3", "")
 SCRIPTS["all"] = (f"ip tunnel add t1 mode gre {ENDS} key 1 ttl 64; ip tunnel add t2 mode gre {ENDS} key 2 ttl 64;"
                   "ip link set t1 up; ip route add 10.66.0.0/16 dev t1; sysctl -qw net.ipv4.ip_forward=1", "")
-CLEAN = "printf 'link del %s\\n' t1 t2 br9 red | ip -force -batch - 2>/dev/null"
+CLEAN = "printf 'link del %s\\n' t1 t2 br9 red bond7 | ip -force -batch - 2>/dev/null"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ void check_multicast(struct doctor *d)
 /* Frames that the other ports of the bridge carry whole do not fit. */
 void check_bridge_mtu(struct doctor *d)
 {
-	if (!d->link || !d->link->master || !d->actual)
+	if (!d->link || !d->link->master || !d->actual || d->tunnel->vrf[0])
 		return;
 	for (size_t i = 0; i < d->actual->link_count; i++) {
 		const struct link_info *port = &d->actual->links[i];

@@ -19,6 +19,8 @@ void check_foreign_interface(struct doctor *d)
 void check_interface(struct doctor *d)
 {
 	const char *state = doctor_text(d->status, "state");
+	const struct link_info *master =
+		d->actual && d->link ? actual_link_at(d->actual, d->link->master) : NULL;
 
 	if (!d->actual || strcmp(state, "waiting") == 0 || strcmp(state, "failed") == 0)
 		return;
@@ -27,11 +29,11 @@ void check_interface(struct doctor *d)
 		doctor_mend(d, "gretel reload");
 		return;
 	}
-	doctor_saw(d, "%s is %s, MTU %u", d->link->name,
+	doctor_saw(d, "%s is %s, MTU %u%s%s", d->link->name,
 		   d->link->flags & IFF_UP
 			   ? d->link->flags & IFF_RUNNING ? "up" : "up, without carrier"
 			   : "down",
-		   d->link->mtu);
+		   d->link->mtu, master ? ", a part of " : "", master ? master->name : "");
 	if (!(d->link->flags & IFF_UP)) {
 		doctor_found(d, DOCTOR_BROKEN, "somebody has set the interface %s down",
 			     d->link->name);

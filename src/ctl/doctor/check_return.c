@@ -17,17 +17,19 @@
 static int ask_answer(struct doctor *d, const struct ip_addr *from, const struct ip_addr *to,
 		      struct route_way *way)
 {
-	struct route_question question = {.to = *to};
+	struct route_question question = {.to = *to, .oif = doctor_vrf(d)};
 	int err = route_ask(d->nl, &question, way);
 
 	if (err)
 		return err;
-	question = (struct route_question){.to = *from, .from = *to};
+	question = (struct route_question){.to = *from, .from = *to, .oif = question.oif};
 	/* Who is asked lives behind another device: the answer comes in there. */
 	if (addr_is_multicast(to))
 		return -EINVAL;
-	if (way->type != RTN_LOCAL)
+	if (way->type != RTN_LOCAL) {
 		question.iif = way->oif;
+		question.oif = 0;
+	}
 	return route_ask(d->nl, &question, way);
 }
 

@@ -101,6 +101,31 @@ void check_local_address(struct doctor *d)
 	doctor_mend(d, "write the peer's address at %s", doctor_place(d, TUNNEL_REMOTE, place));
 }
 
+/* A socket that is bound to no device gets what comes in by a VRF only if this host says so. */
+void check_vrf_deaf(struct doctor *d)
+{
+	const struct link_info *bind =
+		d->actual && d->tunnel->bind[0] ? actual_link(d->actual, d->tunnel->bind) : NULL;
+	const struct link_info *master = bind ? actual_link_at(d->actual, bind->master) : NULL;
+	const struct link_info *vrf = bind && bind->vrf_table ? bind : master;
+
+	if (!vrf || !vrf->vrf_table)
+		return;
+	doctor_saw(d, "the underlay is in the VRF %s, table %u", vrf->name, vrf->vrf_table);
+	if (d->actual->raw_deaf) {
+		doctor_found(d, DOCTOR_BROKEN,
+			     "net.ipv4.raw_l3mdev_accept is 0, so nothing that comes in by the VRF "
+			     "%s reaches greteld",
+			     vrf->name);
+		doctor_mend(d, "sysctl -w net.ipv4.raw_l3mdev_accept=1");
+	} else if (d->actual->udp_deaf && d->tunnel->udp_port) {
+		doctor_found(d, DOCTOR_DEGRADED,
+			     "net.ipv4.udp_l3mdev_accept is 0, so this host answers the peer's "
+			     "packets with \"port unreachable\"");
+		doctor_mend(d, "sysctl -w net.ipv4.udp_l3mdev_accept=1");
+	}
+}
+
 void check_no_route(struct doctor *d)
 {
 	char remote[ADDR_TEXT_SIZE], gateway[ADDR_TEXT_SIZE] = "";
@@ -116,6 +141,16 @@ void check_no_route(struct doctor *d)
 		return;
 	}
 	link = actual_link_at(d->actual, d->way->way.oif);
+	if (d->way->leaves_vrf) {
+		doctor_found(
+			d, DOCTOR_BROKEN,
+			"the VRF %s has no route to the peer %s, and outer packets leave it by "
+			"%s, where answers are not looked for",
+			d->tunnel->bind, remote, link ? link->name : "another device");
+		doctor_mend(d, "ip route add vrf %s %s via GATEWAY dev DEVICE", d->tunnel->bind,
+			    remote);
+		return;
+	}
 	if (d->way->way.gateway.family != IP_NONE)
 		addr_format(&d->way->way.gateway, gateway);
 	doctor_saw(d, "%s is reached by %s%s%s", remote, link ? link->name : "?",

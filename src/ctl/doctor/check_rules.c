@@ -99,7 +99,8 @@ static int is_here(void *arg, const struct address_info *address)
 	const struct sides *sides = arg;
 	const struct link_info *link = actual_link_at(sides->d->actual, address->index);
 
-	if (!link || actual_is_ours(sides->d->actual, link) || link->flags & IFF_LOOPBACK)
+	if (!link || actual_is_ours(sides->d->actual, link) || link->flags & IFF_LOOPBACK ||
+	    !doctor_in_same_vrf(sides->d, link))
 		return 0;
 	return prefix_contains(sides->lan, &address->local.addr) ||
 			       prefix_contains(&address->local, &sides->lan->addr)
@@ -115,7 +116,7 @@ static bool has_this_side(struct doctor *d, const struct ip_prefix *lan)
 
 	if (address_each(d->nl, is_here, &sides) != 0)
 		return true;
-	return route_find(d->nl, &lan->addr, NULL, 0, &way) == 0 && way.match.len > 0 &&
+	return route_find(d->nl, &lan->addr, NULL, doctor_vrf(d), &way) == 0 && way.match.len > 0 &&
 	       (!d->way || way.oif != d->way->way.oif) && way.oif != d->link->index;
 }
 

@@ -41,6 +41,7 @@ static int ask(struct doctor *d, const struct ip_prefix *to, struct route_way *w
 		question.from.family = IP_NONE;
 		question.iif = 0;
 	}
+	question.oif = doctor_vrf(d);
 	return route_ask(d->nl, &question, way);
 }
 
@@ -53,7 +54,7 @@ static void found_elsewhere(struct doctor *d, const struct conf_route *route,
 
 	prefix_format(&route->to, to);
 	prefix_format(&way->match, match);
-	if (way->table != route->table && way->table != LOOPBACK_TABLES) {
+	if (way->table != d->site->table && way->table != LOOPBACK_TABLES) {
 		doctor_found(d, DOCTOR_BROKEN,
 			     "packets to %s leave by %s: a rule of others (ip rule) sends them to "
 			     "table %" PRIu32 ", where %s is not this tunnel's",
@@ -96,6 +97,12 @@ static void look_route(struct doctor *d, const struct conf_route *route)
 	}
 }
 
+/* In that which the kernel asks first for packets of the tunnel's surroundings. */
+static bool is_in_own_table(const struct doctor *d, const struct conf_route *route)
+{
+	return route->table == 0 || route->table == d->site->table;
+}
+
 /* Without carrier the kernel rightly takes another way, and a route in a table of its own is for
  * those whom a rule sends there. */
 void check_tunnel_route(struct doctor *d)
@@ -105,7 +112,7 @@ void check_tunnel_route(struct doctor *d)
 	if (!inside_get(d) || !(d->link->flags & IFF_RUNNING))
 		return;
 	for (size_t i = 0; i < t->route_count; i++)
-		if (t->routes[i].to.len && t->routes[i].table == ROUTE_TABLE_MAIN)
+		if (t->routes[i].to.len && is_in_own_table(d, &t->routes[i]))
 			look_route(d, &t->routes[i]);
 }
 
@@ -181,7 +188,7 @@ static int take_overlap(void *arg, const struct address_info *address)
 	unsigned bits = addr_size(here.addr.family) * 8;
 
 	if (!link || is_one_of_ours(d, address->index) || link->flags & IFF_LOOPBACK ||
-	    here.len >= bits || overlap->to->len < here.len ||
+	    !doctor_in_same_vrf(d, link) || here.len >= bits || overlap->to->len < here.len ||
 	    !prefix_contains(&here, &overlap->to->addr) || addr_is_link_local(&address->local.addr))
 		return 0;
 	doctor_found(
@@ -203,7 +210,7 @@ void check_overlap(struct doctor *d)
 	for (size_t i = 0; i < t->route_count; i++) {
 		struct overlap overlap = {d, &t->routes[i].to};
 
-		if (t->routes[i].to.len && t->routes[i].table == ROUTE_TABLE_MAIN &&
+		if (t->routes[i].to.len && is_in_own_table(d, &t->routes[i]) &&
 		    address_each(d->nl, take_overlap, &overlap) != 0)
 			return;
 	}
@@ -225,7 +232,7 @@ void check_path_cache(struct doctor *d)
 			struct route_way way;
 
 			if (targets[k]->family == IP_NONE ||
-			    route_find(d->nl, targets[k], NULL, 0, &way) != 0 ||
+			    route_find(d->nl, targets[k], NULL, doctor_vrf(d), &way) != 0 ||
 			    way.oif != d->link->index || way.mtu == 0 || way.mtu >= d->link->mtu)
 				continue;
 			addr_format(targets[k], to);

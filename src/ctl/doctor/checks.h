@@ -20,6 +20,7 @@
 	X(recursive_route, "recursive-route", UNDERLAY, CHECK_PLAIN, "the route to the peer leads into a tunnel") \
 	X(local_address, "local-address", UNDERLAY, CHECK_PLAIN, "the local address is not on this host") \
 	X(no_route, "no-route", UNDERLAY, CHECK_PLAIN, "no route leads to the peer") \
+	X(vrf_deaf, "vrf-deaf", UNDERLAY, CHECK_PLAIN, "the underlay is in a VRF, whose packets the kernel keeps from greteld") \
 	X(not_in_place, "not-in-place", SITE, CHECK_SOUND, "something that the file wants is not there, or stands in its way") \
 	X(neighbour, "neighbour", UNDERLAY, CHECK_SOUND | CHECK_PROBE, "the peer, or the gateway to it, is not there on its link") \
 	X(unreachable, "unreachable", UNDERLAY, CHECK_SOUND | CHECK_PROBE, "a router says that the peer cannot be reached") \

@@ -281,3 +281,21 @@ void doctor_free(struct doctor *d)
 	probes_free(d->probes);
 	inside_free(d->inside);
 }
+
+uint32_t doctor_vrf(const struct doctor *d)
+{
+	const struct link_info *vrf =
+		d->actual && d->tunnel->vrf[0] ? actual_link(d->actual, d->tunnel->vrf) : NULL;
+
+	return vrf && vrf->vrf_table ? vrf->index : 0;
+}
+
+bool doctor_in_same_vrf(const struct doctor *d, const struct link_info *link)
+{
+	const struct link_info *master = actual_link_at(d->actual, link->master);
+	uint32_t vrf = link->vrf_table ? link->index : 0;
+
+	if (master && master->vrf_table)
+		vrf = master->index;
+	return vrf == doctor_vrf(d);
+}

@@ -170,6 +170,12 @@ int64_t doctor_number(const json_t *object, const char *path, int64_t none);
 /* The text of a name; "" when there is none. */
 const char *doctor_text(const json_t *object, const char *name) __attribute__((returns_nonnull));
 
+/* The VRF that the tunnel's interface is in, or is to be; 0: none. A question about its routes
+ * names it as the outgoing device. */
+uint32_t doctor_vrf(const struct doctor *d);
+/* Whether the kernel looks up the ways of both in the same tables. */
+bool doctor_in_same_vrf(const struct doctor *d, const struct link_info *link);
+
 /* For run.c and report.c. ---------------------------------------------------------------------- */
 
 /* Examines tunnel `index` of host->conf. Returns 0 or -ENOMEM. */

@@ -168,7 +168,10 @@ static void note(struct asking *asking, const struct echo_event *event)
 	struct inside_result *r;
 	bool lan;
 
-	if (family >= INSIDE_FAMILIES || probe >= INSIDE_PROBES)
+	const struct link_info *link = actual_link_at(asking->d->actual, event->ifindex);
+
+	/* What passes a device of a VRF passes the VRF, too. */
+	if (family >= INSIDE_FAMILIES || probe >= INSIDE_PROBES || (link && link->vrf_table))
 		return;
 	f = &asking->inside->families[family];
 	r = &f->results[probe];

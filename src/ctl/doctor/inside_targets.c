@@ -105,8 +105,9 @@ static int take_address(void *arg, const struct address_info *address)
 	const struct link_info *link = actual_link_at(search->d->actual, address->index);
 
 	if (out->has_lan || !link || !(link->flags & IFF_UP) || link->flags & IFF_LOOPBACK ||
-	    is_tunnel(search->d, address->index) || addr_is_link_local(own) ||
-	    address->peer.family != IP_NONE || !prefix_contains(&search->lan, own))
+	    is_tunnel(search->d, address->index) || !doctor_in_same_vrf(search->d, link) ||
+	    addr_is_link_local(own) || address->peer.family != IP_NONE ||
+	    !prefix_contains(&search->lan, own))
 		return 0;
 	if (search->lan.len == 0 && search->d->way && address->index == search->d->way->way.oif)
 		return 0;

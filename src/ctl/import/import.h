@@ -28,6 +28,8 @@ struct import_tunnel {
 	char bind[IFNAMSIZ];   /* "": any device */
 	bool follows_bind;     /* `local` is the address that `bind` has, whichever it is */
 	char bridge[IFNAMSIZ]; /* "": in none */
+	char vrf[IFNAMSIZ];    /* likewise */
+	uint32_t vrf_table;    /* of its routes; 0: not known, or in none */
 	const char *group;     /* that shares routes, named after its first member; NULL: none */
 	unsigned weight;       /* in the group */
 	bool mtu_auto;	       /* gre.link.mtu is what our `mtu = auto` is as well, or unknown */

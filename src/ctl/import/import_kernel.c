@@ -227,37 +227,41 @@ void import_fill_local(struct import *import, struct nl *nl, struct import_tunne
 		    addr_format(&gre->local, text));
 }
 
-static int name_of(struct nl *nl, uint32_t index, char name[IFNAMSIZ], char kind[LINK_KIND_SIZE])
+/* What more is told of it than its name may be missing. */
+static int find_link(struct nl *nl, uint32_t index, struct link_info *out)
 {
-	struct link_info link;
+	char name[IFNAMSIZ];
 
 	if (!if_indextoname(index, name))
 		return -ENODEV;
-	kind[0] = 0;
-	if (link_get(nl, name, &link) == 0)
-		memcpy(kind, link.kind, LINK_KIND_SIZE);
+	if (link_get(nl, name, out) != 0)
+		*out = (struct link_info){.index = index};
+	memcpy(out->name, name, sizeof name);
 	return 0;
 }
 
 static void read_devices(struct import *import, struct nl *nl, struct import_tunnel *tunnel)
 {
-	char name[IFNAMSIZ], kind[LINK_KIND_SIZE];
 	uint32_t master = tunnel->gre.link.master;
+	struct link_info link;
 
 	if (tunnel->gre.elsewhere)
 		import_note(import, &tunnel->notes,
 			    "its outer packets belong to another network namespace: greteld must "
 			    "run where they are");
-	else if (tunnel->gre.bind && name_of(nl, tunnel->gre.bind, tunnel->bind, kind) != 0)
-		tunnel->bind[0] = 0;
-	if (!master || name_of(nl, master, name, kind) != 0)
+	else if (tunnel->gre.bind && find_link(nl, tunnel->gre.bind, &link) == 0)
+		memcpy(tunnel->bind, link.name, sizeof link.name);
+	if (!master || find_link(nl, master, &link) != 0)
 		return;
-	if (strcmp(kind, "bridge") == 0)
-		memcpy(tunnel->bridge, name, sizeof name);
+	tunnel->vrf_table = link.vrf_table;
+	if (link.vrf_table)
+		memcpy(tunnel->vrf, link.name, sizeof link.name);
+	else if (strcmp(link.kind, "bridge") == 0)
+		memcpy(tunnel->bridge, link.name, sizeof link.name);
 	else
 		import_note(import, &tunnel->notes,
 			    "it is a part of %s (%s): put it there again, with ip link set master",
-			    name, kind);
+			    link.name, link.kind);
 }
 
 /* The kernel filters the routes. */

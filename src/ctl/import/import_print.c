@@ -44,7 +44,8 @@ static void print_address(const struct address_info *a, FILE *out)
 	}
 }
 
-static void print_route(const struct route_info *r, FILE *out)
+/* Not named are the main table, or the VRF's. */
+static void print_route(const struct route_info *r, uint32_t vrf_table, FILE *out)
 {
 	char to[PREFIX_TEXT_SIZE], src[ADDR_TEXT_SIZE];
 
@@ -53,7 +54,7 @@ static void print_route(const struct route_info *r, FILE *out)
 		fprintf(out, " metric %" PRIu32, r->metric);
 	if (r->src.family != IP_NONE)
 		fprintf(out, " src %s", addr_format(&r->src, src));
-	if (r->table != ROUTE_TABLE_MAIN)
+	if (r->table != (vrf_table ? vrf_table : ROUTE_TABLE_MAIN))
 		fprintf(out, " table %" PRIu32, r->table);
 	fprintf(out, "\n");
 }
@@ -138,10 +139,12 @@ static void print_tunnel(const struct import_tunnel *tunnel, FILE *out)
 		fprintf(out, "fwmark = 0x%" PRIx32 "\n", gre->fwmark);
 	if (tunnel->bridge[0])
 		fprintf(out, "bridge = %s\n", tunnel->bridge);
+	if (tunnel->vrf[0])
+		fprintf(out, "vrf = %s\n", tunnel->vrf);
 	for (size_t i = 0; i < tunnel->address_count; i++)
 		print_address(&tunnel->addresses[i], out);
 	for (size_t i = 0; i < tunnel->route_count; i++)
-		print_route(&tunnel->routes[i], out);
+		print_route(&tunnel->routes[i], tunnel->vrf_table, out);
 	if (tunnel->group && tunnel->weight > 1)
 		fprintf(out, "group = %s weight %u\n", tunnel->group, tunnel->weight);
 	else if (tunnel->group)

@@ -245,6 +245,8 @@ static void read_network_key(struct reader *reader, const struct unit_entry *ent
 		read_gateway(reader, entry);
 	else if (is(entry, "Bridge") && !value_name(entry->value, tunnel->bridge))
 		return;
+	else if (is(entry, "VRF") && !value_name(entry->value, tunnel->vrf))
+		return;
 	else if (is(entry, "IPForward") || is(entry, "IPv4Forwarding") ||
 		 is(entry, "IPv6Forwarding"))
 		import_note(reader->import, &tunnel->notes,

@@ -102,6 +102,12 @@ static void mirror_ways(struct mirror *mirror)
 			    "here it shares its routes with others of the group %s: print these, "
 			    "too, and have the same of them there",
 			    t->group);
+	if (t->vrf[0])
+		mirror_note(mirror,
+			    "the tunnel is in the VRF %s here: put the other end into one of the "
+			    "peer's, if it is to be in any",
+			    t->vrf);
+	memset(t->vrf, 0, sizeof t->vrf);
 	memset(t->backup_of, 0, sizeof t->backup_of);
 	memset(t->group, 0, sizeof t->group);
 	t->weight = 0;
