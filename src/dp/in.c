@@ -11,6 +11,7 @@
 #include "dp/fast.h"
 #include "dp/merged.h"
 #include "dp/probed.h"
+#include "dp/roam.h"
 #include "dp/segment.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
@@ -332,6 +333,31 @@ static bool is_probe_answer(const struct arrival *a)
 	       probe_body(a->gre + a->header.length, a->end, &id, &number);
 }
 
+static struct roam_arrival roam_arrival(const struct arrival *a)
+{
+	return (struct roam_arrival){.from = {a->key.remote, a->udp.source},
+				     .header = &a->header,
+				     .gre = a->gre,
+				     .end = a->end};
+}
+
+/* Whether it is about where the peer is, or does not come from there, in a tunnel through a NAT. */
+static bool is_roaming(const struct port *port, const struct arrival *a)
+{
+	struct roam_arrival arrival = roam_arrival(a);
+
+	return roam_kind_of(&arrival) == (port->params.nat_any ? ROAM_PROOF : ROAM_QUESTION) ||
+	       (port->params.nat_any && !roam_is_peer(port, &arrival.from));
+}
+
+static enum drop_reason roam(struct port *port, const struct arrival *a, uint64_t now)
+{
+	struct roam_arrival arrival = roam_arrival(a);
+
+	return port->params.nat_any ? roam_learn(port, &arrival, now)
+				    : roam_answer(port, &arrival, now);
+}
+
 /* A packet of the tunnel `port`. An answer is what we wrote ourselves, so its sequence number, if
  * it has one, is none of the peer's. */
 static enum drop_reason take(struct worker *worker, struct port *port, const struct arrival *a,
@@ -353,6 +379,8 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 		return reason;
 	if (is_probe_answer(a))
 		return DROP_RX_PROBE;
+	if (port->params.nat && is_roaming(port, a))
+		return roam(port, a, now);
 	if (reply.kind != KAPKT_NO_ANSWER)
 		return alive_answered(port, &reply, now);
 	reason = check_sequence(port, a, now);
@@ -389,6 +417,8 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 		return reason;
 	read_key(a);
 	found = table_find(&worker->table, &a->key, a->ifindex, &reason, &blame);
+	if (!found && a->datagram)
+		found = table_find_home(&worker->table, &a->key, a->ifindex);
 	*port = found ? found : blame;
 	if (!found)
 		return reason;

@@ -28,8 +28,9 @@ struct table_key {
 };
 
 struct table {
-	struct port **by_key, **by_pair; /* chains through port->next_key, next_pair */
-	uint32_t buckets;		 /* a power of two, of each array */
+	/* Chains through port->next_key, next_pair; next_home: only those whose peer is learned. */
+	struct port **by_key, **by_pair, **by_home;
+	uint32_t buckets; /* a power of two, of each array */
 	uint32_t used;
 };
 
@@ -47,5 +48,10 @@ void table_remove(struct table *table, struct port *port);
  * one between the two addresses), or NULL. */
 struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
 			enum drop_reason *why, struct port **blame);
+
+/* The tunnel with this local address, UDP port and key whose peer is learned, wherever the packet
+ * comes from; NULL when there is none. As to the device, as above. */
+struct port *table_find_home(const struct table *table, const struct table_key *key,
+			     uint32_t ifindex);
 
 #endif
