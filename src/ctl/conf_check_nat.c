@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a tunnel through a NAT needs: on the side that is reached, remote = any; on the side behind
- * the NAT, a peer and something that keeps the way open. */
+/* What a tunnel through a NAT needs: remote = any on the side that is reached, and on both the
+ * secret, a key, UDP, and something that keeps the way open. */
 #include "ctl/conf_parse.h"
 
 /* Who learns an address needs all that tells the peer from others. */
@@ -25,10 +25,11 @@ static void check_secret(const struct conf_tunnel *t, struct conf_faults *faults
 	if (!t->udp_port && !t->remote_any)
 		conf_fault(faults, conf_key_place(t, TUNNEL_NAT_SECRET),
 			   "nat-secret is for a tunnel in UDP: write udp = yes, or leave it out");
-	if (!t->remote_any && !t->keepalive_interval_ms && t->lines[TUNNEL_REMOTE])
-		conf_fault(faults, conf_key_place(t, TUNNEL_NAT_SECRET),
-			   "this side is behind the NAT, which forgets it when it is silent: write "
-			   "keepalive = 10s 3, or remote = any if the peer is behind the NAT");
+	if (!t->keepalive_interval_ms)
+		conf_fault(
+			faults, conf_key_place(t, TUNNEL_NAT_SECRET),
+			"a NAT forgets who is silent: write keepalive = 10s 3 and keepalive-form = "
+			"inside, at both ends");
 }
 
 void conf_check_nat(const struct conf_tunnel *t, struct conf_faults *faults)

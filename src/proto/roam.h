@@ -19,8 +19,9 @@
  * before it and of the key. Each question is newer than the last that was proved, or its proof is
  * an old one: so none counts twice. Numbers are big-endian, hashes as SipHash puts them out.
  *
- * Who can hold packets back and send them from elsewhere in time can be taken for the peer: that a
- * NAT does the same is what makes this necessary. What the tunnel carries is not protected by it.
+ * Who reads the peer's packets on the way and writes the asker's address can have the peer answer a
+ * question that was sent to himself, and pass that on in time: as a NAT does. What the tunnel
+ * carries is not protected by any of this; for that there is IPsec.
  */
 #ifndef PROTO_ROAM_H
 #define PROTO_ROAM_H

@@ -122,11 +122,15 @@ static void note_ends(const struct peer_view *view, const struct peer_out *out)
 {
 	bool gretel = out->system->print == peer_for_gretel;
 
-	if (view->tunnel->local.family == IP_NONE)
+	if (view->tunnel->nat && view->tunnel->local.family == IP_NONE)
+		peer_note(out,
+			  "the peer is behind a NAT: write its device that leads here instead of "
+			  "address-of DEVICE");
+	else if (view->tunnel->local.family == IP_NONE)
 		peer_note(out, "the peer has a name here: write its outer %s instead of %s",
 			  gretel ? "address, or the device that has it," : "address",
 			  gretel ? "address-of DEVICE" : "PEER-ADDRESS");
-	if (view->tunnel->remote.family == IP_NONE)
+	if (view->tunnel->remote.family == IP_NONE && !view->tunnel->remote_any)
 		peer_note(out,
 			  "our own outer address is that of a device, and may change: write %s "
 			  "instead of %s",
@@ -194,6 +198,11 @@ void peer_print(const struct peer_view *view, const struct peer_system *system, 
 	if (view->tunnel->udp_port && !system->udp)
 		peer_note(&target,
 			  "GRE in UDP is not known of %s: this tunnel cannot be made there",
+			  system->name);
+	else if (view->tunnel->nat && system->print != peer_for_gretel)
+		peer_note(&target,
+			  "nobody but gretel answers for a peer behind a NAT (nat-secret): this "
+			  "tunnel cannot be made with %s",
 			  system->name);
 	else
 		system->print(view, &target);
