@@ -540,7 +540,8 @@ bool in_drain(struct worker *worker, enum worker_input input)
 	return false;
 }
 
-/* A raw socket for UDP gets the errors about what other programs have sent, too. */
+/* A raw socket for UDP gets the errors about what other programs have sent, too. Who is behind a
+ * NAT is sent to at a port of the NAT's, but from ours. */
 static bool is_about_us(const struct worker *worker, enum worker_input input,
 			const struct raw_error *error)
 {
@@ -549,7 +550,8 @@ static bool is_about_us(const struct worker *worker, enum worker_input input,
 
 	if (!is_udp(input))
 		return true;
-	while (i < udp->count && udp->ports[i] != error->udp_port)
+	while (i < udp->count && udp->ports[i] != error->udp_port &&
+	       udp->ports[i] != error->udp_source)
 		i++;
 	return i < udp->count;
 }
