@@ -175,8 +175,9 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 
 bool peer_can_print(const struct peer_system *system, const struct conf_tunnel *tunnel)
 {
-	return tunnel->mode == MODE_GRE || tunnel->mode == MODE_GRETAP ||
-	       system->print == peer_for_gretel;
+	bool common = tunnel->mode == MODE_GRE || tunnel->mode == MODE_GRETAP;
+
+	return (common && !tunnel->nat) || system->print == peer_for_gretel;
 }
 
 void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,
@@ -198,11 +199,6 @@ void peer_print(const struct peer_view *view, const struct peer_system *system, 
 	if (view->tunnel->udp_port && !system->udp)
 		peer_note(&target,
 			  "GRE in UDP is not known of %s: this tunnel cannot be made there",
-			  system->name);
-	else if (view->tunnel->nat && system->print != peer_for_gretel)
-		peer_note(&target,
-			  "nobody but gretel answers for a peer behind a NAT (nat-secret): this "
-			  "tunnel cannot be made with %s",
 			  system->name);
 	else
 		system->print(view, &target);
