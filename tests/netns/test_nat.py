@@ -224,3 +224,31 @@ def test_other_tunnels_do_not_notice(nat, tmp_path):
     wait_learned(site, nat.port)
     assert site.tunnel("second")["state"] == "waiting"
     ping_between_lans(nat.scene)
+
+
+def test_the_doctor_knows(nat, tmp_path):
+    """Why nobody has proved to be the peer: nothing came, another key, another secret; and that all is well."""
+    site = {side: Site(nat.scene.router[side], tmp_path / side, text(side)) for side in (A, B)}
+    site[A].gretel("up", check=False)
+
+    def said(side):
+        return site[side].gretel("doctor", NAME, check=False, timeout=60).stdout
+
+    alone = said(A)
+    assert WAITS in alone and f"let UDP to {UNDERLAY[4][A]} port {PORT} in here" in alone
+    site[B].edit(f"key = {KEY}", "key = 7")
+    site[B].up()
+    wait_for(lambda: site[A].stray(), 5)
+    assert f"if {GATEWAY[4]} is the peer: it sends key 7, and this side expects key {KEY}" in said(A)
+    site[B].edit("key = 7", f"key = {KEY}")
+    site[B].edit(SECRET, OTHER_SECRET)
+    site[B].reload()
+    wait_for(lambda: site[B].drops().get("rx-proof-forged"), 5)
+    assert "write the same nat-secret at both ends" in said(A)
+    assert f"{UNDERLAY[4][A]} asks who this side is, but with another nat-secret than this side has" in said(B)
+    site[B].edit(OTHER_SECRET, SECRET)
+    site[B].reload()
+    wait_learned(site[A], nat.port)
+    wait_for(lambda: site[B].tunnel()["keepalive"]["state"] == "up", 5)
+    for side in (A, B):
+        assert f"{NAME}: healthy" in said(side)

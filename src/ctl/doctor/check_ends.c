@@ -87,7 +87,7 @@ static void check_questions(struct doctor *d)
 		return;
 	doctor_saw(d, "%lld questions of the peer were not signed with this side's secret",
 		   (long long)forged);
-	if (doctor_number(d->status, "keepalive.received", 0) > 0)
+	if (strcmp(doctor_text(json_object_get(d->status, "keepalive"), "state"), "up") == 0)
 		return;
 	doctor_found(d, DOCTOR_BROKEN,
 		     "%s asks who this side is, but with another nat-secret than this side has",
