@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ctl/conf_params.h"
 #include "ctl/event.h"
 #include "ctl/session.h"
 
@@ -50,10 +49,10 @@ static void on_news(void *arg, const struct names_news *news)
 void session_names_proved(struct session *s, const struct dp_event *event)
 {
 	const struct conf_tunnel *tunnel = s->conf ? conf_find_tunnel(s->conf, event->name) : NULL;
-	struct state_peer peer = {.addr = event->remote, .port = event->port};
+	struct state_peer peer = {
+		.digest = event->nat_digest, .addr = event->remote, .port = event->port};
 	if (!tunnel || !tunnel->remote_any || s->down)
 		return;
-	peer.digest = conf_nat_digest(tunnel);
 	memcpy(peer.tunnel, tunnel->name, sizeof(peer.tunnel) - 1);
 	if (state_set_peer(&s->state, &peer))
 		log_warn("tunnel %s: %s", tunnel->name, strerror(ENOMEM));

@@ -154,6 +154,7 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->nat = tunnel->nat;
 	params->nat_any = tunnel->remote_any;
 	params->nat_secret = tunnel->nat_secret;
+	params->nat_digest = tunnel->nat ? conf_nat_digest(tunnel) : 0;
 	params->ttl_inherit = tunnel->ttl_inherit;
 	params->tos_inherit = tunnel->tos_inherit;
 	/* A copy does not answer to congestion, and nobody reads its marks where it ends. */

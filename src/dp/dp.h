@@ -60,6 +60,7 @@ struct dp_params {
 	 * peer's questions are answered. nat_any: it is the peer, and `remote` learned. */
 	bool nat, nat_any;
 	struct siphash_key nat_secret;
+	uint64_t nat_digest; /* of all that the peer has to know; the caller's own */
 	bool ttl_inherit, tos_inherit, ecn;
 	uint8_t ttl, tos;
 	uint8_t df;	     /* enum conf_df */
@@ -103,6 +104,7 @@ struct dp_event {
 	 * this tunnel is, with the port; it is sent there after a dp_tunnel_change() */
 	struct ip_addr remote;
 	uint16_t port;
+	uint64_t nat_digest; /* PROVED: of what it knows, since that may have changed meanwhile */
 	/* TUN_GONE: somebody deleted this interface; VERDICT: the keepalive of this one has come to
 	 * another verdict (dp_tunnel_keepalive), and the interface's carrier says so */
 	char name[DP_NAME_SIZE];

@@ -108,8 +108,10 @@ static void ask(struct port *port, const struct roam_arrival *a, uint64_t now_ns
 
 static void tell(struct port *port, const struct roam_place *place)
 {
-	struct dp_event event = {
-		.kind = DP_EVENT_PROVED, .remote = place->addr, .port = place->port};
+	struct dp_event event = {.kind = DP_EVENT_PROVED,
+				 .remote = place->addr,
+				 .port = place->port,
+				 .nat_digest = port->params.nat_digest};
 
 	if (roam_is_peer(port, place))
 		return;

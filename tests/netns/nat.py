@@ -90,7 +90,7 @@ class Stranger:
         return packet[8:]
 
 
-def text(side, outer=4, keepalive="200ms 3", secret=SECRET, **keys):
+def text(side, outer=4, keepalive="1s 3", secret=SECRET, **keys):
     """The file of one side: A learns where its peer is, B is behind the NAT."""
     keys = {"udp": "yes", "key": KEY, "nat-secret": secret, "keepalive": keepalive,
             "keepalive-form": "inside"} | keys
@@ -111,6 +111,11 @@ def wait_learned(site, port, family=4):
              lambda: json.dumps(site.tunnel()))
 
 
+def doubted(site):
+    """{reason: count} of what was dropped since forget_drops() about where the peer is."""
+    return {reason: n for reason, n in site.drops().items() if reason == "rx-unproved" or "proof" in reason}
+
+
 def up(nat, directory, outer=4, **keys):
     """Both sides in place, and A knows where B is; {side: Site}."""
     sites = {side: Site(nat.scene.router[side], directory / side, text(side, outer, **keys)) for side in (A, B)}
@@ -118,7 +123,7 @@ def up(nat, directory, outer=4, **keys):
     sites[B].up()
     wait_learned(sites[A], nat.port, outer)
     for site in sites.values():
-        wait_for(lambda site=site: site.tunnel()["keepalive"]["state"] == "up", 5, site.tunnel)
+        wait_for(lambda site=site: site.tunnel()["keepalive"]["state"] == "up", 10, site.tunnel)
         site.forget_drops()
     return sites
 

@@ -6,8 +6,10 @@ import signal
 import time
 
 import pytest
+from dns import PEER, NamedSite
 from gretel import NAME, Site, ping, ping_between_lans
-from nat import GATEWAY, INSIDE, KEY, PORT, PROOF, QUESTION, SECRET, UNDERLAY, Nat, Stranger, place, text, up, wait_learned
+from nat import (GATEWAY, INSIDE, KEY, PORT, PROOF, QUESTION, SECRET, UNDERLAY, Nat, Stranger, doubted, place, text, up,
+                 wait_learned)
 from net import packet_socket, wait_for
 from peer import gre, octets_of
 from scapy.all import IP, UDP, Ether, Raw
@@ -77,13 +79,11 @@ def test_a_new_mapping(nat, tmp_path):
     and everything goes on."""
     sites = up(nat, tmp_path)
     for port in (20002, 20003):
-        begun = time.monotonic()
         nat.map(port)
         wait_learned(sites[A], port)
-        assert time.monotonic() - begun < 5
         ping_between_lans(nat.scene)
-    assert set(sites[A].drops()) <= {"rx-unproved", "rx-proof-stale"} and sites[A].drops()["rx-unproved"] >= 2
-    assert not sites[B].drops()
+    assert doubted(sites[A])["rx-unproved"] >= 2 and "rx-proof-forged" not in doubted(sites[A])
+    assert not doubted(sites[B])
     sites[A].forget_drops()
     carries_all(nat.scene, *sites.values(), octets=1 << 20)
 
@@ -98,7 +98,7 @@ def test_forgers_change_nothing(nat, tmp_path):
 
     def counted(**expected):
         expected = {reason.replace("_", "-"): n for reason, n in expected.items()}
-        wait_for(lambda: site.drops() == expected, 5, site.drops)
+        wait_for(lambda: doubted(site) == expected, 5, site.drops)
         assert place(site) == learned
 
     stranger.send(bytes(40), key=KEY + 1)
@@ -139,8 +139,8 @@ def test_a_proof_is_of_one_place(nat, tmp_path):
     stranger.send(bytes(28))
     nat.inject(B, IP(src=UNDERLAY[4][A], dst=INSIDE[4]) / UDP(sport=PORT, dport=PORT)
                / Raw(octets_of(gre(key=KEY, proto=0)) + stranger.question()))  # B takes it for A's
-    wait_for(lambda: sites[A].drops() == {"rx-unproved": 1, "rx-proof-stale": 1}, 5, sites[A].drops)
-    assert place(sites[A]) == learned and not sites[B].drops()
+    wait_for(lambda: doubted(sites[A]) == {"rx-unproved": 1, "rx-proof-stale": 1}, 5, sites[A].drops)
+    assert place(sites[A]) == learned and not doubted(sites[B])
     ping_between_lans(nat.scene)
 
 
@@ -179,24 +179,27 @@ def test_the_next_daemon_knows(nat, tmp_path):
 
 
 def test_ends_that_move(nat, tmp_path):
-    """Both have their address from a device. B's private one changes; then A's, which B is told by its name."""
+    """Both have their address from a device. B's private one changes; then A's, which B has by its name."""
     router = nat.scene.router
-    texts = {A: text(A).replace(f"local = {UNDERLAY[4][A]}", "local = address-of bond0"),
-             B: text(B).replace(f"local = {INSIDE[4]}", "local = address-of bond0")}
-    sites = {side: Site(router[side], tmp_path / side, texts[side]) for side in (A, B)}
-    sites[A].gretel("up", check=False)
-    assert sites[A].tunnel()["local"] == UNDERLAY[4][A]
-    sites[B].up()
-    wait_learned(sites[A], nat.port)
+    site = {A: Site(router[A], tmp_path / A, text(A).replace(f"local = {UNDERLAY[4][A]}", "local = address-of bond0")),
+            B: NamedSite(router[B], tmp_path / B, text(B).replace(f"local = {INSIDE[4]}", "local = address-of bond0")
+                         .replace(f"remote = {UNDERLAY[4][A]}", f"remote = {PEER}"))}
+    site[A].gretel("up", check=False)
+    assert site[A].tunnel()["local"] == UNDERLAY[4][A]
+    site[B].hosts(f"{UNDERLAY[4][A]} {PEER}")
+    site[B].up()
+    wait_learned(site[A], nat.port)
     router[B].ip(f"address del {INSIDE[4]}/24 dev bond0", "address add 10.99.0.3/24 dev bond0",
                  "route replace default via 10.99.0.254")
-    wait_for(lambda: sites[B].tunnel()["local"] == "10.99.0.3", 5, sites[B].tunnel)
+    wait_for(lambda: site[B].tunnel()["local"] == "10.99.0.3", 5, site[B].tunnel)
     nat.map(20002)  # the NAT keeps the old one for a while, and this one has no other port for the same
+    wait_learned(site[A], nat.port)
     ping_between_lans(nat.scene)
     router[A].ip(f"address del {UNDERLAY[4][A]}/24 dev bond0", "address add 172.19.1.3/24 dev bond0")
-    wait_for(lambda: sites[A].tunnel()["local"] == "172.19.1.3", 5, sites[A].tunnel)
-    sites[B].edit(f"remote = {UNDERLAY[4][A]}", "remote = 172.19.1.3")
-    sites[B].reload()
+    wait_for(lambda: site[A].tunnel()["local"] == "172.19.1.3", 5, site[A].tunnel)
+    site[B].hosts(f"172.19.1.3 {PEER}")
+    wait_for(lambda: site[B].tunnel()["remote"] == "172.19.1.3", 40, site[B].tunnel)  # asked when A is silent
+    wait_for(lambda: site[A].tunnel()["state"] == "up", 10, site[A].tunnel)
     ping_between_lans(nat.scene)
 
 
@@ -249,6 +252,6 @@ def test_the_doctor_knows(nat, tmp_path):
     site[B].edit(OTHER_SECRET, SECRET)
     site[B].reload()
     wait_learned(site[A], nat.port)
-    wait_for(lambda: site[B].tunnel()["keepalive"]["state"] == "up", 5)
+    wait_for(lambda: site[B].tunnel()["keepalive"]["state"] == "up", 10)
     for side in (A, B):
-        assert f"{NAME}: healthy" in said(side)
+        wait_for(lambda side=side: f"{NAME}: healthy" in said(side), 30)
