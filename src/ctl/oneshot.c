@@ -139,9 +139,8 @@ static int no_other_system(const struct conf_tunnel *tunnel, FILE *errors)
 {
 	if (tunnel->nat)
 		fprintf(errors,
-			"%s has a nat-secret, which nobody but gretel knows what to do with: write "
-			"--for "
-			"gretel\n",
+			"%s has a nat-secret, and its other end is printed for gretel only: write "
+			"--for gretel\n",
 			tunnel->name);
 	else
 		fprintf(errors,
