@@ -67,6 +67,21 @@ static void cell_text(char cell[CELL_SIZE], const json_t *tunnel, const char *ke
 	snprintf(cell, CELL_SIZE, "%s", text_of(tunnel, key));
 }
 
+/* Of a peer that is learned the port too, since its NAT has chosen it. */
+static void cell_remote(char cell[CELL_SIZE], const json_t *tunnel, const char *key)
+{
+	const char *remote = text_of(tunnel, key);
+	bool learned = json_is_true(json_object_get(tunnel, "remote_any"));
+	uint64_t port = number_of(tunnel, "remote_port");
+	if (learned && remote[0] == '\0')
+		snprintf(cell, CELL_SIZE, "any");
+	else if (learned)
+		snprintf(cell, CELL_SIZE, strchr(remote, ':') ? "[%s]:%" PRIu64 : "%s:%" PRIu64,
+			 remote, port);
+	else
+		snprintf(cell, CELL_SIZE, "%s", remote);
+}
+
 static void cell_number(char cell[CELL_SIZE], const json_t *tunnel, const char *key)
 {
 	uint64_t n = number_of(tunnel, key);
@@ -137,14 +152,14 @@ static const struct column {
 	const char *key;
 	bool right;
 } columns[] = {
-	{"TUNNEL", cell_text, "name", false},	{"STATE", cell_text, "state", false},
-	{"LANE", cell_text, "lane", false},	{"LOCAL", cell_text, "local", false},
-	{"REMOTE", cell_text, "remote", false}, {"KEY", cell_keys, NULL, false},
-	{"MTU", cell_number, "mtu", true},	{"MSS", cell_number, "mss4", true},
-	{"RX PKTS", cell_packets, "rx", true},	{"RX BYTES", cell_bytes, "rx", true},
-	{"TX PKTS", cell_packets, "tx", true},	{"TX BYTES", cell_bytes, "tx", true},
-	{"DROPS", cell_drops, "drops", true},	{"LAST RX", cell_age, "last_rx_ms", true},
-	{"RTT", cell_rtt, "rtt_us", true},	{"LOSS", cell_loss, "loss_permille", true},
+	{"TUNNEL", cell_text, "name", false},	  {"STATE", cell_text, "state", false},
+	{"LANE", cell_text, "lane", false},	  {"LOCAL", cell_text, "local", false},
+	{"REMOTE", cell_remote, "remote", false}, {"KEY", cell_keys, NULL, false},
+	{"MTU", cell_number, "mtu", true},	  {"MSS", cell_number, "mss4", true},
+	{"RX PKTS", cell_packets, "rx", true},	  {"RX BYTES", cell_bytes, "rx", true},
+	{"TX PKTS", cell_packets, "tx", true},	  {"TX BYTES", cell_bytes, "tx", true},
+	{"DROPS", cell_drops, "drops", true},	  {"LAST RX", cell_age, "last_rx_ms", true},
+	{"RTT", cell_rtt, "rtt_us", true},	  {"LOSS", cell_loss, "loss_permille", true},
 };
 
 #define COLUMNS (sizeof columns / sizeof columns[0])

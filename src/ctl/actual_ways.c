@@ -133,12 +133,13 @@ static void check_peer(struct actual *actual, size_t index)
 	struct conf_tunnel *tunnel = actual->settled ? &actual->settled->tunnels[index] : NULL;
 	char text[ADDR_TEXT_SIZE];
 
-	if (!tunnel || !tunnel->remote_name || way->error || way->way.type != RTN_LOCAL)
+	if (!tunnel || !conf_remote_word(tunnel) || way->error || way->way.type != RTN_LOCAL)
 		return;
 	snprintf(way->why, sizeof(way->why),
 		 "%s, which %.64s stands for, is an address of this host",
-		 addr_format(&tunnel->remote, text), tunnel->remote_name);
+		 addr_format(&tunnel->remote, text), conf_remote_word(tunnel));
 	tunnel->remote = (struct ip_addr){0};
+	tunnel->remote_port = 0;
 }
 
 static void ask_all(struct nl *nl, struct actual *actual, const struct question *questions,
@@ -147,16 +148,20 @@ static void ask_all(struct nl *nl, struct actual *actual, const struct question 
 	for (size_t i = 0; i < actual->way_count; i++) {
 		const struct question *question = &questions[i];
 		struct actual_way *way = &actual->ways[question->tunnel];
+		const struct conf_tunnel *tunnel = &actual->conf->tunnels[question->tunnel];
+		bool known = conf_has_ends(tunnel);
 
-		if (!conf_has_ends(&actual->conf->tunnels[question->tunnel]))
+		/* A peer that is not known yet has no way, but is to be heard somewhere. */
+		if (!known && (!tunnel->remote_any || tunnel->local.family == IP_NONE))
 			continue;
-		if (i && compare_questions(question, question - 1) == 0) {
+		if (known && i && compare_questions(question, question - 1) == 0) {
 			*way = actual->ways[question[-1].tunnel];
 			continue;
 		}
 		way->local_missing = !bsearch(&question->local, host, actual->host_address_count,
 					      sizeof(*host), compare_addrs);
-		ask(nl, actual, question, way);
+		if (known)
+			ask(nl, actual, question, way);
 	}
 	for (size_t i = 0; i < actual->way_count; i++)
 		check_peer(actual, i);

@@ -15,6 +15,7 @@
 
 #include "proto/addr.h"
 #include "proto/kaform.h"
+#include "proto/siphash.h"
 
 /* Where an item was written, for messages: file (owned by the conf) and line, 1-based. */
 struct conf_place {
@@ -107,6 +108,7 @@ enum conf_tunnel_key {
 	TUNNEL_SEQUENCE,
 	TUNNEL_UDP,
 	TUNNEL_UDP_CHECKSUM,
+	TUNNEL_NAT_SECRET,
 	TUNNEL_TTL,
 	TUNNEL_TOS,
 	TUNNEL_ECN,
@@ -140,7 +142,8 @@ struct conf_tunnel {
 	/* The same family. Of a tunnel whose ends are looked up, IP_NONE, and filled in by
 	 * ends_settle() in a copy. */
 	struct ip_addr local, remote;
-	char *remote_name;	     /* `remote = peer.example.org`; NULL when it is an address */
+	bool remote_any;   /* `remote = any`: the peer is behind a NAT, and learned (roam.h) */
+	char *remote_name; /* `remote = peer.example.org`; NULL when it is an address */
 	char local_device[IFNAMSIZ]; /* `local = address-of eth0`; "" when it is an address */
 	char bind[IFNAMSIZ];	     /* underlay device; "" when not given */
 	uint32_t fwmark;	     /* of outer packets; 0: none */
@@ -161,7 +164,11 @@ struct conf_tunnel {
 	enum conf_sequence sequence;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: in IP */
 	bool udp_checksum; /* false: sent as zero, and over IPv6 taken as zero */
-	bool ttl_inherit;  /* else `ttl` 1..255 */
+	/* The peer's port; 0: udp_port. Of a learned peer, filled in as `remote` is. */
+	uint16_t remote_port;
+	bool nat; /* one side is behind a NAT, and both know the secret */
+	struct siphash_key nat_secret;
+	bool ttl_inherit; /* else `ttl` 1..255 */
 	uint8_t ttl;
 	bool tos_inherit; /* else the six DSCP bits and two zero bits of `tos` */
 	uint8_t tos;
@@ -280,6 +287,8 @@ const struct conf_tunnel *conf_interface(const struct conf *conf, const struct c
 /* conf_ends.c: whether an end of the tunnel has to be looked up, and whether both are known. */
 bool conf_is_moving(const struct conf_tunnel *tunnel);
 bool conf_has_ends(const struct conf_tunnel *tunnel);
+/* What stands in the file for a peer's address that had to be found; NULL: it stands there. */
+const char *conf_remote_word(const struct conf_tunnel *tunnel);
 
 /* A key as the manual page shows it. */
 struct conf_key_doc {

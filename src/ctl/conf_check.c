@@ -280,6 +280,7 @@ static void check_tunnel(const struct conf_tunnel *t, struct conf_faults *faults
 	conf_check_mode(t, faults);
 	conf_check_profile(t, faults);
 	conf_check_live(t, faults);
+	conf_check_nat(t, faults);
 	for (size_t i = 0; i < t->address_count; i++)
 		check_address(t, &t->addresses[i], faults);
 	for (size_t i = 0; i < t->route_count; i++)

@@ -129,6 +129,8 @@ static int compare_packets(const struct entry *a, const struct entry *b)
 
 	if (!order)
 		order = compare_text(t->remote_name, u->remote_name);
+	if (!order)
+		order = t->remote_any - u->remote_any;
 	return order ? order : strcmp(t->local_device, u->local_device);
 }
 
@@ -155,7 +157,8 @@ static void tell_packets(struct conf_faults *faults, const struct entry *a, cons
 	if (t->mode == MODE_ERSPAN && t->erspan_type > 1 && !t->lines[TUNNEL_ERSPAN_SESSION])
 		return;
 	if ((t->local.family == IP_NONE && !t->local_device[0]) ||
-	    (t->remote.family == IP_NONE && !t->remote_name) || (key_given && !t->ikey.present))
+	    (t->remote.family == IP_NONE && !t->remote_name && !t->remote_any) ||
+	    (key_given && !t->ikey.present))
 		return;
 	if (t->hub && t->hub == a->tunnel->hub) {
 		/* a line of the same address is told already */

@@ -61,6 +61,8 @@ static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 	add(buf, "%s%s", sums[t->checksum], sequences[t->sequence]);
 	if (t->udp_port)
 		add(buf, " udp %u%s", t->udp_port, t->udp_checksum ? "" : " udp-csum no");
+	if (t->nat)
+		add(buf, " nat ~%08" PRIx32, (uint32_t)conf_nat_digest(t));
 	if (t->ttl_inherit)
 		add(buf, " ttl inherit");
 	else if (t->ttl != 64)
@@ -129,8 +131,22 @@ static void add_ends(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 		add_peers(buf, t);
 	else if (t->remote.family == IP_NONE && t->remote_name)
 		add(buf, " remote %.64s", t->remote_name);
+	else if (t->remote.family == IP_NONE && t->remote_any)
+		add(buf, " remote any");
+	else if (t->remote_port)
+		add(buf, " remote %s port %u", addr_format(&t->remote, text), t->remote_port);
 	else
 		add(buf, " remote %s", addr_format(&t->remote, text));
+}
+
+uint64_t conf_nat_digest(const struct conf_tunnel *tunnel)
+{
+	uint8_t text[4 + 4 + 2];
+
+	put_be32(text, tunnel->ikey.value);
+	put_be32(text + 4, tunnel->okey.value);
+	put_be16(text + 8, tunnel->udp_port);
+	return siphash24(&tunnel->nat_secret, text, sizeof text);
 }
 
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE])

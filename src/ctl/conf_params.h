@@ -18,6 +18,10 @@
  */
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE]);
 
+/* A hash of what a learned peer has proved to know, from which nobody learns the secret: with
+ * another one it has to prove itself anew. */
+uint64_t conf_nat_digest(const struct conf_tunnel *tunnel);
+
 /* An enum gre_form: what the mode means on the wire. */
 uint8_t conf_form(const struct conf_tunnel *tunnel);
 /* Whether its packets go out with a key (that of NVGRE included), or with sequence numbers. */

@@ -111,7 +111,10 @@ void conf_profiles_fill(struct conf_reader *reader);
 conf_key_fn conf_key_backup_of, conf_key_group, conf_key_return_path;
 
 /* conf_ends.c */
-conf_key_fn conf_key_local, conf_key_remote;
+conf_key_fn conf_key_local, conf_key_remote, conf_key_nat_secret;
+
+/* The line of the file that gives the secret. */
+void conf_print_nat_secret(const struct conf_tunnel *tunnel, FILE *out);
 
 /* conf_peers.c */
 conf_key_fn conf_key_peer;
@@ -146,6 +149,8 @@ void conf_check_clashes(const struct conf *conf, struct conf_faults *faults);
 void conf_check_profile(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* conf_check_mode.c: what belongs to one mode and not to another. */
 void conf_check_mode(const struct conf_tunnel *tunnel, struct conf_faults *faults);
+/* conf_check_nat.c: what remote = any and nat-secret need. */
+void conf_check_nat(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* conf_check_live.c: what conf_live.c reads. */
 void conf_check_live(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* What keeps an address from being one machine's, to be read after it; NULL when nothing does. */

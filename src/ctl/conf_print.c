@@ -103,6 +103,8 @@ static void print_udp(const struct conf_tunnel *t, FILE *out)
 		fprintf(out, "udp = %u\n", t->udp_port);
 	if (t->udp_port)
 		fprintf(out, "udp-checksum = %s\n", t->udp_checksum ? "yes" : "no");
+	if (t->nat)
+		conf_print_nat_secret(t, out);
 }
 
 static void print_header(const struct conf_tunnel *t, FILE *out)
@@ -170,8 +172,9 @@ void conf_print_tunnel(const struct conf_tunnel *tunnel, FILE *out)
 		fprintf(out, "local = %s\n", addr_format(&tunnel->local, text));
 	if (!tunnel->peer_count)
 		fprintf(out, "remote = %s\n",
-			tunnel->remote_name ? tunnel->remote_name
-					    : addr_format(&tunnel->remote, text));
+			tunnel->remote_any    ? "any"
+			: tunnel->remote_name ? tunnel->remote_name
+					      : addr_format(&tunnel->remote, text));
 	print_peers(tunnel, out);
 	if (tunnel->bind[0])
 		fprintf(out, "bind = %s\n", tunnel->bind);

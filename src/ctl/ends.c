@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/conf_parse.h"
 
 #define UNFIT 8
@@ -62,12 +63,25 @@ static const char *family_name(uint8_t family)
 	return family == IP_V6 ? "IPv6" : "IPv4";
 }
 
+/* Where the peer has proved to be that knows what the file says now; NULL: nowhere. */
+static const struct state_peer *learned_peer(const struct conf_tunnel *tunnel,
+					     const struct state *state)
+{
+	const struct state_peer *peer =
+		tunnel->remote_any && state ? state_find_peer(state, tunnel->name) : NULL;
+
+	return peer && peer->digest == conf_nat_digest(tunnel) ? peer : NULL;
+}
+
 /* The remote end in a family, as far as it is known; IP_NONE else. */
 static struct ip_addr remote_in(const struct conf_tunnel *tunnel, uint8_t family,
 				const struct state *state)
 {
+	const struct state_peer *peer = learned_peer(tunnel, state);
 	const struct state_name *found;
 
+	if (peer)
+		return peer->addr.family == family ? peer->addr : (struct ip_addr){0};
 	if (!tunnel->remote_name)
 		return tunnel->remote.family == family ? tunnel->remote : (struct ip_addr){0};
 	found = state ? state_find_name(state, tunnel->remote_name, family) : NULL;
@@ -144,16 +158,33 @@ static bool is_possible(const struct conf_tunnel *tunnel, char *why)
 	if (wrong)
 		snprintf(why, ACTUAL_WHY_SIZE, "%s, which %.64s stands for, %s",
 			 addr_format(&tunnel->remote, text),
-			 tunnel->remote_name ? tunnel->remote_name : "remote", wrong);
+			 conf_remote_word(tunnel) ? conf_remote_word(tunnel) : "remote", wrong);
 	return !wrong;
 }
 
 static void forget(struct conf_tunnel *tunnel)
 {
-	if (tunnel->local_device[0])
+	/* A peer that is learned may come from elsewhere, so there is still something to hear. */
+	if (tunnel->local_device[0] && !tunnel->remote_any)
 		tunnel->local = (struct ip_addr){.family = IP_NONE};
-	if (tunnel->remote_name)
+	if (conf_remote_word(tunnel))
 		tunnel->remote = (struct ip_addr){.family = IP_NONE};
+	tunnel->remote_port = 0;
+}
+
+/* Where a peer that is not known yet can be heard: IPv4 if the device has it, else IPv6. */
+static void hear(const struct conf_tunnel *written, const struct actual *actual,
+		 struct memory *last, struct conf_tunnel *out, struct actual_way *way)
+{
+	static const struct ip_addr families[] = {{.family = IP_V4}, {.family = IP_V6}};
+
+	for (size_t i = 0; i < 2 && out->local.family == IP_NONE; i++)
+		out->local = local_in(written, &families[i], actual, last);
+	if (out->local.family == IP_NONE)
+		explain_device(written, &families[0], actual, way->why);
+	else
+		snprintf(way->why, ACTUAL_WHY_SIZE,
+			 "the peer behind its NAT has not proved itself yet");
 }
 
 static void settle(const struct conf_tunnel *written, const struct actual *actual,
@@ -176,8 +207,14 @@ static void settle(const struct conf_tunnel *written, const struct actual *actua
 			continue;
 		out->local = local;
 		out->remote = remote;
+		if (written->remote_any)
+			out->remote_port = learned_peer(written, actual->state)->port;
 		if (!is_possible(out, way->why))
 			forget(out);
+		return;
+	}
+	if (first.family == IP_NONE && written->remote_any) {
+		hear(written, actual, last, out, way);
 		return;
 	}
 	if (first.family == IP_NONE) {
@@ -247,4 +284,5 @@ void ends_set_aside(struct actual *actual, size_t index, const char *why)
 {
 	snprintf(actual->ways[index].why, ACTUAL_WHY_SIZE, "%s", why);
 	actual->settled->tunnels[index].remote = (struct ip_addr){0};
+	actual->settled->tunnels[index].remote_port = 0;
 }

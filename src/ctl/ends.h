@@ -6,7 +6,8 @@
  * Of a device the first address is taken that is not loopback, tentative or failed, in the kernel's
  * order; temporary and secondary ones come after the others, deprecated ones after these, and those
  * of 169.254.0.0/16 last. A link-local IPv6 address is taken for a link-local remote, and only
- * then. A tunnel with two ends to find gets IPv4 if both can be had, else IPv6.
+ * then. A tunnel with two ends to find gets IPv4 if both can be had, else IPv6. Of one whose peer
+ * is learned (roam.h) and is not known yet, the local end alone is: it has to be heard.
  */
 #ifndef CTL_ENDS_H
 #define CTL_ENDS_H

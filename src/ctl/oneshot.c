@@ -137,10 +137,16 @@ static int look_up_peer(const struct conf *conf, size_t index, const struct peer
 
 static int no_other_system(const struct conf_tunnel *tunnel, FILE *errors)
 {
-	fprintf(errors,
-		"%s has mode = %s, whose other end is printed for gretel only: write --for gretel, "
-		"or set the other system up by its own manual\n",
-		tunnel->name, conf_mode_name(tunnel->mode));
+	if (tunnel->nat)
+		fprintf(errors,
+			"%s has a nat-secret, and its other end is printed for gretel only: write "
+			"--for gretel\n",
+			tunnel->name);
+	else
+		fprintf(errors,
+			"%s has mode = %s, whose other end is printed for gretel only: write --for "
+			"gretel, or set the other system up by its own manual\n",
+			tunnel->name, conf_mode_name(tunnel->mode));
 	return EXIT_USAGE;
 }
 

@@ -108,15 +108,15 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 {
 	char text[ADDR_TEXT_SIZE];
 
+	if (way->local_missing)
+		plan_note(planner, place(tunnel, TUNNEL_LOCAL),
+			  "%s is on no interface of this host: answers of the peer will not arrive",
+			  addr_format(&tunnel->local, text));
 	if (way->why[0]) {
 		plan_note(planner, tunnel->at, "%s: packets are dropped until that changes",
 			  way->why);
 		return;
 	}
-	if (way->local_missing)
-		plan_note(planner, place(tunnel, TUNNEL_LOCAL),
-			  "%s is on no interface of this host: answers of the peer will not arrive",
-			  addr_format(&tunnel->local, text));
 	if (!way->error && way->way.type == RTN_LOCAL)
 		plan_refuse(planner, place(tunnel, TUNNEL_REMOTE),
 			    "%s is an address of this host: write the peer's",

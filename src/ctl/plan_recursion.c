@@ -168,10 +168,10 @@ static void refuse(struct planner *planner, const struct conf_tunnel *tunnel,
 {
 	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
 
-	if (tunnel->remote_name) {
+	if (conf_remote_word(tunnel)) {
 		plan_set_aside(planner, tunnel,
 			       "%s, which %.64s stands for, would be reached through the tunnel %s",
-			       addr_format(&tunnel->remote, remote), tunnel->remote_name,
+			       addr_format(&tunnel->remote, remote), conf_remote_word(tunnel),
 			       capture->tunnel->name);
 		return;
 	}
@@ -200,12 +200,12 @@ static void refuse_astray(struct planner *planner, const struct conf_tunnel *tun
 	const struct link_info *link = actual_link_at(planner->actual, way->way.oif);
 	char prefix[PREFIX_TEXT_SIZE], remote[ADDR_TEXT_SIZE], cure[160];
 
-	if (tunnel->remote_name) {
+	if (conf_remote_word(tunnel)) {
 		plan_set_aside(planner, tunnel,
 			       "the route %s, which gretel did not make, leads to %s, which %.64s "
 			       "stands for, through the tunnel %s",
 			       prefix_format(&way->way.match, prefix),
-			       addr_format(&tunnel->remote, remote), tunnel->remote_name,
+			       addr_format(&tunnel->remote, remote), conf_remote_word(tunnel),
 			       link->name);
 		return;
 	}

@@ -8,7 +8,8 @@
  *	prerouting      publish: destination NAT
  *	postrouting     masquerade and snat
  *	return_in, return_out   marks for return-path (return_path.h)
- *	raw_in, raw_out GRE between our outer addresses, in UDP too, is not tracked
+ *	raw_in, raw_out GRE between our outer addresses, in UDP too, is not tracked; of a peer that
+ *	                is learned whatever comes to, and leaves by, our address and port
  *	copies          IP packets in copied frames (mode = erspan) are not for this host; who looks
  *	                at the interface, or has a filter of tc there, has seen them before
  *
@@ -45,10 +46,14 @@ static void print_family(FILE *out, uint8_t family)
 	fprintf(out, "meta nfproto ipv%c ", family == IP_V6 ? '6' : '4');
 }
 
+/* How GRE goes: directly in IP, in UDP, or in UDP from wherever the peer is. */
+enum carriage { IN_IP, IN_UDP, FROM_ANY, CARRIAGES };
+
 /* Outer address pairs, and how GRE goes between them. */
 struct pair {
-	struct ip_addr local, remote;
-	uint16_t udp_port; /* 0: directly in IP */
+	struct ip_addr local, remote; /* FROM_ANY: no remote */
+	uint16_t udp_port;	      /* IN_IP: 0 */
+	uint8_t carriage;
 	bool notrack;
 };
 
@@ -77,10 +82,12 @@ static int collect_pairs(const struct conf *conf, struct pair **out, size_t *cou
 		const struct conf_tunnel *t = &conf->tunnels[i];
 
 		pairs[i].local = t->local;
-		pairs[i].remote = t->remote;
+		if (!t->remote_any)
+			pairs[i].remote = t->remote;
 		pairs[i].udp_port = t->udp_port;
-		pairs[i].notrack =
-			t->notrack && conf_has_ends(t) && !is_translated(conf, &t->local);
+		pairs[i].carriage = t->remote_any ? FROM_ANY : t->udp_port ? IN_UDP : IN_IP;
+		pairs[i].notrack = t->notrack && (conf_has_ends(t) || t->remote_any) &&
+				   !is_translated(conf, &t->local);
 	}
 	qsort(pairs, conf->tunnel_count, sizeof(*pairs), compare_pairs);
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
@@ -94,26 +101,29 @@ static int collect_pairs(const struct conf *conf, struct pair **out, size_t *cou
 	return 0;
 }
 
-static bool is_untracked(const struct pair *pair, uint8_t family, bool udp)
+static bool is_untracked(const struct pair *pair, uint8_t family, enum carriage carriage)
 {
-	return pair->notrack && pair->local.family == family && (pair->udp_port != 0) == udp;
+	return pair->notrack && pair->local.family == family && pair->carriage == carriage;
 }
 
-static size_t count_untracked(const struct pair *pairs, size_t count, uint8_t family, bool udp)
+static size_t count_untracked(const struct pair *pairs, size_t count, uint8_t family,
+			      enum carriage carriage)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++)
-		found += is_untracked(&pairs[i], family, udp);
+		found += is_untracked(&pairs[i], family, carriage);
 	return found;
 }
 
 static bool any_untracked(const struct pair *pairs, size_t count)
 {
-	return count_untracked(pairs, count, IP_V4, false) ||
-	       count_untracked(pairs, count, IP_V6, false) ||
-	       count_untracked(pairs, count, IP_V4, true) ||
-	       count_untracked(pairs, count, IP_V6, true);
+	size_t found = 0;
+
+	for (enum carriage carriage = IN_IP; carriage < CARRIAGES; carriage++)
+		found += count_untracked(pairs, count, IP_V4, carriage) +
+			 count_untracked(pairs, count, IP_V6, carriage);
+	return found != 0;
 }
 
 static char family_digit(uint8_t family)
@@ -121,44 +131,62 @@ static char family_digit(uint8_t family)
 	return family == IP_V6 ? '6' : '4';
 }
 
+static const char *const set_suffixes[CARRIAGES] = {"", "_udp", "_any"};
+
 static void print_outer_set(FILE *out, const struct pair *pairs, size_t count, uint8_t family,
-			    bool udp)
+			    enum carriage carriage)
 {
-	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], digit = family_digit(family);
+	char text[ADDR_TEXT_SIZE], digit = family_digit(family);
 	const char *comma = "";
 
-	if (!count_untracked(pairs, count, family, udp))
+	if (!count_untracked(pairs, count, family, carriage))
 		return;
-	fprintf(out, "\tset outer%s%c {\n\t\ttype ipv%c_addr . ipv%c_addr%s\n\t\telements = {",
-		udp ? "_udp" : "", digit, digit, digit, udp ? " . inet_service" : "");
+	fprintf(out, "\tset outer%s%c {\n\t\ttype ipv%c_addr", set_suffixes[carriage], digit,
+		digit);
+	if (carriage != FROM_ANY)
+		fprintf(out, " . ipv%c_addr", digit);
+	fprintf(out, "%s\n\t\telements = {", carriage == IN_IP ? "" : " . inet_service");
 	for (size_t i = 0; i < count; i++) {
-		if (!is_untracked(&pairs[i], family, udp))
+		if (!is_untracked(&pairs[i], family, carriage))
 			continue;
-		fprintf(out, "%s\n\t\t\t%s . %s", comma, addr_format(&pairs[i].local, local),
-			addr_format(&pairs[i].remote, remote));
-		if (udp)
+		fprintf(out, "%s\n\t\t\t%s", comma, addr_format(&pairs[i].local, text));
+		if (carriage != FROM_ANY)
+			fprintf(out, " . %s", addr_format(&pairs[i].remote, text));
+		if (carriage != IN_IP)
 			fprintf(out, " . %u", pairs[i].udp_port);
 		comma = ",";
 	}
 	fprintf(out, "\n\t\t}\n\t}\n");
 }
 
-/* One rule for each set there is. `near` and `far` are the fields where this host's address stands
- * and where the peer's does. The UDP port is the destination's, whichever way a packet goes. */
-static void print_notrack(FILE *out, const struct pair *pairs, size_t count, const char *near,
-			  const char *far)
+/* Where a packet of one direction has this host's address, the peer's, and the port that is ours:
+ * the destination's of each packet in UDP, but of those to a learned peer, whose port its NAT has
+ * chosen. */
+struct fields {
+	const char *near, *far, *port;
+};
+
+/* One rule for each set there is. */
+static void print_notrack(FILE *out, const struct pair *pairs, size_t count,
+			  const struct fields *fields)
 {
 	static const uint8_t families[] = {IP_V4, IP_V6};
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 2 * CARRIAGES; i++) {
 		uint8_t family = families[i % 2];
+		enum carriage carriage = (enum carriage)(i / 2);
 		const char *word = family_word(family);
-		bool udp = i >= 2;
 
-		if (count_untracked(pairs, count, family, udp))
-			fprintf(out, "\t\tmeta l4proto %s %s %s . %s %s%s @outer%s%c notrack\n",
-				udp ? "17" : "47", word, near, word, far, udp ? " . udp dport" : "",
-				udp ? "_udp" : "", family_digit(family));
+		if (!count_untracked(pairs, count, family, carriage))
+			continue;
+		fprintf(out, "\t\tmeta l4proto %s %s %s", carriage == IN_IP ? "47" : "17", word,
+			fields->near);
+		if (carriage != FROM_ANY)
+			fprintf(out, " . %s %s%s", word, fields->far,
+				carriage == IN_UDP ? " . udp dport" : "");
+		else
+			fprintf(out, " . udp %s", fields->port);
+		fprintf(out, " @outer%s%c notrack\n", set_suffixes[carriage], family_digit(family));
 	}
 }
 
@@ -167,9 +195,9 @@ static void print_raw(FILE *out, const struct pair *pairs, size_t count)
 	if (!any_untracked(pairs, count))
 		return;
 	fprintf(out, "\tchain raw_in {\n\t\ttype filter hook prerouting priority raw\n");
-	print_notrack(out, pairs, count, "daddr", "saddr");
+	print_notrack(out, pairs, count, &(struct fields){"daddr", "saddr", "dport"});
 	fprintf(out, "\t}\n\tchain raw_out {\n\t\ttype filter hook output priority raw\n");
-	print_notrack(out, pairs, count, "saddr", "daddr");
+	print_notrack(out, pairs, count, &(struct fields){"saddr", "daddr", "sport"});
 	fprintf(out, "\t}\n");
 }
 
@@ -457,10 +485,10 @@ static bool print_table(FILE *out, const struct conf *conf, const struct pair *p
 	/* Added first so that the deletion never fails; all three are one transaction. */
 	fprintf(out, "add table %s\ndelete table %s\ntable %s {\n", RULES_TABLE, RULES_TABLE,
 		RULES_TABLE);
-	print_outer_set(out, pairs, count, IP_V4, false);
-	print_outer_set(out, pairs, count, IP_V6, false);
-	print_outer_set(out, pairs, count, IP_V4, true);
-	print_outer_set(out, pairs, count, IP_V6, true);
+	for (enum carriage carriage = IN_IP; carriage < CARRIAGES; carriage++) {
+		print_outer_set(out, pairs, count, IP_V4, carriage);
+		print_outer_set(out, pairs, count, IP_V6, carriage);
+	}
 	print_raw(out, pairs, count);
 	if (has_copies(conf))
 		print_copies(out, conf);

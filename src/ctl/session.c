@@ -107,6 +107,8 @@ static void on_dp_event(void *arg, const struct dp_event *event)
 			forget_ways(arg);
 		return;
 	}
+	if (event->kind == DP_EVENT_PROVED)
+		session_names_proved(arg, event);
 	if (event->kind == DP_EVENT_TUN_GONE)
 		log_warn("interface %s was deleted", event->name);
 	repair_arm(arg);
@@ -236,6 +238,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	s->config = path;
 	s->reloads++;
 	names_keep(s->names, conf);
+	session_names_keep(s);
 	session_names_save(s);
 	if (accepted)
 		*accepted = true;

@@ -81,7 +81,7 @@ struct session {
 	struct repair repair;
 	struct hooks *hooks;
 	struct names *names;
-	bool names_unsaved; /* one of them has an address that state.json does not have */
+	bool names_unsaved; /* some peer has an address that state.json does not have */
 	/* Called when a SESSION_AGAIN is to be tried again; NULL: nobody waits. */
 	void (*on_settled)(void *arg);
 	void *settled_arg;
@@ -150,10 +150,14 @@ void session_hooks_note(struct session *session, const struct conf_tunnel *tunne
 void session_hooks_finish(struct session *session);
 void session_hooks_close(struct session *session);
 
-/* session_names.c: the names of peers. */
+/* session_names.c: the names of peers, and where peers behind a NAT are. */
 int session_names_open(struct session *session);
 /* The peer of this tunnel does not answer, or does again: its name may mean another one now. */
 void session_names_silent(struct session *session, const struct conf_tunnel *tunnel, bool silent);
+/* The peer of a tunnel with `remote = any` has proved to be there. */
+void session_names_proved(struct session *session, const struct dp_event *event);
+/* Forgets such peers of tunnels that the conf does not have. */
+void session_names_keep(struct session *session);
 /* Writes down what was found since the last time. */
 void session_names_save(struct session *session);
 void session_names_close(struct session *session);

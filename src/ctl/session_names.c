@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session_names.c: what the running site does when the name of a peer means something else. */
+/* session_names.c: what the running site does when the name of a peer means something else, or a
+ * peer behind a NAT has proved to be somewhere else. */
+#include <errno.h>
 #include <string.h>
 
 #include "ctl/event.h"
@@ -42,6 +44,31 @@ static void on_news(void *arg, const struct names_news *news)
 		s->names_unsaved = true;
 	if (s->conf)
 		repair_arm(s);
+}
+
+void session_names_proved(struct session *s, const struct dp_event *event)
+{
+	const struct conf_tunnel *tunnel = s->conf ? conf_find_tunnel(s->conf, event->name) : NULL;
+	struct state_peer peer = {
+		.digest = event->nat_digest, .addr = event->remote, .port = event->port};
+	if (!tunnel || !tunnel->remote_any || s->down)
+		return;
+	memcpy(peer.tunnel, tunnel->name, sizeof(peer.tunnel) - 1);
+	if (state_set_peer(&s->state, &peer))
+		log_warn("tunnel %s: %s", tunnel->name, strerror(ENOMEM));
+	s->names_unsaved = true;
+}
+
+static bool is_learned(void *arg, const char *name)
+{
+	const struct conf_tunnel *tunnel = conf_find_tunnel(arg, name);
+	return tunnel && tunnel->remote_any;
+}
+
+void session_names_keep(struct session *s)
+{
+	if (state_keep_peers(&s->state, is_learned, s->conf))
+		s->names_unsaved = true;
 }
 
 /* For the next daemon; together, since there may be thousands at a time. */

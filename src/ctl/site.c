@@ -150,6 +150,11 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 		tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_RECEIVE;
 	params->udp_port = tunnel->udp_port;
 	params->udp_checksum = tunnel->udp_port && tunnel->udp_checksum;
+	params->remote_port = tunnel->remote_port ? tunnel->remote_port : tunnel->udp_port;
+	params->nat = tunnel->nat;
+	params->nat_any = tunnel->remote_any;
+	params->nat_secret = tunnel->nat_secret;
+	params->nat_digest = tunnel->nat ? conf_nat_digest(tunnel) : 0;
 	params->ttl_inherit = tunnel->ttl_inherit;
 	params->tos_inherit = tunnel->tos_inherit;
 	/* A copy does not answer to congestion, and nobody reads its marks where it ends. */
@@ -284,6 +289,8 @@ static void build_tunnel(const struct conf *conf, struct site_tunnel *out,
 	if (conf_has_ends(tunnel)) {
 		params->local = tunnel->local;
 		params->remote = tunnel->remote;
+	} else if (tunnel->remote_any) {
+		params->local = tunnel->local;
 	}
 	params->bind_ifindex = bind ? bind->index : 0;
 	if (bind && bind->vrf_table)

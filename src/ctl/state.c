@@ -154,6 +154,8 @@ static int read_all(const json_t *root, struct state *out)
 
 	if (!err)
 		err = read_returns(json_object_get(root, "returns"), out);
+	if (!err)
+		err = state_peers_read(json_object_get(root, "peers"), out);
 	return err ? err : state_names_read(json_object_get(root, "names"), out);
 }
 
@@ -165,6 +167,7 @@ static void clear(struct state *state)
 	state->pending = NULL;
 	state->pending_count = 0;
 	state_names_free(state);
+	state_peers_free(state);
 	memset(state->returns, 0, sizeof(state->returns));
 	state->rules_known = false;
 }
@@ -223,6 +226,7 @@ static json_t *make_all(const struct state *state)
 	json_object_set_new(root, "pending", pending);
 	json_object_set_new(root, "returns", make_returns(state));
 	json_object_set_new(root, "names", state_names_make(state));
+	json_object_set_new(root, "peers", state_peers_make(state));
 	if (state->rules_known)
 		json_object_set_new(root, "rules",
 				    json_pack("{soso}", "wanted", make_hash(state->rules_wanted),
@@ -256,7 +260,8 @@ bool state_is_empty(const struct state *state)
 	for (int i = 0; i < STATE_RETURNS; i++)
 		if (state->returns[i][0])
 			return false;
-	return !state->pending_count && !state->rules_known && !state->name_count;
+	return !state->pending_count && !state->rules_known && !state->name_count &&
+	       !state->peer_count;
 }
 
 int state_remove(const struct state *state)

@@ -51,6 +51,15 @@ struct state_name {
 	char error[80];	     /* why the last look-up failed; "": it did not. Not in the file */
 };
 
+/* Where the peer of a tunnel with `remote = any` has proved to be, and to what (conf_nat_digest).
+ */
+struct state_peer {
+	char tunnel[IFNAMSIZ];
+	uint64_t digest;
+	struct ip_addr addr;
+	uint16_t port;
+};
+
 #define STATE_RETURNS 256 /* 0 is never used */
 
 struct state {
@@ -67,6 +76,8 @@ struct state {
 	char returns[STATE_RETURNS][IFNAMSIZ];
 	struct state_name *names; /* by name, then family */
 	size_t name_count;
+	struct state_peer *peers; /* by tunnel */
+	size_t peer_count;
 };
 
 /* Reads RUN_DIR/state.json. A file that is not there is an empty state. Returns 0, -EBADMSG when
@@ -84,6 +95,13 @@ struct state_name *state_find_name(const struct state *state, const char *name, 
 /* Finds it or makes an empty one; NULL without memory. Pointers from before do not hold. */
 struct state_name *state_add_name(struct state *state, const char *name, uint8_t family);
 void state_del_name(struct state *state, const char *name, uint8_t family);
+/* state_peers.c: NULL when no peer of that tunnel has proved itself. */
+const struct state_peer *state_find_peer(const struct state *state, const char *tunnel);
+/* In place of what was known of that tunnel. 0 or -ENOMEM. */
+int state_set_peer(struct state *state, const struct state_peer *peer);
+/* Keeps those of which `wanted` says so; true if one went. */
+bool state_keep_peers(struct state *state, bool (*wanted)(void *arg, const char *tunnel),
+		      void *arg);
 void state_free(struct state *state);
 
 #endif

@@ -124,6 +124,15 @@ static json_t *use_json(enum session_use use)
 	return use == USE_OPEN ? json_null() : json_boolean(use == USE_YES);
 }
 
+/* Of a learned peer the port that its NAT gave it; else that of both ends. */
+static uint16_t known_port(const struct conf_tunnel *t, const struct session_tunnel *now,
+			   const struct dp_params *params)
+{
+	if (!t->remote_any)
+		return t->udp_port;
+	return params && now->remote.family != IP_NONE ? params->remote_port : 0;
+}
+
 static json_t *tunnel_json(const struct session *s, size_t index)
 {
 	const struct conf_tunnel *t = &s->conf->tunnels[index];
@@ -149,6 +158,8 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));
 	json_object_set_new(object, "udp_port", port_json(t->udp_port));
+	json_object_set_new(object, "remote_any", json_boolean(t->remote_any));
+	json_object_set_new(object, "remote_port", port_json(known_port(t, now, params)));
 	if (params)
 		add_params(object, params);
 	/* Without counters in the lane all are zero: nothing has passed. */

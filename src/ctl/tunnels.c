@@ -19,11 +19,11 @@ static struct session_tunnel look(const struct session *s, const struct pass *pa
 		.state = SESSION_WAITING, .local = tunnel->local, .remote = tunnel->remote};
 	char text[ADDR_TEXT_SIZE];
 	const struct lane_ops *lane = lane_ops(s->lane);
-	if (way->why[0]) {
-		snprintf(t.reason, sizeof t.reason, "%s", way->why);
-	} else if (way->local_missing) {
+	if (way->local_missing) {
 		snprintf(t.reason, sizeof t.reason, "local address %s is not on this host",
 			 addr_format(&tunnel->local, text));
+	} else if (way->why[0]) {
+		snprintf(t.reason, sizeof t.reason, "%s", way->why);
 	} else if (way->error) {
 		snprintf(t.reason, sizeof t.reason, "no route to %s: %s",
 			 addr_format(&tunnel->remote, text), strerror(-way->error));
@@ -134,11 +134,24 @@ static void tell_all_removed(struct session *s, const struct conf *conf)
 	}
 }
 
+static bool same_place(const struct dp_params *a, const struct dp_params *b)
+{
+	return addr_equal(&a->remote, &b->remote) && a->remote_port == b->remote_port;
+}
+
 static void tell_change(struct session *s, const struct step_tunnel *step)
 {
 	const struct dp_params *old = step->old_params, *now = step->params;
 	char from[ADDR_TEXT_SIZE], to[ADDR_TEXT_SIZE];
-	if (!addr_equal(&old->remote, &now->remote) || !addr_equal(&old->local, &now->local)) {
+	if (now->nat_any && now->remote.family != IP_NONE && !same_place(old, now)) {
+		session_event(s, EVENT_PEER, now->name,
+			      json_pack("{s:s, s:s, s:i}", "old", addr_format(&old->remote, from),
+					"new", addr_format(&now->remote, to), "port",
+					(int)now->remote_port),
+			      LOG_LEVEL_INFO, "tunnel %s: the peer has proved to be at %s port %u",
+			      now->name, to, now->remote_port);
+	} else if (!addr_equal(&old->remote, &now->remote) ||
+		   !addr_equal(&old->local, &now->local)) {
 		bool local = addr_equal(&old->remote, &now->remote);
 		addr_format(local ? &old->local : &old->remote, from);
 		addr_format(local ? &now->local : &now->remote, to);

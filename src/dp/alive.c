@@ -284,10 +284,18 @@ void alive_clock_free(struct alive_clock *clock)
 
 /* Changing. */
 
+/* One that has proved to be the peer is the same wherever it is. */
+static bool same_remote(const struct dp_params *a, const struct dp_params *b)
+{
+	if (a->nat_any && b->nat_any)
+		return (a->remote.family == IP_NONE) == (b->remote.family == IP_NONE);
+	return addr_equal(&a->remote, &b->remote);
+}
+
 /* Whether what was found of the peer still holds. */
 static bool same_peer(const struct dp_params *a, const struct dp_params *b)
 {
-	return addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote) &&
+	return addr_equal(&a->local, &b->local) && same_remote(a, b) &&
 	       a->has_ikey == b->has_ikey && a->ikey == b->ikey && a->has_okey == b->has_okey &&
 	       a->okey == b->okey && a->keepalive_form == b->keepalive_form &&
 	       addr_equal(&a->probe, &b->probe) && addr_equal(&a->probe_from, &b->probe_from) &&

@@ -87,6 +87,9 @@ struct kapkt_tunnel alive_tunnel(const struct dp_params *params, bool receive);
 bool alive_take_passenger(struct port *port, uint16_t protocol, uint8_t *p, const uint8_t *end,
 			  uint64_t now_ns, enum drop_reason *reason);
 
+/* reflect.c: counts one more; false when it is more than `most` in this second. */
+bool alive_within(struct alive_limit *limit, uint32_t most, uint64_t now_ns);
+
 /* reflect.c: the same for what the peer wants back. */
 bool reflect_passenger(struct port *port, uint16_t protocol, uint8_t *p, const uint8_t *end,
 		       uint64_t now_ns, enum drop_reason *reason);

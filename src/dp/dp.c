@@ -16,6 +16,7 @@
 #include "dp/ears.h"
 #include "dp/fast.h"
 #include "dp/port.h"
+#include "dp/roam.h"
 #include "dp/send.h"
 #include "dp/udp.h"
 #include "os/packet.h"
@@ -26,22 +27,26 @@
 
 /* Events from any thread to the main one. */
 
+/* Where a peer is, the last proof says. */
 static bool same_event(const struct dp_event *a, const struct dp_event *b)
 {
-	return a->kind == b->kind && addr_equal(&a->remote, &b->remote) &&
-	       strcmp(a->name, b->name) == 0;
+	return a->kind == b->kind && strcmp(a->name, b->name) == 0 &&
+	       (a->kind == DP_EVENT_PROVED || addr_equal(&a->remote, &b->remote));
 }
 
 /* An event says "look again", so that a repeated one, or one too many, is no loss: the session also
- * looks by itself. */
+ * looks by itself, and a peer that was not heard is asked again. */
 static void queue_event(struct dp *dp, const struct dp_event *event)
 {
 	unsigned i = 0;
 
 	while (i < dp->event_count && !same_event(&dp->events[i], event))
 		i++;
-	if (i == dp->event_count && i < EVENTS_MAX)
-		dp->events[dp->event_count++] = *event;
+	if (i == EVENTS_MAX)
+		return;
+	dp->events[i] = *event;
+	if (i == dp->event_count)
+		dp->event_count++;
 }
 
 /* Verdicts have no place in the queue: none may be lost. */
@@ -251,6 +256,8 @@ int dp_start(struct uv_loop_s *loop, unsigned workers, dp_event_fn on_event, voi
 	err = lease_tap_start(&dp->tap, loop, on_seen, dp);
 	if (!err)
 		err = sender_draw_ids();
+	if (!err)
+		err = roam_draw();
 	if (!err)
 		err = start_workers(dp, count_workers(workers));
 	if (err) {

@@ -16,6 +16,7 @@
 #include "proto/form.h"
 #include "proto/kaform.h"
 #include "proto/keepalive.h"
+#include "proto/siphash.h"
 
 struct dp;
 
@@ -37,7 +38,8 @@ struct dp_params {
 	bool multipoint;
 	char hub[IFNAMSIZ]; /* "": it has an interface of its own */
 	uint8_t form;	    /* enum gre_form; of all but FORM_IP the interface is a TAP */
-	/* Both IP_NONE: not known yet; nothing is carried, and the interface has no carrier. */
+	/* IP_NONE: not known yet; without `remote` nothing is carried, and the interface has no
+	 * carrier. With `local` alone a peer that is to be learned is heard. */
 	struct ip_addr local, remote;
 	struct ip_addr peer4,
 		peer6;	       /* the peer's addresses inside the tunnel; IP_NONE: not known */
@@ -57,6 +59,13 @@ struct dp_params {
 	bool seq_send, seq_receive;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: directly in IP */
 	bool udp_checksum; /* sent, and over IPv6 asked for */
+	/* In UDP: the port that the peer is sent to, udp_port but of one that was learned. */
+	uint16_t remote_port;
+	/* One of the ends is behind a NAT (roam.h): packets have one source port, udp_port, and the
+	 * peer's questions are answered. nat_any: it is the peer, and `remote` learned. */
+	bool nat, nat_any;
+	struct siphash_key nat_secret;
+	uint64_t nat_digest; /* of all that the peer has to know; the caller's own */
 	bool ttl_inherit, tos_inherit, ecn;
 	uint8_t ttl, tos;
 	uint8_t df;	     /* enum conf_df */
@@ -95,8 +104,12 @@ struct dp_counters {
 
 /* What the kernel told about an underlay path; called on the main thread. */
 struct dp_event {
-	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE, DP_EVENT_VERDICT } kind;
-	struct ip_addr remote; /* PATH_MTU: the peer whose path changed; look the route up again */
+	enum { DP_EVENT_PATH_MTU, DP_EVENT_TUN_GONE, DP_EVENT_VERDICT, DP_EVENT_PROVED } kind;
+	/* PATH_MTU: the peer whose path changed; look the route up again. PROVED: where the peer of
+	 * this tunnel is, with the port; it is sent there after a dp_tunnel_change() */
+	struct ip_addr remote;
+	uint16_t port;
+	uint64_t nat_digest; /* PROVED: of what it knows, since that may have changed meanwhile */
 	/* TUN_GONE: somebody deleted this interface; VERDICT: the keepalive of this one has come to
 	 * another verdict (dp_tunnel_keepalive), and the interface's carrier says so */
 	char name[DP_NAME_SIZE];

@@ -12,6 +12,7 @@
 #include "dp/merged.h"
 #include "dp/nest.h"
 #include "dp/probed.h"
+#include "dp/roam.h"
 #include "dp/segment.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
@@ -337,6 +338,31 @@ static bool is_probe_answer(const struct arrival *a)
 	       probe_body(a->gre + a->header.length, a->end, &id, &number);
 }
 
+static struct roam_arrival roam_arrival(const struct arrival *a)
+{
+	return (struct roam_arrival){.from = {a->key.remote, a->udp.source},
+				     .header = &a->header,
+				     .gre = a->gre,
+				     .end = a->end};
+}
+
+/* Whether it is about where the peer is, or does not come from there, in a tunnel through a NAT. */
+static bool is_roaming(const struct port *port, const struct arrival *a)
+{
+	struct roam_arrival arrival = roam_arrival(a);
+
+	return roam_kind_of(&arrival) == (port->params.nat_any ? ROAM_PROOF : ROAM_QUESTION) ||
+	       (port->params.nat_any && !roam_is_peer(port, &arrival.from));
+}
+
+static enum drop_reason roam(struct port *port, const struct arrival *a, uint64_t now)
+{
+	struct roam_arrival arrival = roam_arrival(a);
+
+	return port->params.nat_any ? roam_learn(port, &arrival, now)
+				    : roam_answer(port, &arrival, now);
+}
+
 /* A packet of the tunnel `port`. An answer is what we wrote ourselves, so its sequence number, if
  * it has one, is none of the peer's. */
 static enum drop_reason take(struct worker *worker, struct port *port, const struct arrival *a,
@@ -358,6 +384,8 @@ static enum drop_reason take(struct worker *worker, struct port *port, const str
 		return reason;
 	if (is_probe_answer(a))
 		return DROP_RX_PROBE;
+	if (port->params.nat && is_roaming(port, a))
+		return roam(port, a, now);
 	if (reply.kind != KAPKT_NO_ANSWER)
 		return alive_answered(port, &reply, now);
 	reason = check_sequence(port, a, now);
@@ -394,6 +422,8 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 		return reason;
 	read_key(a);
 	found = table_find(&worker->table, &a->key, a->ifindex, &reason, &blame);
+	if (!found && a->datagram)
+		found = table_find_home(&worker->table, &a->key, a->ifindex);
 	*port = found ? found : blame;
 	if (!found)
 		return reason;
@@ -515,7 +545,8 @@ bool in_drain(struct worker *worker, enum worker_input input)
 	return false;
 }
 
-/* A raw socket for UDP gets the errors about what other programs have sent, too. */
+/* A raw socket for UDP gets the errors about what other programs have sent, too. Who is behind a
+ * NAT is sent to at a port of the NAT's, but from ours. */
 static bool is_about_us(const struct worker *worker, enum worker_input input,
 			const struct raw_error *error)
 {
@@ -524,7 +555,8 @@ static bool is_about_us(const struct worker *worker, enum worker_input input,
 
 	if (!is_udp(input))
 		return true;
-	while (i < udp->count && udp->ports[i] != error->udp_port)
+	while (i < udp->count && udp->ports[i] != error->udp_port &&
+	       udp->ports[i] != error->udp_source)
 		i++;
 	return i < udp->count;
 }

@@ -125,7 +125,7 @@ static uint8_t *put_udp(const struct dp_params *params, const struct passenger *
 	uint8_t *at = gre - UDP_HEADER_LENGTH;
 	uint32_t length = (uint32_t)(p->head - at) + p->head_len + p->payload.len;
 	struct udp_header udp = {.source = p->source_port,
-				 .destination = params->udp_port,
+				 .destination = params->remote_port,
 				 .length = (uint16_t)length};
 
 	udp_encode(at, &udp);
@@ -150,12 +150,15 @@ uint8_t out_protocol(const struct dp_params *params)
 }
 
 /* Numbered packets have to arrive in the order in which they were sent, so they all take one way,
- * whatever their flow. */
+ * whatever their flow. Through a NAT each source port would be another peer: it makes a port of its
+ * own for each, and takes only answers to it, so there is one (RFC 8086 7). */
 uint16_t out_source_port(const struct dp_params *params, uint16_t protocol, const uint8_t *p,
 			 const uint8_t *end)
 {
 	if (params->udp_port == 0)
 		return 0;
+	if (params->nat)
+		return params->udp_port;
 	return udp_source_port(params->okey, protocol, p, params->seq_send ? p : end);
 }
 
@@ -220,7 +223,7 @@ static bool is_own_outer(const struct port *port, const struct ip_info *ip, cons
 	const uint8_t *udp = p + ip->header_len;
 
 	if (params->udp_port && (!ip->has_transport || udp + UDP_HEADER_LENGTH > end ||
-				 get_be16(udp + 2) != params->udp_port))
+				 get_be16(udp + 2) != params->remote_port))
 		return false;
 	return ip->protocol == out_protocol(params) && size == (ip->version == 4 ? 4 : 16) &&
 	       memcmp(ip->dst, params->remote.bytes, size) == 0 &&

@@ -14,7 +14,7 @@
 #define PROBES_MAX    2000
 #define SECOND_NS     1000000000ull
 
-static bool within(struct alive_limit *limit, uint32_t most, uint64_t now_ns)
+bool alive_within(struct alive_limit *limit, uint32_t most, uint64_t now_ns)
 {
 	if (now_ns - limit->second_ns >= SECOND_NS) {
 		limit->second_ns = now_ns;
@@ -48,7 +48,7 @@ static bool reflect_question(struct port *port, uint16_t protocol, uint8_t *p, c
 
 	if (q.way == KAPKT_NOT)
 		return false;
-	if (!within(&port->alive.questions, QUESTIONS_MAX, now_ns)) {
+	if (!alive_within(&port->alive.questions, QUESTIONS_MAX, now_ns)) {
 		*reason = DROP_RX_KEEPALIVE_LIMIT;
 		return true;
 	}
@@ -80,7 +80,7 @@ static bool reflect_echo(struct port *port, uint8_t *p, const uint8_t *end, uint
 	family = ip.version == 4 ? IP_V4 : IP_V6;
 	if (!kaecho_is_probe(&ip, ours, own_addresses(&port->params, family, ours)))
 		return false;
-	if (!within(&port->alive.probes, PROBES_MAX, now_ns)) {
+	if (!alive_within(&port->alive.probes, PROBES_MAX, now_ns)) {
 		*reason = DROP_RX_PROBE_LIMIT;
 		return true;
 	}

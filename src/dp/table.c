@@ -52,21 +52,35 @@ static uint32_t hash_mark(uint32_t pair, const struct mark *mark)
 	return mix(pair + mark->has_key + 2u * mark->form, mark->number);
 }
 
-int table_init(struct table *table)
+/* The place of a tunnel whose peer may be anywhere. */
+static uint32_t hash_home(const struct ip_addr *local, uint16_t udp_port, const struct mark *mark)
 {
-	*table = (struct table){.buckets = FIRST_BUCKETS};
-	table->by_key = calloc(FIRST_BUCKETS, sizeof(struct port *));
-	table->by_pair = calloc(FIRST_BUCKETS, sizeof(struct port *));
-	if (table->by_key && table->by_pair)
+	return hash_mark(mix(hash_addr(0, local), udp_port), mark);
+}
+
+/* An empty table. */
+static int allocate(struct table *table, uint32_t buckets)
+{
+	*table = (struct table){.by_key = calloc(buckets, sizeof(struct port *)),
+				.by_pair = calloc(buckets, sizeof(struct port *)),
+				.by_home = calloc(buckets, sizeof(struct port *)),
+				.buckets = buckets};
+	if (table->by_key && table->by_pair && table->by_home)
 		return 0;
 	table_free(table);
 	return -ENOMEM;
+}
+
+int table_init(struct table *table)
+{
+	return allocate(table, FIRST_BUCKETS);
 }
 
 void table_free(struct table *table)
 {
 	free(table->by_key);
 	free(table->by_pair);
+	free(table->by_home);
 	*table = (struct table){.buckets = 0};
 }
 
@@ -76,24 +90,28 @@ static void link_port(struct table *table, struct port *port)
 	uint32_t pair = hash_pair(&p->local, &p->remote);
 	struct mark mark = mark_of(p);
 	struct port **key_slot = &table->by_key[hash_mark(pair, &mark) & (table->buckets - 1)];
-	struct port **pair_slot = &table->by_pair[pair & (table->buckets - 1)];
+	struct port **pair_slot = &table->by_pair[pair & (table->buckets - 1)], **home_slot;
 
 	port->next_key = *key_slot;
 	*key_slot = port;
 	port->next_pair = *pair_slot;
 	*pair_slot = port;
+	if (!p->nat_any)
+		return;
+	home_slot =
+		&table->by_home[hash_home(&p->local, p->udp_port, &mark) & (table->buckets - 1)];
+	port->next_home = *home_slot;
+	*home_slot = port;
 }
 
 static int grow(struct table *table)
 {
-	struct table bigger = {.buckets = table->buckets * 2, .used = table->used};
+	struct table bigger;
+	int err = allocate(&bigger, table->buckets * 2);
 
-	bigger.by_key = calloc(bigger.buckets, sizeof(struct port *));
-	bigger.by_pair = calloc(bigger.buckets, sizeof(struct port *));
-	if (!bigger.by_key || !bigger.by_pair) {
-		table_free(&bigger);
-		return -ENOMEM;
-	}
+	if (err)
+		return err;
+	bigger.used = table->used;
 	for (uint32_t i = 0; i < table->buckets; i++) {
 		struct port *next;
 		for (struct port *port = table->by_key[i]; port; port = next) {
@@ -123,6 +141,17 @@ void table_link(struct table *table, struct port *port)
 	table->used++;
 }
 
+static void unlink_home(struct table *table, struct port *port, const struct mark *mark)
+{
+	const struct dp_params *p = &port->params;
+	struct port **slot =
+		&table->by_home[hash_home(&p->local, p->udp_port, mark) & (table->buckets - 1)];
+
+	while (*slot != port)
+		slot = &(*slot)->next_home;
+	*slot = port->next_home;
+}
+
 void table_remove(struct table *table, struct port *port)
 {
 	const struct dp_params *p = &port->params;
@@ -138,6 +167,8 @@ void table_remove(struct table *table, struct port *port)
 	while (*slot != port)
 		slot = &(*slot)->next_pair;
 	*slot = port->next_pair;
+	if (p->nat_any)
+		unlink_home(table, port, &mark);
 	table->used--;
 }
 
@@ -248,4 +279,25 @@ bool table_has_pair(const struct table *table, const struct table_key *key)
 	while (port && (port->params.udp_port != key->udp_port || !same_pair(&port->params, key)))
 		port = port->next_pair;
 	return port;
+}
+
+struct port *table_find_home(const struct table *table, const struct table_key *key,
+			     uint32_t ifindex)
+{
+	struct mark mark = {FORM_IP, key->has_key, key->key};
+	uint32_t slot = hash_home(&key->local, key->udp_port, &mark) & (table->buckets - 1);
+	struct port *unbound = NULL;
+
+	for (struct port *port = table->by_home[slot]; port; port = port->next_home) {
+		const struct dp_params *p = &port->params;
+
+		if (p->udp_port != key->udp_port || p->has_ikey != key->has_key ||
+		    p->ikey != key->key || !addr_equal(&p->local, &key->local))
+			continue;
+		if (p->bind_ifindex && table_is_bound_to(p, ifindex))
+			return port;
+		if (!p->bind_ifindex)
+			unbound = port;
+	}
+	return unbound;
 }

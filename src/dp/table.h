@@ -29,8 +29,9 @@ struct table_key {
 };
 
 struct table {
-	struct port **by_key, **by_pair; /* chains through port->next_key, next_pair */
-	uint32_t buckets;		 /* a power of two, of each array */
+	/* Chains through port->next_key, next_pair; next_home: only those whose peer is learned. */
+	struct port **by_key, **by_pair, **by_home;
+	uint32_t buckets; /* a power of two, of each array */
 	uint32_t used;
 };
 
@@ -55,5 +56,10 @@ struct port *table_find(const struct table *table, const struct table_key *key, 
 /* Whether some tunnel has these addresses, and receives in UDP at this port (0: directly in IP),
  * whatever its key, form and device. */
 bool table_has_pair(const struct table *table, const struct table_key *key);
+
+/* The tunnel with this local address, UDP port and key whose peer is learned, wherever the packet
+ * comes from; NULL when there is none. As to the device, as above. */
+struct port *table_find_home(const struct table *table, const struct table_key *key,
+			     uint32_t ifindex);
 
 #endif

@@ -9,6 +9,7 @@
 #include "dp/alive.h"
 #include "dp/dp.h"
 #include "dp/lease.h"
+#include "proto/roam.h"
 #include "proto/seq.h"
 
 struct hub;
@@ -25,8 +26,8 @@ struct hub_entry {
 struct port {
 	struct dp_params params;
 	struct worker *worker;
-	struct port *next_key, *next_pair; /* chains of the worker's table */
-	int fd;				   /* this worker's queue; -1: none */
+	struct port *next_key, *next_pair, *next_home; /* chains of the worker's table */
+	int fd;					       /* this worker's queue; -1: none */
 	/* hub.h: of a multipoint tunnel, its peers; of a peer, that tunnel's port (NULL: it is not
 	 * there), whose fd it has, the next peer, and its next hops, IPv4 and IPv6. */
 	struct hub *peers;
@@ -47,6 +48,8 @@ struct port {
 	uint32_t *seq_next;	   /* of the next packet sent; shared, but only one worker sends */
 	struct seq_state *seq;	   /* of packets received; one worker receives them all */
 	struct alive alive;
+	struct alive_limit asked;  /* roam.h: questions, or answers to them */
+	struct roam_seen seen;	   /* on the first worker */
 	uint64_t probed_second_ns; /* probed.h: when the second began in which ... */
 	uint32_t probed_answers;   /* ... so many probes were sent back */
 	struct dp_counters counters;

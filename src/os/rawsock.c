@@ -410,12 +410,13 @@ static void read_error(const struct cmsghdr *c, struct raw_error *out)
 }
 
 /* The queue holds the beginning of the packet, from its IP header on. */
-static uint16_t quoted_port(const uint8_t *p, size_t len)
+static void read_ports(const uint8_t *p, size_t len, struct raw_error *out)
 {
 	size_t at = p[0] >> 4 == 4 ? (p[0] & 0x0fu) * 4 : IP6_HEADER_LENGTH;
 	bool udp = len > at + UDP_HEADER_LENGTH - 1 && p[p[0] >> 4 == 4 ? 9 : 6] == IPPROTO_UDP;
 
-	return udp ? get_be16(p + at + 2) : 0;
+	out->udp_source = udp ? get_be16(p + at) : 0;
+	out->udp_port = udp ? get_be16(p + at + 2) : 0;
 }
 
 int raw_next_error(int fd, struct raw_error *out)
@@ -437,8 +438,8 @@ int raw_next_error(int fd, struct raw_error *out)
 
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	*out = (struct raw_error){.dst = addr_from(&to),
-				  .udp_port = quoted_port(quoted, (size_t)n)};
+	*out = (struct raw_error){.dst = addr_from(&to)};
+	read_ports(quoted, (size_t)n, out);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
 		read_error(c, out);
 	return 1;

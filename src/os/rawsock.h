@@ -80,6 +80,7 @@ struct raw_error {
 	struct ip_addr dst;  /* of the packet */
 	struct ip_addr from; /* who complained; family IP_NONE for this host */
 	uint16_t udp_port;   /* destination of the packet if it was UDP; else 0 */
+	uint16_t udp_source; /* and its source */
 };
 /* Takes the oldest error. 1 with *out, 0 when there is none, -errno. */
 int raw_next_error(int fd, struct raw_error *out);

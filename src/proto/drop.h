@@ -24,6 +24,12 @@
 	X(RX_KEY_MISSING, "rx-key-missing", "packet has no key, the tunnel has one")             \
 	X(RX_KEY_UNEXPECTED, "rx-key-unexpected", "packet has a key, the tunnel has none")       \
 	X(RX_KEY_WRONG, "rx-key-wrong", "packet has another key than the tunnel")                \
+	X(RX_UNPROVED, "rx-unproved",                                                            \
+	  "sender is not where the peer behind its NAT has proved to be; it is asked")           \
+	X(RX_PROOF_FORGED, "rx-proof-forged",                                                    \
+	  "proof or question of a tunnel through a NAT without its secret")                      \
+	X(RX_PROOF_STALE, "rx-proof-stale",                                                      \
+	  "proof is repeated, late, or of a question to another address or port")                \
 	X(RX_UDP_CHECKSUM, "rx-udp-checksum", "UDP checksum is wrong")                           \
 	X(RX_UDP_CHECKSUM_MISSING, "rx-udp-checksum-missing",                                    \
 	  "no UDP checksum over IPv6, and the file does not allow that (RFC 6936)")              \

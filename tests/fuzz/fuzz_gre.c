@@ -17,6 +17,7 @@
 #include "proto/outer.h"
 #include "proto/probe.h"
 #include "proto/resolve.h"
+#include "proto/roam.h"
 #include "proto/udp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -104,6 +105,22 @@ static void copy(uint8_t *p, uint8_t *end)
 	}
 }
 
+/* What may be a question or a proof: nobody has the secret. */
+static void roam(const uint8_t *p, const uint8_t *end, uint32_t key)
+{
+	static const struct roam_asker asker = {.key = {1, 2}};
+	static const struct siphash_key secret = {3, 4};
+	struct roam_place place = {{IP_V4, {192, 0, 2, 1}}, 4754};
+	struct roam_seen seen = {.ns = 0};
+	enum roam_verdict verdict;
+
+	if (roam_kind(p, (uint32_t)(end - p)) == ROAM_NONE)
+		return;
+	check(!roam_is_signed(&secret, p, key));
+	verdict = roam_judge(&seen, &asker, &secret, &place, key, 1, p);
+	check(verdict == ROAM_FORGED && seen.ns == 0);
+}
+
 static void gre(uint8_t *p, uint8_t *end)
 {
 	uint8_t again[GRE_LENGTH_MAX];
@@ -116,6 +133,7 @@ static void gre(uint8_t *p, uint8_t *end)
 	passenger(p + h.length, end);
 	nvgre_flow(p + h.length, end);
 	copy(p + h.length, end);
+	roam(p + h.length, end, h.key);
 }
 
 /* The datagram that a tunnel in UDP receives, and the source port for what such a tunnel sends. */

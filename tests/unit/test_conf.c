@@ -146,6 +146,9 @@ static void test_alias(void **state)
 		{"udp = no\n", ""},
 		{"udp = yes\n", " udp 4754"},
 		{"udp = 5000\nudp-checksum = no\n", " udp 5000 udp-csum no"},
+		{"udp = yes\nkey = 1\nnat-secret = 000102030405060708090a0b0c0d0e0f\n"
+		 "address = 10.0.0.1/30\nkeepalive = 10s 3\nkeepalive-form = inside\n",
+		 " key 1 udp 4754 nat ~f05be358 ka 10000ms 3 ka-inside"},
 		{"ttl = 1\n", " ttl 1"},
 		{"ttl = inherit\n", " ttl inherit"},
 		{"tos = 0xb8\n", " tos 0xb8"},

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/conf_parse.h"
 #include "ctl/ends.h"
 
@@ -260,6 +261,178 @@ static void settled(void **unused)
 	}
 }
 
+#define ANY                                                                                \
+	"[tunnel C]\nremote = any\nudp = yes\nkey = 1\naddress = 10.0.0.1 peer 10.0.0.2\n" \
+	"keepalive = 10s 3\nkeepalive-form = inside\n"                                     \
+	"nat-secret = 000102030405060708090a0b0c0d0e0f\nlocal = "
+#define UNPROVED "the peer behind its NAT has not proved itself yet"
+
+/* A peer that is learned: before, with nothing but an end of ours; and when it has proved to be at
+ * `at`, to what this file says or (`old`) another one did. */
+static void a_peer_is_learned(void **unused)
+{
+	static const struct {
+		const char *local;
+		struct given given[3];
+		const char *at;
+		bool old;
+		const char *our, *remote, *why;
+	} rows[] = {
+		/* 0 */ {"192.0.2.1", {{0}}, NULL, false, "192.0.2.1", "none", UNPROVED},
+		/* 1 */ {"192.0.2.1", {{0}}, "203.0.113.7", false, "192.0.2.1", "203.0.113.7", ""},
+		/* 2 */ {"192.0.2.1", {{0}}, "203.0.113.7", true, "192.0.2.1", "none", UNPROVED},
+		/* 3: of the other family it cannot be */
+		{"192.0.2.1", {{0}}, "2001:db8::7", false, "192.0.2.1", "none", UNPROVED},
+		/* 4: nor ourselves; it is still to be heard */
+		{"192.0.2.1",
+		 {{0}},
+		 "192.0.2.1",
+		 false,
+		 "192.0.2.1",
+		 "none",
+		 "192.0.2.1, which remote = any stands for, is the local address, too"},
+		/* 5: heard by IPv4, if there is */
+		{"address-of eth0",
+		 {V4("2001:db8::7"), V4("192.0.2.7")},
+		 NULL,
+		 false,
+		 "192.0.2.7",
+		 "none",
+		 UNPROVED},
+		/* 6 */
+		{"address-of eth0",
+		 {V4("2001:db8::7")},
+		 NULL,
+		 false,
+		 "2001:db8::7",
+		 "none",
+		 UNPROVED},
+		/* 7 */
+		{"address-of eth0",
+		 {V4("2001:db8::7"), V4("192.0.2.7")},
+		 "2001:db8::9",
+		 false,
+		 "2001:db8::7",
+		 "2001:db8::9",
+		 ""},
+		/* 8 */
+		{"address-of eth0",
+		 {{0}},
+		 NULL,
+		 false,
+		 "none",
+		 "none",
+		 "eth0 has no IPv4 address yet"},
+	};
+	struct link_info links[] = {{.index = ETH0, .name = "eth0"}};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct address_info addresses[6];
+		struct state state = {0};
+		struct actual actual = {.links = links,
+					.link_count = 1,
+					.host_addresses = addresses,
+					.state = &state};
+		struct state_peer peer = {.tunnel = "C", .port = 61000};
+		struct conf_tunnel tunnel;
+		struct actual_way way = {0};
+		char text[512], local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+		struct conf *conf;
+
+		snprintf(text, sizeof text, ANY "%s\n", rows[i].local);
+		assert_int_equal(conf_load_text("t", text, stderr, &conf), 0);
+		actual.host_address_count = add_addresses(rows[i].given, addresses);
+		peer.digest = conf_nat_digest(conf->tunnels) + rows[i].old;
+		if (rows[i].at) {
+			assert_true(addr_parse(rows[i].at, &peer.addr));
+			assert_int_equal(state_set_peer(&state, &peer), 0);
+		}
+		tunnel = conf->tunnels[0];
+		assert_true(ends_are_moving(conf));
+		assert_int_equal(ends_settle(conf, &actual, &tunnel, &way), 0);
+		addr_format(&tunnel.local, local);
+		addr_format(&tunnel.remote, remote);
+		if (strcmp(local, rows[i].our) != 0 || strcmp(remote, rows[i].remote) != 0 ||
+		    strcmp(way.why, rows[i].why) != 0 ||
+		    tunnel.remote_port != (strcmp(remote, "none") ? 61000 : 0))
+			fail_msg("row %zu: %s, %s port %u, \"%s\"", i, local, remote,
+				 tunnel.remote_port, way.why);
+		state_free(&state);
+		conf_free(conf);
+	}
+}
+
+/* Another secret, key or port is another digest. */
+static void digests_differ(void **unused)
+{
+	struct conf_tunnel one = {.nat_secret = {1, 2}, .udp_port = 4754}, other = one;
+
+	(void)unused;
+	assert_true(conf_nat_digest(&one) == conf_nat_digest(&other));
+	other.nat_secret.k1++;
+	assert_true(conf_nat_digest(&one) != conf_nat_digest(&other));
+	other = one;
+	other.ikey.value = 1;
+	assert_true(conf_nat_digest(&one) != conf_nat_digest(&other));
+	other = one;
+	other.okey.value = 1;
+	assert_true(conf_nat_digest(&one) != conf_nat_digest(&other));
+	other = one;
+	other.udp_port++;
+	assert_true(conf_nat_digest(&one) != conf_nat_digest(&other));
+}
+
+static bool is_even(void *arg, const char *tunnel)
+{
+	(void)arg;
+	return atoi(tunnel + 1) % 2 == 0;
+}
+
+/* Many learned peers, in any order, some of them twice. */
+static void peers_are_kept(void **unused)
+{
+	char folder[] = "/tmp/gretel-ends-XXXXXX";
+	struct state state, again;
+
+	(void)unused;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(state_load(folder, &state), 0);
+	for (int i = 0; i < 400; i++) {
+		struct state_peer peer = {.digest = 0xfedcba9876543210u + (unsigned)i,
+					  .addr = {IP_V4, {192, 0, 2, 7}},
+					  .port = (uint16_t)(1 + i)};
+
+		snprintf(peer.tunnel, sizeof peer.tunnel, "n%d", i * 73 % 200);
+		assert_int_equal(state_set_peer(&state, &peer), 0);
+	}
+	assert_int_equal(state.peer_count, 200);
+	assert_false(state_is_empty(&state));
+	assert_int_equal(state_store(&state), 0);
+	assert_int_equal(state_load(folder, &again), 0);
+	assert_int_equal(again.peer_count, 200);
+	assert_true(state_keep_peers(&again, is_even, NULL));
+	assert_false(state_keep_peers(&again, is_even, NULL));
+	for (int i = 200; i < 400; i++) {
+		const struct state_peer *found;
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof name, "n%d", i * 73 % 200);
+		found = state_find_peer(&again, name);
+		if (i * 73 % 2) {
+			assert_null(found);
+			continue;
+		}
+		assert_int_equal(found->port, 1 + i);
+		assert_true(found->digest == 0xfedcba9876543210u + (unsigned)i);
+		assert_int_equal(found->addr.bytes[3], 7);
+	}
+	assert_int_equal(state_remove(&again), 0);
+	state_free(&state);
+	state_free(&again);
+	rmdir(folder);
+}
+
 static void nothing_moves(void **unused)
 {
 	struct conf *conf;
@@ -313,9 +486,9 @@ static void names_are_kept(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(settled),
-		cmocka_unit_test(nothing_moves),
-		cmocka_unit_test(names_are_kept),
+		cmocka_unit_test(settled),	  cmocka_unit_test(a_peer_is_learned),
+		cmocka_unit_test(digests_differ), cmocka_unit_test(peers_are_kept),
+		cmocka_unit_test(nothing_moves),  cmocka_unit_test(names_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,10 @@
 
 #define ENDS "[tunnel t0]\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
 #define T    ENDS "address = 192.168.8.1 peer 192.168.8.11\nroute = 20.10.1.0/24\n"
+#define NAT                                                                   \
+	"udp = yes\nkey = 7\nnat-secret = 000102030405060708090a0b0c0d0e0f\n" \
+	"address = 192.168.8.1 peer 192.168.8.11\nroute = 20.10.1.0/24\n"     \
+	"keepalive = 10s 3\nkeepalive-form = inside\n"
 #define F    "[forward]\n"
 #define US   "10.10.1.0/24"
 #define THEM "20.10.1.0/24"
@@ -239,7 +243,26 @@ static const struct {
 	 {"checksum = yes", "mtu = 65507\n"},
 	 {NULL},
 	 "no allow"},
-	/* 36: what a provider prescribes is written out */
+	/* 36: who is reached is reached there, too; where the peer is in its network nobody knows
+	 */
+	{"[tunnel t0]\nlocal = 172.19.1.1\nremote = any\n" NAT F "allow = " US " <-> " THEM "\n",
+	 {"local = address-of DEVICE\nremote = 172.19.1.1\n",
+	  "nat-secret = 000102030405060708090a0b0c0d0e0f\n", "keepalive-form = inside\n"},
+	 {"remote = any"},
+	 NULL},
+	/* 37: and the reverse: our address there is the NAT's */
+	{"[tunnel t0]\nlocal = 10.0.0.7\nremote = 172.19.1.1\n" NAT F "allow = " US " <-> " THEM
+	 "\n",
+	 {"local = 172.19.1.1\nremote = any\n", "nat-secret = 000102030405060708090a0b0c0d0e0f\n"},
+	 {"10.0.0.7"},
+	 "this side is behind a NAT"},
+	/* 38: a device of ours needs no name there */
+	{"[tunnel t0]\nlocal = address-of eth0\nremote = 172.19.1.1\n" NAT F "allow = " US
+	 " <-> " THEM "\n",
+	 {"local = 172.19.1.1\nremote = any\n"},
+	 {"eth0", "this-site"},
+	 "this side is behind a NAT"},
+	/* 39: what a provider prescribes is written out */
 	{"[tunnel t0]\nprofile = ddos-guard\nlocal = 172.19.1.1\nremote = 172.19.1.2\n"
 	 "address = 10.0.0.0/31\nroute = " THEM "\n" F "allow = " US " <-> " THEM "\n",
 	 {"local = 172.19.1.2"},

@@ -144,6 +144,15 @@ static const struct {
 	{T "[tunnel u]\nlocal = 172.19.1.1\nremote = 172.19.1.2\nudp = yes\nnotrack = no\n",
 	 {"@outer4"},
 	 {"@outer_udp4"}},
+	/* 18: a learned peer may be anywhere: what comes to our port, and what leaves by it */
+	{"[tunnel t]\nlocal = 172.19.1.1\nremote = any\nudp = yes\nkey = 1\n"
+	 "address = 10.0.0.1 peer 10.0.0.2\nkeepalive = 10s 3\nkeepalive-form = inside\n"
+	 "nat-secret = 000102030405060708090a0b0c0d0e0f\n",
+	 {"set outer_any4 {\n\t\ttype ipv4_addr . inet_service\n\t\telements = "
+	  "{\n\t\t\t172.19.1.1 . 4754\n",
+	  "prerouting priority raw\n\t\tmeta l4proto 17 ip daddr . udp dport @outer_any4 notrack\n",
+	  "output priority raw\n\t\tmeta l4proto 17 ip saddr . udp sport @outer_any4 notrack\n"},
+	 {"@outer4", "@outer_udp4"}},
 };
 
 static void contents(void **unused)

@@ -124,6 +124,59 @@ static void vrfs_are_different(void **state)
 	table_free(&table);
 }
 
+/* Tunnels whose peer is learned are found wherever a packet comes from, by address, port and key;
+ * also after they have grown, and have learned. */
+static void learned_peers_have_a_home(void **state)
+{
+	static const struct {
+		const char *local;
+		int64_t key;
+		uint16_t udp_port;
+		uint32_t ifindex;
+		int found;
+	} rows[] = {
+		/* 0 */ {"192.0.2.1", 3, 4754, 0, 3},
+		/* 1 */ {"192.0.2.1", 199, 4754, 0, 199},
+		/* 2: the key of one that is not learned */ {"192.0.2.1", 200, 4754, 0, -1},
+		/* 3 */ {"192.0.2.1", 3, 5000, 0, -1},
+		/* 4 */ {"192.0.2.2", 3, 4754, 0, -1},
+		/* 5 */ {"192.0.2.1", NO_KEY, 4754, 0, -1},
+		/* 6: bound to device 9 */ {"192.0.2.1", 7, 4754, 9, 7},
+		/* 7 */ {"192.0.2.1", 7, 4754, 8, -1},
+	};
+	static struct port ports[201];
+	struct table table;
+
+	(void)state;
+	assert_int_equal(table_init(&table), 0);
+	for (unsigned i = 0; i < 201; i++) {
+		fill(&ports[i], "192.0.2.1", "192.0.2.9", i, i == 7 ? 9 : 0);
+		if (i < 200)
+			ports[i].params.remote = (struct ip_addr){.family = IP_NONE};
+		ports[i].params.udp_port = 4754;
+		ports[i].params.nat_any = i < 200;
+		assert_int_equal(table_insert(&table, &ports[i]), 0);
+	}
+	table_remove(&table, &ports[3]);
+	ports[3].params.remote = addr("203.0.113.7");
+	table_link(&table, &ports[3]);
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct table_key key = key_of(rows[i].local, "198.51.100.1", rows[i].key);
+
+		key.udp_port = rows[i].udp_port;
+		assert_ptr_equal(table_find_home(&table, &key, rows[i].ifindex),
+				 rows[i].found < 0 ? NULL : &ports[rows[i].found]);
+	}
+	for (unsigned i = 0; i < 201; i++)
+		table_remove(&table, &ports[i]);
+	assert_null(table_find_home(
+		&table,
+		&(struct table_key){
+			.local = addr("192.0.2.1"), .has_key = true, .key = 5, .udp_port = 4754},
+		0));
+	table_free(&table);
+}
+
 static const struct {
 	const char *local, *remote;
 	int64_t key;
@@ -331,6 +384,7 @@ int main(void)
 		cmocka_unit_test(packets_find_their_tunnel),
 		cmocka_unit_test(plain_and_udp_are_different),
 		cmocka_unit_test(vrfs_are_different),
+		cmocka_unit_test(learned_peers_have_a_home),
 		cmocka_unit_test(forms_find_their_tunnel),
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(ten_thousand_keys),

@@ -80,7 +80,7 @@ void check_local_address(struct doctor *d)
 {
 	char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE], place[DOCTOR_PLACE_SIZE];
 
-	if (!d->way || d->way->why[0])
+	if (!d->way || (d->way->why[0] && !d->way->local_missing))
 		return;
 	addr_format(&d->tunnel->local, local);
 	if (d->way->local_missing) {

@@ -14,7 +14,7 @@
 	X(file_differs, "file-differs", SITE, CHECK_PLAIN, "the file was changed and not loaded") \
 	X(foreign_interface, "foreign-interface", SITE, CHECK_PLAIN, "the interface of this name is somebody else's") \
 	X(daemon, "daemon", SITE, CHECK_PLAIN, "no daemon answers, or it does not serve this namespace") \
-	X(ends, "ends", SITE, CHECK_PLAIN, "an outer address is not known: of a name, or of a device") \
+	X(ends, "ends", SITE, CHECK_PLAIN, "an outer address is not known: of a name, a device, or a peer") \
 	X(interface, "interface", SITE, CHECK_SOUND, "the interface is missing, or down") \
 	X(device_down, "device-down", UNDERLAY, CHECK_PLAIN, "the underlay device is down or has no carrier") \
 	X(recursive_route, "recursive-route", UNDERLAY, CHECK_PLAIN, "the route to the peer leads into a tunnel") \

@@ -139,6 +139,8 @@ static void mirror_ends(struct mirror *mirror)
 			    "the peer's address %s is that of %s now and may change: its device "
 			    "would know",
 			    addr_format(&t->local, text), ours->remote_name);
+	if (ours->nat && !ours->remote_any)
+		return;
 	if (t->remote.family == IP_NONE) {
 		t->remote_name = strdup("this-site.invalid");
 		mirror->lost |= !t->remote_name;
@@ -148,6 +150,24 @@ static void mirror_ends(struct mirror *mirror)
 			    "would follow",
 			    addr_format(&t->remote, text), ours->local_device);
 	}
+}
+
+/* One side is behind a NAT, and the other learns where. Who is behind it has an address there that
+ * nobody here knows. */
+static void mirror_nat(struct mirror *mirror)
+{
+	const struct conf_tunnel *ours = mirror->tunnel;
+	struct conf_tunnel *t = mirror->theirs;
+
+	t->remote_any = !ours->remote_any;
+	t->remote_port = 0;
+	if (ours->remote_any) {
+		t->local = (struct ip_addr){.family = IP_NONE};
+		memcpy(t->local_device, "DEVICE", sizeof "DEVICE");
+		return;
+	}
+	t->remote = (struct ip_addr){.family = IP_NONE};
+	mirror_note(mirror, "this side is behind a NAT: where it is, the peer learns");
 }
 
 static void mirror_tunnel(struct mirror *mirror)
@@ -165,6 +185,8 @@ static void mirror_tunnel(struct mirror *mirror)
 	t->routes = NULL;
 	t->route_count = 0;
 	mirror_ends(mirror);
+	if (ours->nat)
+		mirror_nat(mirror);
 	t->ikey = ours->okey;
 	t->okey = ours->ikey;
 	t->checksum = mirror_checksum(ours->checksum);

@@ -70,7 +70,7 @@ struct peer_system;
 const struct peer_system *peer_find_system(const char *name);
 /* "gretel, iproute2, ..." */
 void peer_list_systems(FILE *out);
-/* False for tunnels that only a gretel is printed for: NVGRE and ERSPAN. */
+/* False for tunnels that only a gretel is printed for: NVGRE, ERSPAN, and through a NAT. */
 bool peer_can_print(const struct peer_system *system, const struct conf_tunnel *tunnel);
 /* What cannot be said in the system's words is told in a comment and on `errors`. */
 void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,

@@ -122,11 +122,15 @@ static void note_ends(const struct peer_view *view, const struct peer_out *out)
 {
 	bool gretel = out->system->print == peer_for_gretel;
 
-	if (view->tunnel->local.family == IP_NONE)
+	if (view->tunnel->nat && view->tunnel->local.family == IP_NONE)
+		peer_note(out,
+			  "the peer is behind a NAT: write its device that leads here instead of "
+			  "address-of DEVICE");
+	else if (view->tunnel->local.family == IP_NONE)
 		peer_note(out, "the peer has a name here: write its outer %s instead of %s",
 			  gretel ? "address, or the device that has it," : "address",
 			  gretel ? "address-of DEVICE" : "PEER-ADDRESS");
-	if (view->tunnel->remote.family == IP_NONE)
+	if (view->tunnel->remote.family == IP_NONE && !view->tunnel->remote_any)
 		peer_note(out,
 			  "our own outer address is that of a device, and may change: write %s "
 			  "instead of %s",
@@ -171,8 +175,9 @@ static void print_notes(const struct peer_view *view, const struct peer_out *out
 
 bool peer_can_print(const struct peer_system *system, const struct conf_tunnel *tunnel)
 {
-	return tunnel->mode == MODE_GRE || tunnel->mode == MODE_GRETAP ||
-	       system->print == peer_for_gretel;
+	bool common = tunnel->mode == MODE_GRE || tunnel->mode == MODE_GRETAP;
+
+	return (common && !tunnel->nat) || system->print == peer_for_gretel;
 }
 
 void peer_print(const struct peer_view *view, const struct peer_system *system, FILE *out,
