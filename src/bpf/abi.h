@@ -34,7 +34,8 @@ enum {
 #define FAST_WATCHED_NS 10000000000ull
 #define FAST_RETRY_NS	20000000ull
 #define FAST_GRACE_NS	140000000ull
-/* The way of outer packets is known for so long. */
+/* The way of outer packets is known for so long; where greteld hears of everything that could
+ * change it, for `lease_ns` of the control entry, unless something has changed since. */
 #define FAST_LEASE_NS 940000000ull
 /* For so long after a received numbered packet was left to greteld the programs leave others to it,
  * too, or they would overtake it. */
@@ -73,6 +74,7 @@ struct fast_control {
 	uint32_t flows;	     /* whether flows are to be learned */
 	uint32_t watched;    /* whether greteld hears of each change of rules */
 	uint64_t heard_ns;   /* when it last listened */
+	uint64_t lease_ns;   /* see FAST_LEASE_NS */
 	/* The programs': */
 	uint64_t lost; /* packets begun to be changed when memory ran out */
 };
@@ -81,12 +83,12 @@ struct fast_control {
  * the device, and the link header where they leave, or on the way in the device's own address in
  * it. Written by the witness that has passed it. */
 struct fast_path {
-	uint64_t until_ns;  /* how long it holds while greteld is alive */
-	uint64_t sample_ns; /* when the next witness is due */
+	uint64_t sent_ns;   /* when that witness was sent */
+	uint64_t sample_ns; /* when the next one is due, of received packets */
 	uint32_t ifindex;   /* 0: not known, or revoked */
 	uint32_t slot;	    /* in the map `xdp_ports`, plus one; 0: XDP cannot send there */
 	uint8_t header[FAST_LINK_HEADER];
-	uint8_t pad[2];
+	uint16_t generation; /* low half, when it was sent */
 };
 
 enum fast_flags {
@@ -226,8 +228,9 @@ struct fast_hot {
 /* Behind the GRE header of a witness, whose protocol type is 0. */
 struct fast_witness {
 	uint64_t cookie, sent_ns;
-	uint32_t ifindex; /* of the device where it came in; on the way out 0 */
-	uint32_t tunnel;  /* entry of `tunnels` */
+	uint32_t ifindex;    /* of the device where it came in; on the way out 0 */
+	uint16_t tunnel;     /* entry of `tunnels` */
+	uint16_t generation; /* low half */
 };
 
 _Static_assert(sizeof(struct fast_key4) == 16, "no padding: keys are compared as octets");

@@ -170,6 +170,13 @@ PROTO_INLINE void hot_fill(struct fast_hot *h, const struct fast_key4 *key,
 	h->action = flow->action;
 }
 
+/* Whether greteld hears of each change. */
+PROTO_INLINE bool hears_all(const struct fast_control *c, uint64_t now)
+{
+	return c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS &&
+	       now - c->heard_ns < FAST_HEARD_LOST_NS;
+}
+
 enum flow_state { FLOW_VOID, FLOW_HOLDS, FLOW_ASK };
 
 /* Whether what is known of the flow may be used at `now`, or conntrack has to be asked. When the
@@ -177,9 +184,8 @@ enum flow_state { FLOW_VOID, FLOW_HOLDS, FLOW_ASK };
 PROTO_INLINE enum flow_state flow_state(struct fast_flow *flow, const struct fast_control *c,
 					uint64_t now)
 {
-	bool watched = c->watched && now - c->beat_ns < FAST_BEAT_LOST_NS &&
-		       now - c->heard_ns < FAST_HEARD_LOST_NS;
-	uint64_t age = now - flow->seen_ns, limit = watched ? FAST_WATCHED_NS : FAST_SAMPLE_NS;
+	uint64_t age = now - flow->seen_ns,
+		 limit = hears_all(c, now) ? FAST_WATCHED_NS : FAST_SAMPLE_NS;
 
 	if (flow->generation != c->generation || age >= limit + FAST_GRACE_NS)
 		return FLOW_VOID;
@@ -196,10 +202,16 @@ PROTO_INLINE enum flow_state flow_state(struct fast_flow *flow, const struct fas
 PROTO_INLINE bool path_holds(const struct fast_path *path, const struct fast_control *c,
 			     uint64_t now)
 {
-	if (now < path->until_ns)
+	int64_t age = (int64_t)(now - path->sent_ns); /* the clock may be a tick behind */
+
+	if (!path->ifindex)
+		return false;
+	if (age < (int64_t)FAST_LEASE_NS)
 		return true;
-	return path->ifindex && now - c->beat_ns > FAST_BEAT_LOST_NS &&
-	       now - c->beat_ns < FAST_BEAT_STALE_NS;
+	if (age < (int64_t)c->lease_ns && path->generation == (uint16_t)c->generation &&
+	    hears_all(c, now))
+		return true;
+	return now - c->beat_ns > FAST_BEAT_LOST_NS && now - c->beat_ns < FAST_BEAT_STALE_NS;
 }
 
 /* IPv4 identification: all packets that may be fragmented have different ones; of the others it

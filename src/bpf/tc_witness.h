@@ -54,7 +54,8 @@ PROTO_INLINE bool witness_write(struct __sk_buff *skb, uint8_t family)
 	slot = witness_owner(skb_start(skb) + FAST_LINK_HEADER, &gre, family);
 	if (!slot)
 		return false;
-	body.tunnel = *slot;
+	body.tunnel = (uint16_t)*slot;
+	body.generation = (uint16_t)c->generation;
 	body.cookie = c->cookie;
 	body.sent_ns = clock_ns(c);
 	return bpf_skb_store_bytes(skb, at + 2, &none, sizeof none, 0) == 0 &&
@@ -88,7 +89,7 @@ PROTO_INLINE bool witness_unchanged(const uint8_t *ip, const struct fast_tunnel 
 
 /* Writes down where the witness left: there the tunnel's packets leave. */
 PROTO_INLINE void witness_note(struct __sk_buff *skb, const uint8_t *link, struct fast_tunnel *t,
-			       uint64_t sent_ns)
+			       const struct fast_witness *body)
 {
 	uint32_t ifindex = skb->ifindex;
 	struct fast_link *out = bpf_map_lookup_elem(&links, &ifindex);
@@ -98,12 +99,13 @@ PROTO_INLINE void witness_note(struct __sk_buff *skb, const uint8_t *link, struc
 	for (unsigned i = 0; i < FAST_LINK_HEADER; i++)
 		same &= path->header[i] == link[i];
 	if (!same || path->slot != (out ? out->slot : 0)) {
-		path->until_ns = 0;
-		path->ifindex = ifindex;
+		path->ifindex = 0;
 		path->slot = out ? out->slot : 0;
 		__builtin_memcpy(path->header, link, FAST_LINK_HEADER);
 	}
-	path->until_ns = sent_ns + FAST_LEASE_NS;
+	path->generation = body->generation;
+	path->sent_ns = body->sent_ns;
+	path->ifindex = ifindex;
 }
 
 PROTO_INLINE void witness_read(struct __sk_buff *skb, uint8_t family)
@@ -113,16 +115,18 @@ PROTO_INLINE void witness_read(struct __sk_buff *skb, uint8_t family)
 	struct fast_witness body;
 	struct fast_tunnel *t;
 	const uint8_t *p;
+	uint32_t slot;
 
 	if (!c || !skb_pull(skb, at + GRE_LENGTH_MIN) ||
 	    bpf_skb_load_bytes(skb, skb->len - FAST_WITNESS_LENGTH, &body, sizeof body) ||
 	    body.cookie != c->cookie)
 		return;
-	t = bpf_map_lookup_elem(&tunnels, &body.tunnel);
+	slot = body.tunnel;
+	t = bpf_map_lookup_elem(&tunnels, &slot);
 	p = skb_start(skb);
 	if (t && t->ifindex && t->family == family && !(p + at + GRE_LENGTH_MIN > skb_stop(skb)) &&
 	    witness_unchanged(p + FAST_LINK_HEADER, t, family))
-		witness_note(skb, p, t, body.sent_ns);
+		witness_note(skb, p, t, &body);
 }
 
 /* A packet with the priority of witnesses leaves: whatever became of it, it ends here. A verdict

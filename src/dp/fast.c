@@ -42,6 +42,7 @@ int fast_open(struct bpf *bpf, struct fast **out)
 	    getrandom(&fast->control->cookie, sizeof fast->control->cookie, 0) < 0)
 		fast->control->cookie = uv_hrtime();
 	fast->control->flows = 1;
+	fast->control->lease_ns = FAST_LEASE_NS;
 	fast->control->stateless = fast->control->watched = 0; /* until it is known */
 	(void)bpf_beat(bpf); /* the clock of the programs, before they run */
 	/* The map itself is large, and what is not used of it should stay untouched. */

@@ -2,12 +2,14 @@
 /*
  * fast_witness.c: how the programs come to know what the kernel does with the outer packets of a
  * tunnel. A witness is a GRE packet with the tunnel's own outer header, protocol type 0 and a body
- * that only this host can write. One is sent every WITNESS_TICKS for each tunnel that is in use;
- * where it would leave, device_out (src/bpf/gre_tc.bpf.c) notes the device and the link header, and
- * drops it. Others come in by the raw sockets, made by device_in of packets of the peer.
+ * that only this host can write. One is sent every WITNESS_TICKS for each tunnel that is in use, or
+ * more rarely where those are many; where it would leave, device_out (src/bpf/gre_tc.bpf.c) notes
+ * the device and the link header, and drops it. Others come in by the raw sockets, made by
+ * device_in of packets of the peer.
  *
  * What a rule stops, changes or leads elsewhere is not seen, or not as it was written, and what was
- * known of the way is over after FAST_LEASE_NS.
+ * known of the way is over: FAST_LEASE_NS after the last witness that was seen, wherever greteld
+ * has heard of a change, or does not hear of all.
  */
 #include <string.h>
 #include <uv.h>
@@ -28,8 +30,13 @@ enum {
 #define IN_USE_NS 1000000000ull
 /* A way in that is not renewed for so long, although packets come, is closed. */
 #define SILENT_NS 500000000ull
-/* When a received packet is to be made a witness of again. */
-#define RENEW_NS 400000000ull
+/* When a received packet is to be made a witness of again, and what is sent in that time is seen;
+ * of many tunnels each has its turn, with the work of one witness in so long, but at least as often
+ * as a flow takes the kernel's path (FAST_WATCHED_NS). */
+#define RENEW_NS      400000000ull
+#define RENEW_EACH_NS 500000ull
+#define RENEW_MAX_NS  4900000000ull
+#define SEEN_NS	      (FAST_LEASE_NS - RENEW_NS)
 
 static struct ip_addr address(const struct fast_tunnel *t, const uint8_t bytes[16])
 {
@@ -43,8 +50,10 @@ static struct ip_addr address(const struct fast_tunnel *t, const uint8_t bytes[1
 static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_t out[WITNESS_MAX])
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
-	struct fast_witness body = {
-		.cookie = fast->control->cookie, .sent_ns = now, .tunnel = slot};
+	struct fast_witness body = {.cookie = fast->control->cookie,
+				    .sent_ns = now,
+				    .tunnel = (uint16_t)slot,
+				    .generation = (uint16_t)fast->control->generation};
 	struct gre_header gre = {.protocol = GRE_PROTOCOL_KEEPALIVE,
 				 .has_key = t->flags & FAST_OKEY,
 				 .key = t->okey};
@@ -83,41 +92,70 @@ static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 	(void)raw_send(fd, &way, &remote, packet, len);
 }
 
+/* When the way is to have been seen again, if it is still what it was. */
+static uint64_t seen_by(const struct fast *fast, const struct fast_path *path)
+{
+	bool current = path->generation == (uint16_t)fast->control->generation;
+
+	return path->sent_ns + SEEN_NS + (current ? fast->renew_ns : RENEW_NS);
+}
+
 /* What greteld's absence would keep alive has to end where it is known to be wrong. */
 static void close_ways(struct fast *fast, uint32_t slot, uint64_t now)
 {
 	struct fast_tunnel *t = &fast->tunnels[slot];
 	struct fast_own *own = &fast->own[slot];
 
-	if (now < t->out.until_ns)
+	if (now < seen_by(fast, &t->out))
 		own->unseen = 0;
 	else if (own->unseen < UNSEEN_MAX)
 		own->unseen++;
 	else
 		t->out.ifindex = 0;
-	if (t->in.ifindex && now > t->in.until_ns + SILENT_NS && t->in.sample_ns + IN_USE_NS > now)
+	if (t->in.ifindex && now > seen_by(fast, &t->in) + SILENT_NS &&
+	    t->in.sample_ns + IN_USE_NS > now)
 		t->in.ifindex = 0;
 }
 
-static void look_after(struct fast *fast, uint32_t slot, uint64_t now)
+/* Returns whether the tunnel is in use. */
+static bool look_after(struct fast *fast, uint32_t slot, uint64_t now, bool hurry)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
 
-	if (!t->ifindex || !(t->flags & (FAST_ENCAP | FAST_DECAP)) || now - t->used_ns > IN_USE_NS)
-		return;
+	if (!t->ifindex || !(t->flags & FAST_CARRIES) || now - t->used_ns > IN_USE_NS)
+		return false;
 	close_ways(fast, slot, now);
-	if (t->flags & FAST_ENCAP)
+	/* Not one round later than it should be. */
+	if (t->flags & FAST_ENCAP &&
+	    (hurry || now + RENEW_NS / 2 >= t->out.sent_ns + fast->renew_ns))
 		send_witness(fast, slot, now);
+	return true;
+}
+
+/* For so many tunnels in use. */
+static void choose_pace(struct fast *fast, uint32_t count)
+{
+	uint64_t renew = count * RENEW_EACH_NS;
+
+	if (renew < RENEW_NS || !fast->control->watched)
+		renew = RENEW_NS;
+	if (renew > RENEW_MAX_NS)
+		renew = RENEW_MAX_NS;
+	__atomic_store_n(&fast->renew_ns, renew, __ATOMIC_RELAXED);
+	__atomic_store_n(&fast->control->lease_ns, renew == RENEW_NS ? FAST_LEASE_NS : 2 * renew,
+			 __ATOMIC_RELAXED);
 }
 
 /* Whoever changes many things does it one by one: what is known is not made void for each. */
-static void void_flows(struct fast *fast)
+static void void_flows(struct fast *fast, uint32_t top)
 {
 	if (fast->ticks - fast->void_tick < VOID_TICKS ||
 	    !__atomic_exchange_n(&fast->void_flows, 0, __ATOMIC_RELAXED))
 		return;
 	fast->void_tick = fast->ticks;
 	__atomic_fetch_add(&fast->control->generation, 1, __ATOMIC_RELAXED);
+	for (uint32_t slot = 0; slot < top; slot++)
+		fast->tunnels[slot].in.sample_ns = 0;
 	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
 }
 
@@ -125,15 +163,17 @@ void fast_tick(struct fast *fast)
 {
 	uint64_t now = uv_hrtime();
 	uint32_t top = __atomic_load_n(&fast->top, __ATOMIC_ACQUIRE);
+	uint32_t in_use = 0;
 	bool hurry;
 
 	(void)bpf_beat(fast->bpf);
-	void_flows(fast);
+	void_flows(fast, top);
 	hurry = __atomic_exchange_n(&fast->hurry, 0, __ATOMIC_RELAXED);
 	if (fast->ticks++ % WITNESS_TICKS != 0 && !hurry)
 		return;
 	for (uint32_t slot = 0; slot < top; slot++)
-		look_after(fast, slot, now);
+		in_use += look_after(fast, slot, now, hurry);
+	choose_pace(fast, in_use);
 }
 
 bool fast_take_witness(struct fast *fast, const uint8_t *body, const uint8_t *end)
@@ -150,7 +190,9 @@ bool fast_take_witness(struct fast *fast, const uint8_t *body, const uint8_t *en
 	if (!t->ifindex || !fast_place_mac(fast, w.ifindex, t->in.header))
 		return true;
 	t->in.ifindex = w.ifindex;
-	t->in.until_ns = w.sent_ns + FAST_LEASE_NS;
-	t->in.sample_ns = w.sent_ns + RENEW_NS;
+	t->in.generation = w.generation;
+	t->in.sent_ns = w.sent_ns;
+	if (w.generation == (uint16_t)fast->control->generation)
+		t->in.sample_ns = w.sent_ns + __atomic_load_n(&fast->renew_ns, __ATOMIC_RELAXED);
 	return true;
 }

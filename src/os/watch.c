@@ -187,12 +187,17 @@ static bool decode_policy(const struct nlmsghdr *message, struct watch_event *ev
 	return rule_decode(message, &rule, &event->protocol) == 0;
 }
 
-/* Of a neighbour whose link address is known; one that is being asked for has none yet. */
+/* Of a neighbour whose link address is known; one that is being asked for has none yet. Nobody asks
+ * for a group, or on an interface without link addresses, where the kernel makes and forgets
+ * entries as it likes: thousands a second with thousands of tunnels. */
 static bool decode_neighbour(const struct nlmsghdr *message, struct watch_event *event)
 {
+	static const uint8_t none[6];
 	struct neighbour_info info;
 
 	if (!neighbour_decode(message, &info))
+		return false;
+	if (info.state & NUD_NOARP && (info.mac[0] & 1 || memcmp(info.mac, none, sizeof none) == 0))
 		return false;
 	event->what = WATCH_NEIGHBOUR;
 	event->deleted = message->nlmsg_type == RTM_DELNEIGH || info.state & NUD_FAILED;

@@ -163,7 +163,7 @@ class Gretel(Contender):
         return bool(routes(f"exact {last}")) and routes(f"root {SPREAD} proto 71") == self.tunnels - 1
 
     def _lane(self, lab, side):
-        tunnel = json.loads(self.gretel(lab, side, "--json", "status").stdout)["tunnels"][0]
+        tunnel = json.loads(self.gretel(lab, side, "--json", "status", lab.tunnel).stdout)["tunnels"][0]
         return tunnel["lane"], f"the lane is {tunnel['lane']}: {tunnel.get('lane_reason')}"
 
     def check(self, lab):
@@ -172,7 +172,7 @@ class Gretel(Contender):
         for side in (0, 1):
             lab.wait_for(lambda side=side: self.all_up(lab, side), 120, "not all tunnels came up")
             if self.lane:
-                wait_for(lambda side=side: self._lane(lab, side)[0] == self.lane, 5,
+                wait_for(lambda side=side: self._lane(lab, side)[0] == self.lane, self.patience,
                          lambda side=side: f"{self.name}: {self._lane(lab, side)[1]}", interval=0.2)
 
 
