@@ -7,9 +7,9 @@ import time
 
 import lanes
 import pytest
-from gretel import NAME
+from gretel import NAME, section
 from net import wait_for
-from scene import A, B, GATEWAY, HOST, LAN, TUNNEL, UNDERLAY
+from scene import A, B, GATEWAY, HOST, LAN, TUNNEL, UNDERLAY, other
 from ticker import Flow, last_after
 from wire import Watch
 
@@ -17,6 +17,7 @@ DROP = """
 #include <linux/bpf.h>
 __attribute__((section("tc"))) int drop(struct __sk_buff *skb) { (void)skb; return 2 /* TC_ACT_SHOT */; }
 """
+CROWD = 2400  # what is known of a way holds for 2.4 s then
 ELSEWHERE = "02:00:00:00:00:77"
 LANES = pytest.mark.parametrize("lane", lanes.LANES)
 
@@ -111,6 +112,40 @@ def test_stops_within_a_second(scene, tmp_path, undo, lane, how, drop, record_pr
     resume(stage)
     stage.flow.wait_answered(200)
     stage.wait_fast()
+
+
+def crowd(side):
+    """Further tunnels, all of them in use."""
+    ends = {"local": UNDERLAY[4][side], "remote": UNDERLAY[4][other(side)], "keepalive": "500ms 20"}
+    return "".join(section("tunnel", f"crowd{n}", key=1000 + n, **ends) for n in range(CROWD))
+
+
+def wait_past_rules(stage):
+    """As Stage.wait_fast(), where the crowd's packets are on the devices, too."""
+    def past(eyes):
+        seen = lanes.carried(eyes, stage.flow, 0.5)
+        return seen["flow"] > 400 and seen["forward"] * 10 < seen["flow"]
+    for eyes in stage.eyes.values():
+        wait_for(lambda eyes=eyes: past(eyes), 30)
+
+
+@pytest.mark.parametrize("lane, how", (("tc", "outer output"), ("xdp", "outer input")))
+def test_stops_among_many(scene, tmp_path, undo, lane, how, record_property):
+    """What is known of a way holds for longer then, but not after a change."""
+    stage = Stage(scene, tmp_path, undo, lane)
+    for side, site in stage.sites.items():
+        site.write(site.file.read_text() + crowd(side))
+        site.gretel("reload", timeout=60)
+    for site in stage.sites.values():
+        wait_for(lambda site=site: lanes.dump_map(site, "control")[0]["value"]["lease_ns"] > 2e9, 20, None, 0.2)
+    wait_past_rules(stage)
+    stop, resume = STOPS[how]
+    moment = time.monotonic()
+    stop(stage)
+    record_property("late", last_after(stage.flow.far.source, moment))
+    resume(stage)
+    stage.flow.wait_answered(200)
+    wait_past_rules(stage)
 
 
 @LANES
