@@ -71,7 +71,7 @@ def site_text(lane, tunnels=EVERYTHING):
 
 
 def expected_lane(lane, keys):
-    if "checksum" in keys:
+    if "checksum" in keys or "sequence" in keys:
         return "user"
     return "tc" if lane == "xdp" and "mode" in keys else lane
 
@@ -163,7 +163,7 @@ class Router:
         programs carry are not seen there."""
         total = 0
         for n, (keys, _) in enumerate(self.tunnels):
-            if "checksum" not in keys:
+            if not {"checksum", "sequence"} & set(keys):
                 stats = self.namespace.link(f"t{n}")["stats64"]
                 total += stats["rx"]["packets"] + stats["tx"]["packets"]
         return total
