@@ -14,8 +14,9 @@
 
 #define ROUNDS	 4
 #define ROUND_MS 220
-/* A Linux router that asks for an address three times, a second apart, then says "unreachable". */
-#define UNREACHABLE_MS 3600
+/* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
+ * busy one late. */
+#define UNREACHABLE_MS 4500
 #define BUSY_PACKETS   3
 
 struct asking {
