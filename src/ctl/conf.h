@@ -284,6 +284,10 @@ const char *conf_mode_name(enum conf_mode mode);
 /* The interface that its packets come by and leave by: its own, or of its multipoint tunnel. */
 const struct conf_tunnel *conf_interface(const struct conf *conf, const struct conf_tunnel *tunnel);
 
+/* Where a key is; the section where it is not written. */
+struct conf_place conf_key_place(const struct conf_tunnel *tunnel, enum conf_tunnel_key key);
+/* conf_vrf.c: whether some tunnel is in a VRF. */
+bool conf_has_vrfs(const struct conf *conf);
 /* conf_ends.c: whether an end of the tunnel has to be looked up, and whether both are known. */
 bool conf_is_moving(const struct conf_tunnel *tunnel);
 bool conf_has_ends(const struct conf_tunnel *tunnel);

@@ -9,11 +9,6 @@
 /* Tunnels that return-path tells apart: the values of the octet that it has of the mark. */
 #define RETURN_PATHS_MAX 255
 
-static struct conf_place key_place(const struct conf_tunnel *t, enum conf_tunnel_key key)
-{
-	return (struct conf_place){t->at.file, t->lines[key]};
-}
-
 /* In a bridge a tunnel has no routes, of which all three keys speak. */
 static void check_bridged(const struct conf_tunnel *t, struct conf_faults *faults)
 {
@@ -28,7 +23,7 @@ static void check_bridged(const struct conf_tunnel *t, struct conf_faults *fault
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (t->bridge[0] && keys[i].set)
 			conf_fault(
-				faults, key_place(t, keys[i].key),
+				faults, conf_key_place(t, keys[i].key),
 				"an interface in a bridge has no routes: leave out %s, or bridge",
 				keys[i].name);
 }
@@ -36,11 +31,11 @@ static void check_bridged(const struct conf_tunnel *t, struct conf_faults *fault
 static void check_group(const struct conf_tunnel *t, struct conf_faults *faults)
 {
 	if (t->group[0] && conf_has_frames(t) && !t->bridge[0])
-		conf_fault(faults, key_place(t, TUNNEL_GROUP),
+		conf_fault(faults, conf_key_place(t, TUNNEL_GROUP),
 			   "a route over several tunnels needs such as carry IP: write mode = gre, "
 			   "or leave out group");
 	if (t->return_path && conf_has_frames(t) && !t->bridge[0])
-		conf_fault(faults, key_place(t, TUNNEL_RETURN_PATH),
+		conf_fault(faults, conf_key_place(t, TUNNEL_RETURN_PATH),
 			   "replies need a tunnel that carries IP: write mode = gre, or leave out "
 			   "return-path");
 }
@@ -51,7 +46,7 @@ static void check_metrics(const struct conf_tunnel *t, const struct conf_tunnel 
 {
 	for (size_t i = 0; i < from->route_count; i++)
 		if (from->routes[i].metric > UINT32_MAX - steps * CONF_BACKUP_METRIC)
-			conf_fault(faults, key_place(t, TUNNEL_BACKUP_OF),
+			conf_fault(faults, conf_key_place(t, TUNNEL_BACKUP_OF),
 				   "the route at %s:%d has metric %u, which leaves no room for a "
 				   "backup's: write a metric of %u at most there",
 				   from->routes[i].at.file, from->routes[i].at.line,
@@ -61,7 +56,7 @@ static void check_metrics(const struct conf_tunnel *t, const struct conf_tunnel 
 static void check_backup(const struct conf *conf, const struct conf_tunnel *const *backups,
 			 const struct conf_tunnel *t, struct conf_faults *faults)
 {
-	struct conf_place at = key_place(t, TUNNEL_BACKUP_OF);
+	struct conf_place at = conf_key_place(t, TUNNEL_BACKUP_OF);
 	const struct conf_tunnel *from = backups[t - conf->tunnels];
 	unsigned steps = 1;
 
@@ -114,7 +109,7 @@ static void check_group_sizes(const struct conf *conf, const struct conf_tunnel 
 	for (size_t i = 0; i < count; i++) {
 		members = i && strcmp(room[i]->group, room[i - 1]->group) == 0 ? members + 1 : 1;
 		if (room[i]->group[0] && members > CONF_GROUP_MAX)
-			conf_fault(faults, key_place(room[i], TUNNEL_GROUP),
+			conf_fault(faults, conf_key_place(room[i], TUNNEL_GROUP),
 				   "group %s has %d members already, which is the limit: write "
 				   "another group",
 				   room[i]->group, CONF_GROUP_MAX);
@@ -129,7 +124,7 @@ static void check_return_paths(const struct conf *conf, struct conf_faults *faul
 		const struct conf_tunnel *t = &conf->tunnels[i];
 
 		if (t->return_path && ++count > RETURN_PATHS_MAX)
-			conf_fault(faults, key_place(t, TUNNEL_RETURN_PATH),
+			conf_fault(faults, conf_key_place(t, TUNNEL_RETURN_PATH),
 				   "%d tunnels have a return-path already, which is all that the "
 				   "mark can tell apart: leave it out",
 				   RETURN_PATHS_MAX);

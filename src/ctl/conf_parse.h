@@ -155,7 +155,5 @@ void conf_check_nat(const struct conf_tunnel *tunnel, struct conf_faults *faults
 void conf_check_live(const struct conf_tunnel *tunnel, struct conf_faults *faults);
 /* What keeps an address from being one machine's, to be read after it; NULL when nothing does. */
 const char *conf_not_a_host(const struct ip_addr *addr);
-/* Where a key is; the section where it is not written. */
-struct conf_place conf_key_place(const struct conf_tunnel *tunnel, enum conf_tunnel_key key);
 
 #endif

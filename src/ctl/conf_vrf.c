@@ -22,18 +22,13 @@ void conf_vrf_tables(struct conf *conf)
 	}
 }
 
-static struct conf_place key_place(const struct conf_tunnel *t, enum conf_tunnel_key key)
-{
-	return (struct conf_place){t->at.file, t->lines[key]};
-}
-
 /* A route of the one has to be one of the other, which no route of two domains is. */
 static void check_partner(const struct conf_tunnel *t, enum conf_tunnel_key key,
 			  const struct conf_tunnel *other, struct conf_faults *faults)
 {
 	if (strcmp(t->vrf, other->vrf) == 0)
 		return;
-	conf_fault(faults, key_place(t, key),
+	conf_fault(faults, conf_key_place(t, key),
 		   "%s is in %s%s and %s in %s%s, which share no routes: write the same vrf in "
 		   "both, or leave out %s",
 		   t->name, t->vrf[0] ? "the VRF " : "no VRF", t->vrf, other->name,
@@ -62,7 +57,7 @@ static void check_partners(const struct conf *conf, const struct conf_tunnel *t,
 static void check_tunnel(const struct conf *conf, const struct conf_tunnel *t,
 			 struct conf_faults *faults)
 {
-	struct conf_place at = key_place(t, TUNNEL_VRF);
+	struct conf_place at = conf_key_place(t, TUNNEL_VRF);
 	const struct conf_tunnel *other = conf_find_tunnel(conf, t->vrf);
 
 	if (strcmp(t->vrf, t->name) == 0)
@@ -76,12 +71,12 @@ static void check_tunnel(const struct conf *conf, const struct conf_tunnel *t,
 			   "set %s master %s), and leave out vrf",
 			   t->bridge, t->vrf);
 	if (t->return_path)
-		conf_fault(faults, key_place(t, TUNNEL_RETURN_PATH),
+		conf_fault(faults, conf_key_place(t, TUNNEL_RETURN_PATH),
 			   "answers stay in the VRF, whose table says how they leave: leave out "
 			   "return-path, or vrf");
 }
 
-static bool has_vrfs(const struct conf *conf)
+bool conf_has_vrfs(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->tunnel_count; i++)
 		if (conf->tunnels[i].vrf[0])
@@ -91,7 +86,7 @@ static bool has_vrfs(const struct conf *conf)
 
 void conf_check_vrfs(const struct conf *conf, struct conf_faults *faults)
 {
-	if (!has_vrfs(conf))
+	if (!conf_has_vrfs(conf))
 		return;
 	for (size_t i = 0; i < conf->tunnel_count; i++) {
 		const struct conf_tunnel *t = &conf->tunnels[i];

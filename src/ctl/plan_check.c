@@ -10,16 +10,6 @@
 #include "ctl/site.h"
 #include "proto/overhead.h"
 
-/* Where the key is written, or else its tunnel. */
-static struct conf_place place(const struct conf_tunnel *tunnel, enum conf_tunnel_key key)
-{
-	struct conf_place at = tunnel->at;
-
-	if (tunnel->lines[key])
-		at.line = tunnel->lines[key];
-	return at;
-}
-
 static void check_name(struct planner *planner, const struct conf_tunnel *tunnel)
 {
 	const struct link_info *link = actual_link(planner->actual, tunnel->name);
@@ -37,12 +27,12 @@ static void check_vrf(struct planner *planner, const struct conf_tunnel *tunnel)
 		tunnel->vrf[0] ? actual_link(planner->actual, tunnel->vrf) : NULL;
 
 	if (tunnel->vrf[0] && !vrf)
-		plan_refuse(planner, place(tunnel, TUNNEL_VRF),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_VRF),
 			    "there is no VRF %s: make it (ip link add %s type vrf table NUMBER, ip "
 			    "link set %s up)",
 			    tunnel->vrf, tunnel->vrf, tunnel->vrf);
 	else if (vrf && !vrf->vrf_table)
-		plan_refuse(planner, place(tunnel, TUNNEL_VRF),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_VRF),
 			    "%s is not a VRF: write the name of one (`ip link show type vrf`)",
 			    tunnel->vrf);
 }
@@ -57,24 +47,24 @@ static void check_bind(struct planner *planner, const struct conf_tunnel *tunnel
 	char text[ADDR_TEXT_SIZE];
 
 	if (bind->vrf_table && site_vrf_members(actual, bind, members) > DP_BIND_MEMBERS)
-		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			    "the VRF %s has more than %d devices: write the one that leads to the "
 			    "peer (`ip link show master %s`)",
 			    bind->name, DP_BIND_MEMBERS, bind->name);
 	if (bind->vrf_table && tunnel->remote.family == IP_V6 &&
 	    addr_is_link_local(&tunnel->remote))
-		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			    "%s is valid on one link only, and the VRF %s may have many: write "
 			    "bind = the device of that link",
 			    addr_format(&tunnel->remote, text), bind->name);
 	if (!bind->vrf_table && !(master && master->vrf_table))
 		return;
 	if (actual->raw_deaf)
-		plan_note(planner, place(tunnel, TUNNEL_BIND),
+		plan_note(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			  "net.ipv4.raw_l3mdev_accept is 0, so nothing that comes in by a VRF "
 			  "reaches greteld: set it to 1");
 	if (actual->udp_deaf && tunnel->udp_port)
-		plan_note(planner, place(tunnel, TUNNEL_BIND),
+		plan_note(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			  "net.ipv4.udp_l3mdev_accept is 0, so this host answers what comes in by "
 			  "a VRF for udp with \"port unreachable\": set it to 1");
 }
@@ -87,7 +77,7 @@ static void check_devices(struct planner *planner, const struct conf_tunnel *tun
 		tunnel->bridge[0] ? actual_link(actual, tunnel->bridge) : NULL;
 
 	if (tunnel->bind[0] && !bind)
-		plan_refuse(planner, place(tunnel, TUNNEL_BIND),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			    "there is no interface %s to bind %s to: write one that `ip link` "
 			    "shows, or leave out bind",
 			    tunnel->bind, tunnel->name);
@@ -95,11 +85,11 @@ static void check_devices(struct planner *planner, const struct conf_tunnel *tun
 		check_bind(planner, tunnel, bind);
 	check_vrf(planner, tunnel);
 	if (tunnel->bridge[0] && !bridge)
-		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_BRIDGE),
 			    "there is no bridge %s: make it (ip link add %s type bridge)",
 			    tunnel->bridge, tunnel->bridge);
 	else if (bridge && strcmp(bridge->kind, "bridge") != 0)
-		plan_refuse(planner, place(tunnel, TUNNEL_BRIDGE),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_BRIDGE),
 			    "%s is not a bridge: write the name of one", tunnel->bridge);
 }
 
@@ -109,7 +99,7 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 	char text[ADDR_TEXT_SIZE];
 
 	if (way->local_missing)
-		plan_note(planner, place(tunnel, TUNNEL_LOCAL),
+		plan_note(planner, conf_key_place(tunnel, TUNNEL_LOCAL),
 			  "%s is on no interface of this host: answers of the peer will not arrive",
 			  addr_format(&tunnel->local, text));
 	if (way->why[0]) {
@@ -118,17 +108,17 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 		return;
 	}
 	if (!way->error && way->way.type == RTN_LOCAL)
-		plan_refuse(planner, place(tunnel, TUNNEL_REMOTE),
+		plan_refuse(planner, conf_key_place(tunnel, TUNNEL_REMOTE),
 			    "%s is an address of this host: write the peer's",
 			    addr_format(&tunnel->remote, text));
 	else if (way->leaves_vrf)
-		plan_note(planner, place(tunnel, TUNNEL_BIND),
+		plan_note(planner, conf_key_place(tunnel, TUNNEL_BIND),
 			  "the VRF %s has no route to %s, and the kernel then takes one outside of "
 			  "it: add one, and an end to the table (ip route add vrf %s unreachable "
 			  "default metric 4278198272)",
 			  tunnel->bind, addr_format(&tunnel->remote, text), tunnel->bind);
 	else if (way->error && way->error != -ENODEV)
-		plan_note(planner, place(tunnel, TUNNEL_REMOTE),
+		plan_note(planner, conf_key_place(tunnel, TUNNEL_REMOTE),
 			  "there is no way to %s now (%s): packets are dropped until there is",
 			  addr_format(&tunnel->remote, text), strerror(-way->error));
 }
@@ -141,7 +131,7 @@ static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 			   params->csum_send, params->has_okey, params->seq_send);
 
 	if (tunnel->conf->mtu > fits && conf_has_ends(tunnel->conf))
-		plan_note(planner, place(tunnel->conf, TUNNEL_MTU),
+		plan_note(planner, conf_key_place(tunnel->conf, TUNNEL_MTU),
 			  "the path to the peer carries %u octets, which leaves %u for the tunnel: "
 			  "larger packets are split, or refused where they may not be",
 			  params->path_mtu, fits);
@@ -169,7 +159,7 @@ static struct conf_place rules_place(const struct conf *conf)
 	const struct conf_tunnel *returning = return_first(conf);
 
 	if (returning)
-		return place(returning, TUNNEL_RETURN_PATH);
+		return conf_key_place(returning, TUNNEL_RETURN_PATH);
 	if (forward->allow_count)
 		return forward->allows[0].at;
 	return forward->snat_count ? forward->snats[0].at : forward->publishes[0].at;

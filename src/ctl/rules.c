@@ -256,14 +256,6 @@ static void print_ports(FILE *out, uint8_t protocol, uint16_t first, uint16_t la
 	fprintf(out, " ");
 }
 
-static bool has_vrfs(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->tunnel_count; i++)
-		if (conf->tunnels[i].vrf[0])
-			return true;
-	return false;
-}
-
 /* The forward hook sees the translated destination. `arrival`: iifname, or sdifname in a VRF. */
 static void print_published(FILE *out, const struct conf_publish *publish, const char *arrival)
 {
@@ -360,7 +352,7 @@ static void print_judge(FILE *out, const struct conf *conf, const char *hidden)
 	fprintf(out, "\tchain judge {\n\t\tct state established,related accept\n");
 	for (size_t i = 0; i < forward->publish_count; i++) {
 		print_published(out, &forward->publishes[i], "iifname");
-		if (has_vrfs(conf))
+		if (conf_has_vrfs(conf))
 			print_published(out, &forward->publishes[i], "meta sdifname");
 	}
 	for (size_t i = 0; i < forward->allow_count; i++) {
@@ -400,7 +392,7 @@ static bool print_forward(FILE *out, const struct conf *conf)
 	print_judge(out, conf, hidden);
 	fprintf(out, "\tchain forward {\n\t\ttype filter hook forward priority filter\n"
 		     "\t\tiifname @tunnels goto judge\n\t\toifname @tunnels goto judge\n");
-	if (has_vrfs(conf))
+	if (conf_has_vrfs(conf))
 		fprintf(out, "\t\tmeta sdifname @tunnels goto judge\n");
 	fprintf(out, "\t}\n");
 	free(hidden);
@@ -453,7 +445,7 @@ static void print_nat(FILE *out, const struct conf *conf)
 			print_dnat(out, &forward->publishes[i], "fib daddr type local");
 			/* Addresses in a VRF are local there only; asked so, the kernel tells those
 			 * of the device itself. */
-			if (has_vrfs(conf))
+			if (conf_has_vrfs(conf))
 				print_dnat(out, &forward->publishes[i],
 					   "fib daddr . iif type local");
 		}

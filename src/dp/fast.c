@@ -147,18 +147,10 @@ static int take_slot(struct fast *fast, uint32_t ifindex)
 	return -ENOSPC;
 }
 
-static struct ip_addr address(const struct fast_tunnel *t, const uint8_t bytes[16])
-{
-	struct ip_addr out = {.family = t->family};
-
-	memcpy(out.bytes, bytes, addr_size(t->family));
-	return out;
-}
-
 static void forget_outer(struct fast *fast, uint32_t slot)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
-	struct ip_addr local = address(t, t->local), remote = address(t, t->remote);
+	struct ip_addr local = addr_of(t->family, t->local), remote = addr_of(t->family, t->remote);
 
 	if (t->family)
 		bpf_outer_remove(fast->bpf, &local, &remote, t->flags & FAST_IKEY, t->ikey, slot);
@@ -196,7 +188,7 @@ static void write_entry(struct fast *fast, uint32_t slot, const struct fast_tunn
 
 static int make_known(struct fast *fast, uint32_t slot, const struct fast_tunnel *t)
 {
-	struct ip_addr local = address(t, t->local), remote = address(t, t->remote);
+	struct ip_addr local = addr_of(t->family, t->local), remote = addr_of(t->family, t->remote);
 	int err = bpf_interface_set(fast->bpf, t->ifindex, slot);
 
 	if (!err && t->flags & FAST_DECAP && !fast->own[slot].shadowed)

@@ -30,21 +30,13 @@ enum {
 #define IN_USE_NS 1000000000ull
 /* A way in that is not renewed for so long, although packets come, is closed. */
 #define SILENT_NS 500000000ull
-/* When a received packet is to be made a witness of again, and what is sent in that time is seen;
- * of many tunnels each has its turn, with the work of one witness in so long, but at least as often
- * as a flow takes the kernel's path (FAST_WATCHED_NS). */
+/* Each way is looked at again after so long; of many tunnels each has its turn, with one witness in
+ * RENEW_EACH_NS, but at least as often as a flow takes the kernel's path (FAST_WATCHED_NS). A way
+ * that has not been seen SEEN_NS after its turn may be closed. */
 #define RENEW_NS      400000000ull
 #define RENEW_EACH_NS 500000ull
 #define RENEW_MAX_NS  4900000000ull
 #define SEEN_NS	      (FAST_LEASE_NS - RENEW_NS)
-
-static struct ip_addr address(const struct fast_tunnel *t, const uint8_t bytes[16])
-{
-	struct ip_addr out = {.family = t->family};
-
-	memcpy(out.bytes, bytes, addr_size(t->family));
-	return out;
-}
 
 /* Returns the length. */
 static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_t out[WITNESS_MAX])
@@ -76,9 +68,10 @@ static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_
 static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
-	struct raw_way way = {
-		.from = address(t, t->local), .ifindex = t->bind_ifindex, .mark = t->fwmark};
-	struct ip_addr remote = address(t, t->remote);
+	struct raw_way way = {.from = addr_of(t->family, t->local),
+			      .ifindex = t->bind_ifindex,
+			      .mark = t->fwmark};
+	struct ip_addr remote = addr_of(t->family, t->remote);
 	int fd = t->family == IP_V4 ? fast->raw4 : fast->raw6;
 	uint8_t packet[WITNESS_MAX], mac[6];
 	size_t len;

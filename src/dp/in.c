@@ -551,14 +551,9 @@ static bool is_about_us(const struct worker *worker, enum worker_input input,
 			const struct raw_error *error)
 {
 	const struct udp_ports *udp = &worker->udp_ports;
-	unsigned i = 0;
 
-	if (!is_udp(input))
-		return true;
-	while (i < udp->count && udp->ports[i] != error->udp_port &&
-	       udp->ports[i] != error->udp_source)
-		i++;
-	return i < udp->count;
+	return !is_udp(input) || udp_receives_at(udp, error->udp_port) ||
+	       udp_receives_at(udp, error->udp_source);
 }
 
 void in_errors(struct worker *worker, enum worker_input input)

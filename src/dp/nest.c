@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dp/nest.h"
 
-#include <string.h>
-
 #include "dp/table.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
@@ -10,41 +8,31 @@
 #include "proto/gre.h"
 #include "proto/udp.h"
 
-static struct ip_addr addr_of(const struct ip_info *ip, const uint8_t *bytes)
-{
-	struct ip_addr addr = {.family = ip->version == 4 ? IP_V4 : IP_V6};
-
-	memcpy(addr.bytes, bytes, addr_size(addr.family));
-	return addr;
-}
-
 /* A piece of a packet in UDP without its beginning tells no port: it is let through, and met again
  * when the kernel has put the packet together. */
 static bool read_port(const struct udp_ports *ports, const struct ip_info *ip, const uint8_t *udp,
 		      const uint8_t *end, uint16_t *port)
 {
-	unsigned i = 0;
-
 	if (ports->count == 0 || !ip->has_transport || udp + UDP_HEADER_LENGTH > end)
 		return false;
 	*port = get_be16(udp + 2);
-	while (i < ports->count && ports->ports[i] != *port)
-		i++;
-	return i < ports->count;
+	return udp_receives_at(ports, *port);
 }
 
 /* Whether it is an outer packet of some tunnel here; *key then has the addresses and the port. */
 static bool read_outer(const struct worker *worker, const struct ip_info *ip, const uint8_t *p,
 		       const uint8_t *end, struct table_key *key)
 {
+	uint8_t family = ip->version == 4 ? IP_V4 : IP_V6;
 	uint16_t port = 0;
 
 	if (ip->protocol != IP_PROTOCOL_GRE &&
 	    (ip->protocol != IP_PROTOCOL_UDP ||
 	     !read_port(&worker->udp_ports, ip, p + ip->header_len, end, &port)))
 		return false;
-	*key = (struct table_key){
-		.local = addr_of(ip, ip->dst), .remote = addr_of(ip, ip->src), .udp_port = port};
+	*key = (struct table_key){.local = addr_of(family, ip->dst),
+				  .remote = addr_of(family, ip->src),
+				  .udp_port = port};
 	return table_has_pair(&worker->table, key);
 }
 

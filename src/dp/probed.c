@@ -50,21 +50,6 @@ static bool within_limit(struct port *port, uint64_t now_ns)
 	return port->probed_answers++ < ANSWERS_A_SECOND;
 }
 
-/* Through the kernel's whole output path, and at once: the doctor measures how long it takes. The
- * first error may be an older packet's. */
-static void send_back(struct port *port, const uint8_t *packet, uint32_t len)
-{
-	const struct dp_params *p = &port->params;
-	int fd = p->remote.family == IP_V4 ? port->worker->raw4 : port->worker->raw6;
-	struct raw_way way = sender_way(p);
-	int e = raw_send(fd, &way, &p->remote, packet, len);
-
-	if (e)
-		e = raw_send(fd, &way, &p->remote, packet, len);
-	if (e)
-		counter_add(&port->counters.drops[sender_reason(-e)], 1);
-}
-
 bool probed_answer(struct port *port, uint16_t protocol, uint8_t *packet, const uint8_t *end,
 		   uint64_t now_ns, enum drop_reason *reason)
 {
@@ -91,6 +76,7 @@ bool probed_answer(struct port *port, uint16_t protocol, uint8_t *packet, const 
 		return true;
 	*reason = DROP_NONE;
 	kapkt_turn(packet, port->params.remote.family);
-	send_back(port, packet, len);
+	/* At once: the doctor measures how long it takes. */
+	sender_send_now(port, &port->params.remote, packet, len);
 	return true;
 }

@@ -17,11 +17,10 @@
 static const uint8_t *error_source(const struct dp_params *params, const struct ip_info *ip)
 {
 	const struct ip_addr *peer = ip->version == 4 ? &params->peer4 : &params->peer6;
-	struct ip_addr to = {.family = ip->version == 4 ? IP_V4 : IP_V6};
+	struct ip_addr to = addr_of(ip->version == 4 ? IP_V4 : IP_V6, ip->dst);
 
 	if (peer->family != IP_NONE)
 		return peer->bytes;
-	memcpy(to.bytes, ip->dst, addr_size(to.family));
 	return addr_is_multicast(&to) ? NULL : ip->dst;
 }
 

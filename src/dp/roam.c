@@ -57,7 +57,7 @@ static void put_gre(const struct dp_params *params, uint8_t *gre, const uint8_t 
 	kapkt_seal(gre, &h, length + ROAM_LENGTH);
 }
 
-/* Through the kernel's whole output path, from the port that this side receives at. */
+/* From the port that this side receives at. */
 static void send_body(struct port *port, const struct roam_place *to, const uint8_t *body)
 {
 	const struct dp_params *params = &port->params;
@@ -74,21 +74,13 @@ static void send_body(struct port *port, const struct roam_place *to, const uint
 	struct udp_header udp = {.source = params->udp_port,
 				 .destination = to->port,
 				 .length = (uint16_t)ip.payload_len};
-	struct raw_way way = sender_way(params);
-	int fd = family == IP_V4 ? port->worker->raw4 : port->worker->raw6, err;
 
 	put_gre(params, at + udp_encode(at, &udp), body);
 	if (params->udp_checksum)
 		put_be16(at + UDP_CHECKSUM_AT,
 			 udp_check(kapkt_sum(at, ip.payload_len) +
 				   udp_pseudo(family, ip.src, ip.dst, ip.payload_len)));
-	err = raw_send(fd, &way, &to->addr, packet, ip_outer_length(family) + ip.payload_len);
-	/* The first error may be an older packet's, left on the socket by an ICMP message. */
-	if (err)
-		err = raw_send(fd, &way, &to->addr, packet,
-			       ip_outer_length(family) + ip.payload_len);
-	if (err)
-		counter_add(&port->counters.drops[sender_reason(-err)], 1);
+	sender_send_now(port, &to->addr, packet, ip_outer_length(family) + ip.payload_len);
 }
 
 /* Who asks gets no more octets than it took: its address may be somebody else's. */

@@ -163,6 +163,19 @@ static void send_raw(struct sender *sender, unsigned from, unsigned to)
 	}
 }
 
+void sender_send_now(struct port *port, const struct ip_addr *to, const void *packet, size_t len)
+{
+	int fd = to->family == IP_V4 ? port->worker->raw4 : port->worker->raw6;
+	struct raw_way way = sender_way(&port->params);
+	int err = raw_send(fd, &way, to, packet, len);
+
+	/* The first error may be an older packet's, left on the socket by an ICMP message. */
+	if (err)
+		err = raw_send(fd, &way, to, packet, len);
+	if (err)
+		counter_add(&port->counters.drops[sender_reason(-err)], 1);
+}
+
 /* Packets [from, to) to the neighbour that the lease names. Returns the first that was not taken.
  */
 static unsigned send_direct(struct sender *sender, unsigned from, unsigned to,

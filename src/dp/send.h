@@ -57,6 +57,9 @@ int sender_full(const struct sender *sender);
 void sender_flush(struct sender *sender);
 /* How the tunnel's outer packets leave through the kernel. */
 struct raw_way sender_way(const struct dp_params *params);
+/* Sends one whole packet to an address of the packet's family, through the kernel's whole output
+ * path and at once; one that is refused is counted as dropped. */
+void sender_send_now(struct port *port, const struct ip_addr *to, const void *packet, size_t len);
 /* What a packet is dropped for when the kernel refuses it with this errno. */
 enum drop_reason sender_reason(int error);
 

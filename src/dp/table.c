@@ -226,6 +226,15 @@ bool table_is_bound_to(const struct dp_params *params, uint32_t ifindex)
 	return params->bind_ifindex == ifindex;
 }
 
+/* Of those that match, one that is bound to this device comes before *unbound, which is not bound.
+ */
+static bool is_bound_here(struct port *port, uint32_t ifindex, struct port **unbound)
+{
+	if (!port->params.bind_ifindex)
+		*unbound = port;
+	return port->params.bind_ifindex && table_is_bound_to(&port->params, ifindex);
+}
+
 static struct port *find(const struct table *table, const struct table_key *key,
 			 const struct mark *mark, uint32_t ifindex)
 {
@@ -241,10 +250,8 @@ static struct port *find(const struct table *table, const struct table_key *key,
 		    other.number != mark->number || p->udp_port != key->udp_port ||
 		    !same_pair(p, key))
 			continue;
-		if (p->bind_ifindex && table_is_bound_to(p, ifindex))
+		if (is_bound_here(port, ifindex, &unbound))
 			return port;
-		if (!p->bind_ifindex)
-			unbound = port;
 	}
 	return unbound;
 }
@@ -294,10 +301,8 @@ struct port *table_find_home(const struct table *table, const struct table_key *
 		if (p->udp_port != key->udp_port || p->has_ikey != key->has_key ||
 		    p->ikey != key->key || !addr_equal(&p->local, &key->local))
 			continue;
-		if (p->bind_ifindex && table_is_bound_to(p, ifindex))
+		if (is_bound_here(port, ifindex, &unbound))
 			return port;
-		if (!p->bind_ifindex)
-			unbound = port;
 	}
 	return unbound;
 }

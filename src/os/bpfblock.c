@@ -8,7 +8,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
 #include "os/bpfattach.h"
 #include "os/netlink.h"
@@ -29,24 +28,24 @@ static int ask(struct nlmsghdr *request, nl_each_fn each, void *arg)
 }
 
 static struct nlmsghdr *begin(char buffer[NL_REQUEST_SIZE], uint16_t type, uint16_t flags,
-			      uint32_t ifindex)
+			      uint32_t ifindex, uint32_t parent)
 {
 	struct nlmsghdr *request = nl_begin(buffer, type, flags, sizeof(struct tcmsg), AF_UNSPEC);
 	struct tcmsg *header = mnl_nlmsg_get_payload(request);
 
 	header->tcm_ifindex = (int)ifindex;
+	header->tcm_parent = parent;
 	return request;
 }
 
 int bpf_tunnel_prepare(uint32_t ifindex)
 {
 	char buffer[NL_REQUEST_SIZE];
-	struct nlmsghdr *request =
-		begin(buffer, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
+	struct nlmsghdr *request = begin(
+		buffer, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex, TC_H_CLSACT);
 	struct tcmsg *header = mnl_nlmsg_get_payload(request);
 
 	header->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
-	header->tcm_parent = TC_H_CLSACT;
 	mnl_attr_put_strz(request, TCA_KIND, "clsact");
 	mnl_attr_put_u32(request, TCA_INGRESS_BLOCK, BLOCK_IN);
 	mnl_attr_put_u32(request, TCA_EGRESS_BLOCK, BLOCK_OUT);
@@ -58,11 +57,10 @@ static int fill_block(int program, uint16_t flags)
 {
 	char buffer[NL_REQUEST_SIZE];
 	struct nlmsghdr *request = begin(buffer, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE | flags,
-					 TCM_IFINDEX_MAGIC_BLOCK);
+					 TCM_IFINDEX_MAGIC_BLOCK, BLOCK_OUT);
 	struct tcmsg *header = mnl_nlmsg_get_payload(request);
 	struct nlattr *options;
 
-	header->tcm_block_index = BLOCK_OUT;
 	header->tcm_handle = 1;
 	header->tcm_info = TC_H_MAKE((uint32_t)BPF_FILTER_PRIORITY << 16, htons(ETH_P_ALL));
 	mnl_attr_put_strz(request, TCA_KIND, "bpf");
@@ -103,10 +101,9 @@ static bool has_blocks(uint32_t ifindex)
 	struct place place = {.ifindex = ifindex};
 	char buffer[NL_REQUEST_SIZE];
 	/* The answer to this question comes as an echo. */
-	struct nlmsghdr *request = begin(buffer, RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, ifindex);
-	struct tcmsg *header = mnl_nlmsg_get_payload(request);
+	struct nlmsghdr *request =
+		begin(buffer, RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, ifindex, TC_H_CLSACT);
 
-	header->tcm_parent = TC_H_CLSACT;
 	return ask(request, note_place, &place) == 0 && place.shared;
 }
 
@@ -125,17 +122,12 @@ int bpf_tunnel_attach(uint32_t ifindex, int program)
 void bpf_tunnel_detach(uint32_t ifindex)
 {
 	char buffer[NL_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct tcmsg *header;
 
 	if (!has_blocks(ifindex)) {
 		bpf_detach_tc(ifindex);
 		return;
 	}
-	request = begin(buffer, RTM_DELQDISC, NLM_F_ACK, ifindex);
-	header = mnl_nlmsg_get_payload(request);
-	header->tcm_parent = TC_H_CLSACT;
-	(void)ask(request, NULL, NULL);
+	(void)ask(begin(buffer, RTM_DELQDISC, NLM_F_ACK, ifindex, TC_H_CLSACT), NULL, NULL);
 }
 
 bool bpf_tunnel_attached(uint32_t ifindex)

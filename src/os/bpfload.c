@@ -147,11 +147,11 @@ static int load_tc(struct bpf *bpf, uint32_t flows, bool conntrack, bool decap_f
 	bpf->tc = tc;
 	bpf_map__set_max_entries(tc->maps.flows4, flows);
 	bpf_map__set_max_entries(tc->maps.flows6, flows);
-	bpf_map__set_max_entries(tc->maps.hot, hot_size(bpf, flows) * (uint32_t)bpf->cpus);
+	tc->rodata->hot_size = hot_size(bpf, flows);
+	bpf_map__set_max_entries(tc->maps.hot, tc->rodata->hot_size * (uint32_t)bpf->cpus);
 	tc->rodata->decap_flags = decap_flags;
 	tc->rodata->ct_there = conntrack;
 	tc->rodata->tick_ns = tick_length();
-	tc->rodata->hot_size = hot_size(bpf, flows);
 	choose_programs(tc, conntrack);
 	err = set_pins(bpf);
 	if (!err)

@@ -30,6 +30,14 @@ static int hold(int fd, uint8_t family, uint16_t port)
 	return 0;
 }
 
+bool udp_receives_at(const struct udp_ports *ports, uint16_t port)
+{
+	for (unsigned i = 0; i < ports->count; i++)
+		if (ports->ports[i] == port)
+			return true;
+	return false;
+}
+
 int udp_hold(uint8_t family, uint16_t port)
 {
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);

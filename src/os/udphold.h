@@ -7,6 +7,7 @@
 #ifndef OS_UDPHOLD_H
 #define OS_UDPHOLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/udp.h"
@@ -16,6 +17,8 @@ struct udp_ports {
 	unsigned count;
 	uint16_t ports[UDP_PORTS_MAX];
 };
+
+bool udp_receives_at(const struct udp_ports *ports, uint16_t port);
 
 /* Holds the port on all addresses of the family until the descriptor is closed. Returns it, or
  * -errno (-EADDRINUSE: somebody has it; -EAFNOSUPPORT: the kernel has no IPv6). */

@@ -9,6 +9,14 @@ unsigned addr_size(uint8_t family)
 	return family == IP_V4 ? 4 : 16;
 }
 
+struct ip_addr addr_of(uint8_t family, const uint8_t *bytes)
+{
+	struct ip_addr addr = {.family = family};
+
+	memcpy(addr.bytes, bytes, addr_size(family));
+	return addr;
+}
+
 static uint8_t addr_bits(uint8_t family)
 {
 	return family == IP_V4 ? 32 : 128;

@@ -27,6 +27,8 @@ struct ip_prefix {
 
 /* Octets of an address of this family: 4 or 16. */
 unsigned addr_size(uint8_t family);
+/* The address of this family whose octets are at `bytes`. */
+struct ip_addr addr_of(uint8_t family, const uint8_t *bytes);
 /* Parses "192.0.2.1" or "2001:db8::1". False, and *out untouched, when the text is anything else.
  */
 bool addr_parse(const char *text, struct ip_addr *out);

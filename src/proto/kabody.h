@@ -43,7 +43,6 @@ PROTO_INLINE void kabody_write(struct kabody *b, uint8_t *p, uint32_t number, ui
 {
 	struct kabody_question *q = &b->open[b->count % KABODY_OPEN_MAX];
 	uint8_t count[4];
-	uint64_t digest;
 
 	put_be32(count, b->count++);
 	*q = (struct kabody_question){
@@ -53,9 +52,7 @@ PROTO_INLINE void kabody_write(struct kabody *b, uint8_t *p, uint32_t number, ui
 	};
 	put_be32(p, kabody_time(b, now_ns));
 	put_be32(p + 4, q->random);
-	digest = siphash24(&b->key, p, 8);
-	for (unsigned i = 0; i < 8; i++)
-		p[8 + i] = (uint8_t)(digest >> (8 * i));
+	siphash_store(p + 8, siphash24(&b->key, p, 8));
 }
 
 PROTO_INLINE bool kabody_is_ours(const struct kabody *b, const uint8_t *p)

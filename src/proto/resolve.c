@@ -18,12 +18,6 @@ enum { ND_OPTION_TARGET = 2, ND_OPTION_LENGTH = 8, ND_HOP_LIMIT = 255 };
 /* It is a router, it was asked, and what it says replaces what was known. */
 enum { ND_ROUTER = 0x80, ND_SOLICITED = 0x40, ND_OVERRIDE = 0x20 };
 
-static void set_addr(struct ip_addr *out, uint8_t family, const uint8_t *bytes)
-{
-	*out = (struct ip_addr){.family = family};
-	memcpy(out->bytes, bytes, addr_size(family));
-}
-
 static bool read_arp(const uint8_t *p, const uint8_t *end, struct resolve_question *out)
 {
 	static const uint8_t ipv4[6] = {0, ARP_HARDWARE_ETHERNET, 0x08, 0x00, 6, 4};
@@ -32,8 +26,8 @@ static bool read_arp(const uint8_t *p, const uint8_t *end, struct resolve_questi
 	    get_be16(p + ARP_OPERATION) != ARP_REQUEST)
 		return false;
 	memcpy(out->mac, p + ARP_SENDER_MAC, sizeof out->mac);
-	set_addr(&out->from, IP_V4, p + ARP_SENDER);
-	set_addr(&out->target, IP_V4, p + ARP_TARGET);
+	out->from = addr_of(IP_V4, p + ARP_SENDER);
+	out->target = addr_of(IP_V4, p + ARP_TARGET);
 	return true;
 }
 
@@ -58,8 +52,8 @@ static bool read_nd(const uint8_t *frame, const uint8_t *p, const uint8_t *end,
 	if (!nd || nd[0] != ND_SOLICITATION || nd[1] != 0)
 		return false;
 	memcpy(out->mac, frame + ETHERNET_ADDRESS_LENGTH, sizeof out->mac);
-	set_addr(&out->from, IP_V6, ip.src);
-	set_addr(&out->target, IP_V6, nd + ND_TARGET);
+	out->from = addr_of(IP_V6, ip.src);
+	out->target = addr_of(IP_V6, nd + ND_TARGET);
 	return true;
 }
 

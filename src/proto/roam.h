@@ -60,12 +60,6 @@ struct roam_seen {
 
 enum roam_verdict { ROAM_GOOD, ROAM_FORGED, ROAM_STALE };
 
-PROTO_INLINE void roam_put_hash(uint8_t *p, uint64_t hash)
-{
-	for (unsigned i = 0; i < 8; i++)
-		p[i] = (uint8_t)(hash >> (8 * i));
-}
-
 /* The kind of a packet's `len` octets behind its GRE header. */
 PROTO_INLINE enum roam_kind roam_kind(const uint8_t *body, uint32_t len)
 {
@@ -119,8 +113,8 @@ PROTO_INLINE void roam_ask(const struct roam_asker *asker, const struct siphash_
 	put_be32(body, ROAM_QUESTION);
 	put_be32(body + 4, roam_time(asker, now_ns));
 	put_be32(body + 8, number);
-	roam_put_hash(body + ROAM_MARK_AT, roam_mark(asker, body, place, ikey));
-	roam_put_hash(body + ROAM_SIGNATURE_AT, roam_signature(secret, body, okey));
+	siphash_store(body + ROAM_MARK_AT, roam_mark(asker, body, place, ikey));
+	siphash_store(body + ROAM_SIGNATURE_AT, roam_signature(secret, body, okey));
 }
 
 /* Makes the question at `body`, which has been found to be signed, the proof; `okey` is the key of
@@ -128,7 +122,7 @@ PROTO_INLINE void roam_ask(const struct roam_asker *asker, const struct siphash_
 PROTO_INLINE void roam_prove(const struct siphash_key *secret, uint32_t okey, uint8_t *body)
 {
 	put_be32(body, ROAM_PROOF);
-	roam_put_hash(body + ROAM_SIGNATURE_AT, roam_signature(secret, body, okey));
+	siphash_store(body + ROAM_SIGNATURE_AT, roam_signature(secret, body, okey));
 }
 
 /* Judges the proof at `body`, which came from `place` with this key. GOOD: it is in *seen. FORGED:

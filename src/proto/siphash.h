@@ -52,6 +52,13 @@ PROTO_INLINE uint64_t siphash_load(const uint8_t *p, unsigned len)
 	return word;
 }
 
+/* SipHash's output, eight octets. */
+PROTO_INLINE void siphash_store(uint8_t *p, uint64_t hash)
+{
+	for (unsigned i = 0; i < 8; i++)
+		p[i] = (uint8_t)(hash >> (8 * i));
+}
+
 /* The hash of `len` octets, a number whose little-endian octets are SipHash's output. */
 PROTO_INLINE uint64_t siphash24(const struct siphash_key *key, const uint8_t *p, unsigned len)
 {

@@ -38,6 +38,15 @@ class Stage:
         for eyes in self.eyes.values():
             lanes.wait_fast(self.lane, eyes, self.flow)
 
+    def ends_and_resumes(self, how, record_property):
+        """No packet of the flow arrives a second after the change, and all do when it is undone."""
+        stop, resume = STOPS[how]
+        moment = time.monotonic()
+        stop(self)
+        record_property("late", last_after(self.flow.far.source, moment))
+        resume(self)
+        self.flow.wait_answered(200)
+
 
 def table(chain, rule):
     return f"table inet fw {{ chain c {{ type filter hook {chain}\n {rule}\n }}\n }}"
@@ -105,12 +114,7 @@ def drop(tmp_path_factory):
 def test_stops_within_a_second(scene, tmp_path, undo, lane, how, drop, record_property):
     stage = Stage(scene, tmp_path, undo, lane)
     stage.drop = drop
-    stop, resume = STOPS[how]
-    moment = time.monotonic()
-    stop(stage)
-    record_property("late", last_after(stage.flow.far.source, moment))
-    resume(stage)
-    stage.flow.wait_answered(200)
+    stage.ends_and_resumes(how, record_property)
     stage.wait_fast()
 
 
@@ -141,12 +145,7 @@ def test_stops_among_many(scene, tmp_path, undo, lane, how, record_property):
     for site in stage.sites.values():
         wait_for(lambda site=site: lanes.dump_map(site, "control")[0]["value"]["lease_ns"] > 2e9, 20, None, 0.2)
     wait_past_rules(stage)
-    stop, resume = STOPS[how]
-    moment = time.monotonic()
-    stop(stage)
-    record_property("late", last_after(stage.flow.far.source, moment))
-    resume(stage)
-    stage.flow.wait_answered(200)
+    stage.ends_and_resumes(how, record_property)
     wait_past_rules(stage)
 
 
