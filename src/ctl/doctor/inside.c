@@ -14,6 +14,8 @@
 
 #define ROUNDS	 4
 #define ROUND_MS 220
+/* For a peer that has said nothing at all: a busy machine, or one that asks for a link address. */
+#define PATIENT_ROUNDS 12
 /* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
  * busy one late. */
 #define UNREACHABLE_MS 4500
@@ -212,10 +214,24 @@ static void listen_for(struct asking *asking, unsigned ms)
 	}
 }
 
+static bool is_peer_silent(const struct inside *inside)
+{
+	for (size_t i = 0; i < INSIDE_FAMILIES; i++) {
+		const struct inside_family *f = &inside->families[i];
+		const struct inside_result *peer = &f->results[INSIDE_PEER];
+
+		if (peer->made && !peer->answered && !is_done(f, INSIDE_PEER))
+			return true;
+	}
+	return false;
+}
+
 /* Sends what is not answered again, and again. */
 static void ask(struct asking *asking)
 {
-	for (unsigned round = 0; round < ROUNDS && !all_done(asking->inside); round++) {
+	for (unsigned round = 0; round < PATIENT_ROUNDS && !all_done(asking->inside); round++) {
+		if (round >= ROUNDS && !is_peer_silent(asking->inside))
+			return;
 		send_missing(asking, round);
 		listen_for(asking, ROUND_MS);
 	}
@@ -252,7 +268,7 @@ static void ask_more(struct asking *asking)
 			    !is_done(f, (enum inside_probe)p))
 				f->results[p].error = -ETIMEDOUT;
 	}
-	send_missing(asking, ROUNDS);
+	send_missing(asking, PATIENT_ROUNDS);
 	listen_for(asking, UNREACHABLE_MS);
 }
 
@@ -332,7 +348,7 @@ static int trace(struct asking *asking, size_t family, enum inside_probe probe,
 	if (err)
 		return err;
 	for (unsigned i = 0; i < TRACE_TRIES && found == 0; i++) {
-		(void)send_one(asking, family, probe, ROUNDS + 1 + i);
+		(void)send_one(asking, family, probe, PATIENT_ROUNDS + 1 + i);
 		found = nft_trace_next(watched, (int)doctor_time_left(asking->d, TRACE_MS), out);
 	}
 	nft_trace_close(watched);
