@@ -83,8 +83,8 @@ static int compare_numbers(uint32_t a, uint32_t b)
 
 static int compare_indices(const void *a, const void *b)
 {
-	return compare_numbers((*(struct link_info *const *)a)->index,
-			       (*(struct link_info *const *)b)->index);
+	return compare_numbers(((const struct actual_index *)a)->index,
+			       ((const struct actual_index *)b)->index);
 }
 
 static int read_links(struct nl *nl, struct actual *actual)
@@ -97,36 +97,39 @@ static int read_links(struct nl *nl, struct actual *actual)
 	}
 	if (err)
 		return err;
-	actual->links_by_index = calloc(actual->link_count + 1, sizeof(struct link_info *));
+	actual->links_by_index = calloc(actual->link_count + 1, sizeof(struct actual_index));
 	if (!actual->links_by_index)
 		return -ENOMEM;
 	qsort(actual->links, actual->link_count, sizeof(*actual->links), compare_links);
 	for (size_t i = 0; i < actual->link_count; i++)
-		actual->links_by_index[i] = &actual->links[i];
-	qsort(actual->links_by_index, actual->link_count, sizeof(struct link_info *),
+		actual->links_by_index[i] =
+			(struct actual_index){actual->links[i].index, &actual->links[i]};
+	qsort(actual->links_by_index, actual->link_count, sizeof(struct actual_index),
 	      compare_indices);
 	return 0;
 }
 
+static int compare_link(const void *name, const void *link)
+{
+	return strcmp(name, ((const struct link_info *)link)->name);
+}
+
 const struct link_info *actual_link(const struct actual *actual, const char *name)
 {
-	struct link_info key = {0};
-
-	snprintf(key.name, sizeof(key.name), "%s", name);
-	return actual->link_count ? bsearch(&key, actual->links, actual->link_count, sizeof(key),
-					    compare_links)
+	return actual->link_count ? bsearch(name, actual->links, actual->link_count,
+					    sizeof(*actual->links), compare_link)
 				  : NULL;
 }
 
 const struct link_info *actual_link_at(const struct actual *actual, uint32_t index)
 {
-	struct link_info key = {.index = index}, *pointer = &key, **found;
+	const struct actual_index key = {.index = index}, *found;
 
 	if (!actual->link_count)
 		return NULL;
-	found = bsearch(&pointer, actual->links_by_index, actual->link_count, sizeof(pointer),
+	found = bsearch(&key, actual->links_by_index, actual->link_count, sizeof(key),
 			compare_indices);
-	return found ? *found : NULL;
+	return found ? found->link : NULL;
 }
 
 bool actual_is_ours(const struct actual *actual, const struct link_info *link)
@@ -289,13 +292,15 @@ static int read_lane(const struct lane_ops *lane, struct actual *actual)
 	return err;
 }
 
+static int compare_lane(const void *name, const void *params)
+{
+	return strcmp(name, ((const struct dp_params *)params)->name);
+}
+
 const struct dp_params *actual_lane(const struct actual *actual, const char *name)
 {
-	struct dp_params key = {0};
-
-	snprintf(key.name, sizeof(key.name), "%s", name);
-	return actual->lane_count ? bsearch(&key, actual->lane, actual->lane_count, sizeof(key),
-					    compare_params)
+	return actual->lane_count ? bsearch(name, actual->lane, actual->lane_count,
+					    sizeof(*actual->lane), compare_lane)
 				  : NULL;
 }
 

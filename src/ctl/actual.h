@@ -70,7 +70,10 @@ struct actual {
 	struct conf *settled;
 
 	struct link_info *links; /* all of the namespace, by name */
-	struct link_info **links_by_index;
+	struct actual_index {
+		uint32_t index;
+		struct link_info *link;
+	} * links_by_index;
 	size_t link_count;
 	struct address_info *host_addresses; /* on all links */
 	size_t host_address_count;

@@ -66,7 +66,7 @@ int actual_read_settings(struct nl *nl, struct actual *actual)
 	if (!actual->settings)
 		return -ENOMEM;
 	for (size_t i = 0; i < actual->link_count; i++) {
-		const struct link_info *link = actual->links_by_index[i];
+		const struct link_info *link = actual->links_by_index[i].link;
 
 		if (actual_is_ours(actual, link))
 			actual->settings[actual->setting_count++].index = link->index;

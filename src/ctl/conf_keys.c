@@ -153,7 +153,7 @@ const struct conf_key_doc *conf_key_doc(size_t index)
 int conf_key_find(enum conf_section section, const char *name)
 {
 	for (int i = 0; i < CONF_KEY_COUNT; i++)
-		if (strcmp(rows[i].doc.name, name) == 0 &&
+		if (rows[i].doc.name[0] == name[0] && strcmp(rows[i].doc.name, name) == 0 &&
 		    strcmp(rows[i].doc.section, section_name(section)) == 0)
 			return i;
 	return -1;

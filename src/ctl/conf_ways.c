@@ -11,16 +11,17 @@ static int compare_names(const void *a, const void *b)
 		      (*(const struct conf_tunnel *const *)b)->name);
 }
 
+static int compare_name(const void *name, const void *tunnel)
+{
+	return strcmp(name, (*(const struct conf_tunnel *const *)tunnel)->name);
+}
+
 static const struct conf_tunnel *find(const struct conf_tunnel **sorted, size_t count,
 				      const char *name)
 {
-	struct conf_tunnel key = {0};
-	const struct conf_tunnel *pointer = &key, **found;
+	const struct conf_tunnel **found =
+		name[0] ? bsearch(name, sorted, count, sizeof(*sorted), compare_name) : NULL;
 
-	if (!name[0])
-		return NULL;
-	memcpy(key.name, name, strlen(name) + 1);
-	found = bsearch(&pointer, sorted, count, sizeof(*sorted), compare_names);
 	return found ? *found : NULL;
 }
 

@@ -141,27 +141,14 @@ void plan_note(struct planner *planner, struct conf_place at, const char *format
 	va_end(args);
 }
 
-static int compare_wanted(const void *a, const void *b)
+const struct wanted *plan_wanted(const struct planner *planner, const struct link_info *link)
 {
-	return strcmp(((const struct wanted *)a)->tunnel->params.name,
-		      ((const struct wanted *)b)->tunnel->params.name);
-}
-
-struct wanted *plan_wanted(const struct planner *planner, const char *name)
-{
-	struct site_tunnel tunnel = {0};
-	struct wanted key = {.tunnel = &tunnel};
-
-	if (!planner->site->tunnel_count)
-		return NULL;
-	snprintf(tunnel.params.name, sizeof(tunnel.params.name), "%s", name);
-	return bsearch(&key, planner->wanted, planner->site->tunnel_count, sizeof(key),
-		       compare_wanted);
+	return planner->of_links[link - planner->actual->links];
 }
 
 bool plan_is_doomed(const struct planner *planner, const struct link_info *link)
 {
-	const struct wanted *wanted = plan_wanted(planner, link->name);
+	const struct wanted *wanted = plan_wanted(planner, link);
 
 	return !wanted || wanted->fate != FATE_KEEP;
 }
@@ -182,9 +169,14 @@ static void decide(const struct planner *planner, struct wanted *wanted)
 	bool tap = form_is_ethernet(form) || wanted->tunnel->params.multipoint;
 	enum link_tun tun = tap ? LINK_TAP : LINK_TUN;
 
+	wanted->namesake = link;
+	if (link)
+		planner->of_links[link - planner->actual->links] = wanted;
 	if (link && actual_is_ours(planner->actual, link))
 		wanted->link = link;
 	wanted->lane = actual_lane(planner->actual, name);
+	if (wanted->lane)
+		planner->of_lanes[wanted->lane - planner->actual->lane] = wanted;
 	wanted->fate = wanted->link && wanted->link->tun == tun &&
 				       has_copies(wanted->link) == form_is_erspan(form)
 			       ? FATE_KEEP
@@ -196,17 +188,13 @@ static int match_tunnels(struct planner *planner)
 	size_t count = planner->site->tunnel_count;
 
 	planner->wanted = calloc(count + 1, sizeof(*planner->wanted));
-	planner->by_site = calloc(count + 1, sizeof(struct wanted *));
-	if (!planner->wanted || !planner->by_site)
+	planner->of_links = calloc(planner->actual->link_count + 1, sizeof(struct wanted *));
+	planner->of_lanes = calloc(planner->actual->lane_count + 1, sizeof(struct wanted *));
+	if (!planner->wanted || !planner->of_links || !planner->of_lanes)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		planner->wanted[i].tunnel = &planner->site->tunnels[i];
-	qsort(planner->wanted, count, sizeof(*planner->wanted), compare_wanted);
 	for (size_t i = 0; i < count; i++) {
-		struct wanted *wanted = &planner->wanted[i];
-
-		decide(planner, wanted);
-		planner->by_site[wanted->tunnel - planner->site->tunnels] = wanted;
+		planner->wanted[i].tunnel = &planner->site->tunnels[i];
+		decide(planner, &planner->wanted[i]);
 	}
 	return 0;
 }
@@ -360,7 +348,7 @@ static void plan_change(struct planner *planner, const struct wanted *wanted)
 static void plan_tunnels(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
+		const struct wanted *wanted = &planner->wanted[i];
 		const struct site_tunnel *tunnel = wanted->tunnel;
 
 		if (tunnel->conf->hub)
@@ -379,7 +367,7 @@ static void plan_tunnels(struct planner *planner)
 static void plan_mtus(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
+		const struct wanted *wanted = &planner->wanted[i];
 		const struct dp_params *params = &wanted->tunnel->params;
 		uint32_t old = wanted->fate == FATE_KEEP ? wanted->link->mtu : 0;
 		struct step *step;
@@ -398,7 +386,7 @@ static void plan_mtus(struct planner *planner)
 static void plan_ups(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
+		const struct wanted *wanted = &planner->wanted[i];
 		const char *name = wanted->tunnel->params.name;
 
 		if (wanted->tunnel->conf->hub)
@@ -430,7 +418,8 @@ int plan_make(const struct site *site, const struct actual *actual, struct plan 
 	for (size_t i = 0; !planner.err && i < sizeof(phases) / sizeof(phases[0]); i++)
 		phases[i](&planner);
 	free(planner.wanted);
-	free(planner.by_site);
+	free(planner.of_links);
+	free(planner.of_lanes);
 	free(planner.pins);
 	if (planner.err)
 		plan_free(out);

@@ -10,10 +10,9 @@
 #include "ctl/site.h"
 #include "proto/overhead.h"
 
-static void check_name(struct planner *planner, const struct conf_tunnel *tunnel)
+static void check_name(struct planner *planner, const struct conf_tunnel *tunnel,
+		       const struct link_info *link)
 {
-	const struct link_info *link = actual_link(planner->actual, tunnel->name);
-
 	if (link && !actual_is_ours(planner->actual, link))
 		plan_refuse(planner, tunnel->at,
 			    "there is an interface %s already that is not gretel's (%s): delete it "
@@ -183,7 +182,7 @@ void plan_check(struct planner *planner)
 		const struct site_tunnel *tunnel = &planner->site->tunnels[i];
 
 		if (!tunnel->conf->hub) {
-			check_name(planner, tunnel->conf);
+			check_name(planner, tunnel->conf, planner->wanted[i].namesake);
 			check_devices(planner, tunnel->conf);
 		}
 		if (i < planner->actual->way_count)

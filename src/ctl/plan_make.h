@@ -14,8 +14,9 @@ enum fate {
 
 struct wanted {
 	const struct site_tunnel *tunnel;
-	const struct link_info *link; /* ours, of this name; NULL: none, as a peer never has */
-	const struct dp_params *lane; /* what the lane carries; NULL: nothing */
+	const struct link_info *namesake; /* the link of this name, whose it may be; NULL: none */
+	const struct link_info *link;	  /* the same if it is ours, which a peer's never is */
+	const struct dp_params *lane;	  /* what the lane carries; NULL: nothing */
 	enum fate fate;
 };
 
@@ -29,9 +30,11 @@ struct planner {
 	const struct site *site;
 	const struct actual *actual;
 	struct plan *plan;
-	struct wanted *wanted;	 /* by name */
-	struct wanted **by_site; /* the same in the site's order */
-	struct pin *pins;	 /* by place */
+	/* What is wanted and what is there were joined by name once, and not for each question. */
+	struct wanted *wanted;		/* in the site's order */
+	const struct wanted **of_links; /* the tunnel of actual->links[i]; NULL: not wanted */
+	const struct wanted **of_lanes; /* the same of actual->lane[i] */
+	struct pin *pins;		/* by place */
 	size_t pin_count;
 	int err; /* the first failure; later steps are not added */
 };
@@ -47,8 +50,8 @@ void plan_set_aside(struct planner *planner, const struct conf_tunnel *tunnel, c
 void plan_note(struct planner *planner, struct conf_place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* NULL when the site wants no such tunnel. */
-struct wanted *plan_wanted(const struct planner *planner, const char *name);
+/* The tunnel that the site wants under the name of the link, one of `actual`; NULL: none. */
+const struct wanted *plan_wanted(const struct planner *planner, const struct link_info *link);
 /* Whether the link (ours) is not to be there, or not as it is. */
 bool plan_is_doomed(const struct planner *planner, const struct link_info *link);
 

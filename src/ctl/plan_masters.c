@@ -70,7 +70,7 @@ static void plan_master(struct planner *planner, const struct wanted *wanted)
 void plan_masters(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++)
-		plan_master(planner, planner->by_site[i]);
+		plan_master(planner, &planner->wanted[i]);
 }
 
 bool plan_restarts(const struct planner *planner, const struct wanted *wanted)

@@ -39,7 +39,7 @@ static bool is_leaving(const struct planner *planner, const struct link_info *li
 {
 	return address->protocol == OS_PROTOCOL &&
 	       (plan_is_doomed(planner, link) ||
-		!is_address_wanted(plan_wanted(planner, link->name)->tunnel->conf, address));
+		!is_address_wanted(plan_wanted(planner, link)->tunnel->conf, address));
 }
 
 /* With the first address of a network the kernel takes the others of it away. */
@@ -113,7 +113,7 @@ static bool has_address(const struct planner *planner, const struct link_info *l
 void plan_address_adds(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
+		const struct wanted *wanted = &planner->wanted[i];
 		const struct conf_tunnel *conf = wanted->tunnel->conf;
 		bool restarts = plan_restarts(planner, wanted);
 

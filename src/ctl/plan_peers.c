@@ -10,7 +10,7 @@ void plan_peer_dels(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->actual->lane_count; i++) {
 		const struct dp_params *lane = &planner->actual->lane[i];
-		const struct wanted *wanted = plan_wanted(planner, lane->name);
+		const struct wanted *wanted = planner->of_lanes[i];
 		struct step *step;
 
 		if (!lane->hub[0] || (wanted && wanted->tunnel->conf->hub))
@@ -44,11 +44,11 @@ void plan_peers(struct planner *planner)
 	const struct site *site = planner->site;
 
 	for (size_t i = 0; i < site->tunnel_count; i++) {
-		const struct wanted *wanted = planner->by_site[i];
+		const struct wanted *wanted = &planner->wanted[i];
 		size_t hub = wanted->tunnel->conf->hub;
 
 		if (hub &&
-		    (planner->actual->lane_asked || planner->by_site[hub - 1]->fate == FATE_CREATE))
+		    (planner->actual->lane_asked || planner->wanted[hub - 1].fate == FATE_CREATE))
 			plan_peer(planner, wanted);
 	}
 }

@@ -17,33 +17,32 @@
 /* A route of several hops with all its words, in the worst case. */
 #define TEXT_SIZE 1200
 
-/* Hops by name; on the stack while a step is thought about. */
+struct hop {
+	const char *name; /* of the link or of the wanted tunnel */
+	uint32_t weight;
+};
+
+/* On the stack while a step is thought about. It is large, so never copied or cleared as a whole.
+ */
 struct hops {
-	struct step_hop list[ROUTE_HOPS_MAX];
 	size_t count;
+	struct hop list[ROUTE_HOPS_MAX];
 };
 
 static void add_hop(struct hops *hops, const char *name, uint32_t weight)
 {
-	struct step_hop *hop = &hops->list[hops->count];
-
-	if (hops->count == ROUTE_HOPS_MAX)
-		return;
-	snprintf(hop->name, sizeof(hop->name), "%s", name);
-	hop->weight = weight;
-	hops->count++;
+	if (hops->count < ROUTE_HOPS_MAX)
+		hops->list[hops->count++] = (struct hop){name, weight};
 }
 
-static struct hops hops_wanted(const struct site_route *wanted)
+static void hops_wanted(const struct site_route *wanted, struct hops *out)
 {
-	struct hops hops = {.count = 0};
-
+	out->count = 0;
 	for (size_t i = 0; i < wanted->hop_count; i++)
-		add_hop(&hops, wanted->hops[i].tunnel->params.name, wanted->hops[i].weight);
-	return hops;
+		add_hop(out, wanted->hops[i].tunnel->params.name, wanted->hops[i].weight);
 }
 
-static const struct step_hop *find_hop(const struct hops *hops, const char *name)
+static const struct hop *find_hop(const struct hops *hops, const char *name)
 {
 	for (size_t i = 0; i < hops->count; i++)
 		if (strcmp(hops->list[i].name, name) == 0)
@@ -57,7 +56,7 @@ static bool same_hops(const struct hops *a, const struct hops *b)
 	if (a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++) {
-		const struct step_hop *other = find_hop(b, a->list[i].name);
+		const struct hop *other = find_hop(b, a->list[i].name);
 
 		if (!other || (a->count > 1 && other->weight != a->list[i].weight))
 			return false;
@@ -89,16 +88,15 @@ static void judge_hop(const struct planner *planner, uint32_t oif, uint32_t weig
 		out->leaving = true;
 }
 
-static struct fates judge(const struct planner *planner, const struct route_info *route,
-			  const struct hops *wanted)
+static void judge(const struct planner *planner, const struct route_info *route,
+		  const struct hops *wanted, struct fates *out)
 {
-	struct fates fates = {.leaving = false};
-
+	out->all.count = out->staying.count = 0;
+	out->leaving = out->lost = false;
 	if (route->oif)
-		judge_hop(planner, route->oif, 1, wanted, &fates);
+		judge_hop(planner, route->oif, 1, wanted, out);
 	for (size_t i = 0; i < route->hop_count; i++)
-		judge_hop(planner, route->hops[i].oif, route->hops[i].weight, wanted, &fates);
-	return fates;
+		judge_hop(planner, route->hops[i].oif, route->hops[i].weight, wanted, out);
 }
 
 /* "20.10.1.0/24 over A weight 3 and B metric 5 src 10.10.1.1 table 7" */
@@ -144,7 +142,10 @@ static void fill(struct planner *planner, struct step_route *out, const struct r
 		planner->err = -ENOMEM;
 		return;
 	}
-	memcpy(out->hops, hops->list, hops->count * sizeof(*out->hops));
+	for (size_t i = 0; i < hops->count; i++) {
+		snprintf(out->hops[i].name, sizeof(out->hops[i].name), "%s", hops->list[i].name);
+		out->hops[i].weight = hops->list[i].weight;
+	}
 	out->hop_count = hops->count;
 }
 
@@ -174,17 +175,18 @@ static void change(struct planner *planner, const struct route_info *old,
 static void plan_route_del(struct planner *planner, const struct route_info *route)
 {
 	const struct site_route *wanted = site_find_route(planner->site, route);
-	struct hops hops = {.count = 0};
 	struct route_info left = *route;
 	struct fates fates;
+	struct hops hops;
 
 	if (!wanted && plan_is_pin(planner, route))
 		return;
+	hops.count = 0;
 	if (wanted)
-		hops = hops_wanted(wanted);
+		hops_wanted(wanted, &hops);
 	if (wanted && !wanted->hop_count && route->type == wanted->route.type)
 		return;
-	fates = judge(planner, route, &hops);
+	judge(planner, route, &hops, &fates);
 	if (!fates.staying.count) {
 		step_of(planner, STEP_ROUTE_DEL, "delete", route, &fates.all);
 	} else if (fates.leaving) {
@@ -206,7 +208,7 @@ static bool goes_meanwhile(const struct planner *planner, const struct site_rout
 {
 	for (size_t i = 0; i < wanted->hop_count; i++) {
 		const struct wanted *tunnel =
-			plan_wanted(planner, wanted->hops[i].tunnel->params.name);
+			&planner->wanted[wanted->hops[i].tunnel - planner->site->tunnels];
 
 		if (tunnel->fate == FATE_KEEP &&
 		    (plan_restarts(planner, tunnel) || (wanted->route.to.addr.family == IP_V4 &&
@@ -225,7 +227,7 @@ static const struct route_info *find_staying(const struct planner *planner,
 	const struct route_info *routes = actual_routes(planner->actual, &wanted->route, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		*fates = judge(planner, &routes[i], hops);
+		judge(planner, &routes[i], hops, fates);
 		if (fates->staying.count || (!hops->count && routes[i].type == wanted->route.type))
 			return &routes[i];
 	}
@@ -234,11 +236,13 @@ static const struct route_info *find_staying(const struct planner *planner,
 
 static void plan_route_add(struct planner *planner, const struct site_route *wanted)
 {
-	struct hops hops = hops_wanted(wanted);
 	bool goes = goes_meanwhile(planner, wanted), same;
+	const struct route_info *route;
 	struct fates fates;
-	const struct route_info *route = find_staying(planner, wanted, &hops, &fates);
+	struct hops hops;
 
+	hops_wanted(wanted, &hops);
+	route = find_staying(planner, wanted, &hops, &fates);
 	if (!route || (goes && hops.count == 1)) {
 		step_of(planner, STEP_ROUTE_ADD, "add", &wanted->route, &hops);
 		return;

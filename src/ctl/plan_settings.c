@@ -75,6 +75,6 @@ static void plan_tunnel(struct planner *planner, const struct wanted *wanted)
 void plan_settings(struct planner *planner)
 {
 	for (size_t i = 0; i < planner->site->tunnel_count; i++)
-		if (planner->by_site[i]->link && planner->by_site[i]->fate == FATE_KEEP)
-			plan_tunnel(planner, planner->by_site[i]);
+		if (planner->wanted[i].link && planner->wanted[i].fate == FATE_KEEP)
+			plan_tunnel(planner, &planner->wanted[i]);
 }

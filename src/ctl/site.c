@@ -223,7 +223,7 @@ size_t site_vrf_members(const struct actual *actual, const struct link_info *vrf
 	size_t count = 0;
 
 	for (size_t i = 0; i < actual->link_count; i++) {
-		const struct link_info *link = actual->links_by_index[i];
+		const struct link_info *link = actual->links_by_index[i].link;
 
 		if (link->master != vrf->index || actual_is_ours(actual, link))
 			continue;

@@ -306,15 +306,21 @@ unsigned dp_workers(const struct dp *dp)
 
 /* Names. */
 
-static struct tunnel **find_slot(struct dp *dp, const char *name)
+static uint32_t name_hash(const char *name)
 {
 	uint32_t h = 2166136261u;
-	struct tunnel **slot;
 
 	for (const char *c = name; *c; c++)
 		h = (h ^ (uint8_t)*c) * 16777619u;
-	slot = &dp->names[h % NAME_BUCKETS];
-	while (*slot && strcmp((*slot)->params.name, name) != 0)
+	return h;
+}
+
+static struct tunnel **find_slot(struct dp *dp, const char *name)
+{
+	uint32_t h = name_hash(name);
+	struct tunnel **slot = &dp->names[h % NAME_BUCKETS];
+
+	while (*slot && ((*slot)->name_hash != h || strcmp((*slot)->params.name, name) != 0))
 		slot = &(*slot)->next;
 	return slot;
 }
@@ -423,6 +429,7 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	if (!tunnel)
 		return -ENOMEM;
 	tunnel->params = *params;
+	tunnel->name_hash = name_hash(params->name);
 	tunnel->carrier = true; /* attaching turns it on */
 	tunnel->slot = -1;
 	tunnel->sequence = &tunnel->sequence_next;

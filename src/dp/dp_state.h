@@ -15,10 +15,11 @@
 /* More threads than this only pass the same packets around. */
 #define WORKERS_MAX  16
 #define EVENTS_MAX   64
-#define NAME_BUCKETS 1024
+#define NAME_BUCKETS 4096
 
 struct tunnel {
 	struct tunnel *next; /* in the chain of its name */
+	uint32_t name_hash;
 	struct tunnel *next_outer;
 	/* Of a multipoint tunnel, its peers; of a peer, that tunnel (NULL: it is not there). */
 	struct tunnel *peers, *hub, *next_peer;

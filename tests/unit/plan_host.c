@@ -22,8 +22,8 @@ static int by_name(const void *a, const void *b)
 
 static int by_index(const void *a, const void *b)
 {
-	return (int)(*(struct link_info *const *)a)->index -
-	       (int)(*(struct link_info *const *)b)->index;
+	return (int)((const struct actual_index *)a)->index -
+	       (int)((const struct actual_index *)b)->index;
 }
 
 static int by_place(const void *a, const void *b)
@@ -37,7 +37,7 @@ static void settle(struct host *host)
 
 	qsort(host->links, actual->link_count, sizeof(host->links[0]), by_name);
 	for (size_t i = 0; i < actual->link_count; i++)
-		host->by_index[i] = &host->links[i];
+		host->by_index[i] = (struct actual_index){host->links[i].index, &host->links[i]};
 	qsort(host->by_index, actual->link_count, sizeof(host->by_index[0]), by_index);
 	qsort(host->routes, actual->route_count, sizeof(host->routes[0]), by_place);
 }

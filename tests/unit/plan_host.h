@@ -11,7 +11,8 @@ enum { UNDERLAY = 2, FIRST_TUNNEL = 10 }; /* link indices */
 
 struct host {
 	struct actual actual;
-	struct link_info links[32], *by_index[32];
+	struct link_info links[32];
+	struct actual_index by_index[32];
 	struct address_info addresses[16];
 	struct route_info routes[16];
 	struct route_hop hops[16][4];

@@ -49,8 +49,8 @@ static int by_place(const void *a, const void *b)
 
 static int by_index(const void *a, const void *b)
 {
-	return (int)(*(struct link_info *const *)a)->index -
-	       (int)(*(struct link_info *const *)b)->index;
+	return (int)((const struct actual_index *)a)->index -
+	       (int)((const struct actual_index *)b)->index;
 }
 
 static double seconds(void)
@@ -66,7 +66,7 @@ static void make_room(struct actual *actual, size_t count)
 {
 	*actual = (struct actual){
 		.links = calloc(count + 1, sizeof(struct link_info)),
-		.links_by_index = calloc(count + 1, sizeof(struct link_info *)),
+		.links_by_index = calloc(count + 1, sizeof(struct actual_index)),
 		.addresses = calloc(count + 1, sizeof(struct address_info)),
 		.routes = calloc(count + 1, sizeof(struct route_info)),
 		.ways = calloc(count + 1, sizeof(struct actual_way)),
@@ -125,8 +125,9 @@ static void make_large(struct actual *actual, struct state *state, const struct 
 	qsort(actual->lane, actual->lane_count, sizeof(struct dp_params), by_params);
 	qsort(actual->routes, actual->route_count, sizeof(struct route_info), by_place);
 	for (size_t i = 0; i < actual->link_count; i++)
-		actual->links_by_index[i] = &actual->links[i];
-	qsort(actual->links_by_index, actual->link_count, sizeof(struct link_info *), by_index);
+		actual->links_by_index[i] =
+			(struct actual_index){actual->links[i].index, &actual->links[i]};
+	qsort(actual->links_by_index, actual->link_count, sizeof(struct actual_index), by_index);
 }
 
 static void scale(size_t count, double limit)
