@@ -63,6 +63,7 @@ static bool is_unreachable(const struct dp_stray *kind)
 {
 	switch (kind->reason) {
 	case DROP_RX_SOURCE:
+	case DROP_RX_BIND:
 	case DROP_RX_UDP_MISSING:
 	case DROP_RX_UDP_UNEXPECTED:
 	case DROP_RX_KEY_MISSING:

@@ -235,8 +235,9 @@ static bool is_bound_here(struct port *port, uint32_t ifindex, struct port **unb
 	return port->params.bind_ifindex && table_is_bound_to(&port->params, ifindex);
 }
 
+/* *elsewhere: one that would match, but is bound to another device. */
 static struct port *find(const struct table *table, const struct table_key *key,
-			 const struct mark *mark, uint32_t ifindex)
+			 const struct mark *mark, uint32_t ifindex, struct port **elsewhere)
 {
 	uint32_t pair = hash_pair(&key->local, &key->remote);
 	uint32_t slot = hash_mark(pair, mark) & (table->buckets - 1);
@@ -252,6 +253,8 @@ static struct port *find(const struct table *table, const struct table_key *key,
 			continue;
 		if (is_bound_here(port, ifindex, &unbound))
 			return port;
+		if (port != unbound)
+			*elsewhere = port;
 	}
 	return unbound;
 }
@@ -262,19 +265,20 @@ struct port *table_find(const struct table *table, const struct table_key *key, 
 	struct mark plain = {FORM_IP, key->has_key, key->key};
 	/* ERSPAN has no key. */
 	struct mark special = {key->form, key->form == FORM_NVGRE, key->number};
-	struct port *port = NULL;
+	struct port *port = NULL, *elsewhere = NULL;
 
 	if (key->form != FORM_IP)
-		port = find(table, key, &special, ifindex);
+		port = find(table, key, &special, ifindex, &elsewhere);
 	/* Nobody else takes copies; and frames with the key of a subnet may be a gretap's. */
 	if (!port && !form_is_erspan(key->form))
-		port = find(table, key, &plain, ifindex);
+		port = find(table, key, &plain, ifindex, &elsewhere);
 	if (port)
 		return port;
-	*why = explain(table, key, blame);
+	*blame = elsewhere;
+	*why = elsewhere ? DROP_RX_BIND : explain(table, key, blame);
 	/* A copy that nobody takes counts for the tunnel whose key it has. */
 	if (*why == DROP_RX_PROTOCOL && !*blame)
-		*blame = find(table, key, &plain, ifindex);
+		*blame = find(table, key, &plain, ifindex, &elsewhere);
 	return NULL;
 }
 

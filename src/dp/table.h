@@ -48,8 +48,8 @@ void table_remove(struct table *table, struct port *port);
 
 /* The tunnel with these addresses and this form and number, or else (but not of ERSPAN) this key,
  * whose underlay device is `ifindex`, else one that is bound to no device. When there is none:
- * NULL, *why is the reason, and *blame the tunnel that the packet was probably meant for (the only
- * one between the two addresses), or NULL. */
+ * NULL, *why is the reason, and *blame the tunnel that the packet was probably meant for (one that
+ * is bound to another device, else the only one between the two addresses), or NULL. */
 struct port *table_find(const struct table *table, const struct table_key *key, uint32_t ifindex,
 			enum drop_reason *why, struct port **blame);
 

@@ -181,6 +181,26 @@ def test_bound_to_a_device(host, tmp_path):
     ping(one, "10.9.9.2")
 
 
+def test_bound_to_another_device(host, tmp_path):
+    """What comes in by a second cable is not the bound tunnel's, and is counted as that."""
+    one, two = host("one"), host("two")
+    sites = {}
+    for name in ("up0", "up1"):
+        veth(one, name, two, name)
+    for namespace, end, device, words in ((one, 1, "up0", {"bind": "up0"}), (two, 2, "up1", {})):
+        namespace.ip(f"address add 192.0.2.{end}/24 dev {device}")
+        text = section("tunnel", "t0", local=f"192.0.2.{end}", remote=f"192.0.2.{3 - end}",
+                       address=f"10.9.9.{end}/30", **words)
+        sites[end] = Site(namespace, tmp_path / namespace.label, text)
+        sites[end].up()
+
+    def counted():
+        two.run(["ping", "-c", 3, "-i", "0.05", "-W", "0.1", "10.9.9.1"], check=False)
+        return sites[1].drops("t0").get("rx-bind", 0) >= 3
+    wait_for(counted, 5, lambda: (sites[1].drops("t0"), sites[1].stray()))
+    assert set(sites[1].drops("t0")) == {"rx-bind"} and not sites[1].stray()
+
+
 def test_the_way_to_the_peer_is_there(scene, tmp_path):
     """The kernel adds the route to the peer of an IPv6 address behind the address, and once it forgot
     every fifth."""

@@ -120,6 +120,8 @@ static void vrfs_are_different(void **state)
 
 		assert_ptr_equal(table_find(&table, &key, rows[i].ifindex, &why, &blame),
 				 rows[i].found < 0 ? NULL : &ports[rows[i].found]);
+		assert_int_equal(why, rows[i].found < 0 ? DROP_RX_BIND : DROP_NONE);
+		assert_true(rows[i].found >= 0 || blame == &ports[0] || blame == &ports[1]);
 	}
 	table_free(&table);
 }
