@@ -23,6 +23,7 @@
 #include "os/bpfattach.h"
 #include "os/bpfload.h"
 #include "os/bpfpins.h"
+#include "os/netdev.h"
 #include "os/watch.h"
 
 /* A transaction of somebody else's is often followed by another. */
@@ -115,7 +116,11 @@ static void judge_xdp(const struct link_info *link, struct fast_device *device)
 	char driver[32];
 
 	link_driver(link->name, driver);
-	if (!is_plain_queue(link->qdisc))
+	if (strcmp(link->kind, "veth") == 0 && device->forced && !netdev_sends_xdp(link->index)) {
+		device->forced = false;
+		snprintf(device->why_not_xdp, sizeof device->why_not_xdp,
+			 "the other end of this veth takes no frames of XDP (turn its GRO on)");
+	} else if (!is_plain_queue(link->qdisc))
 		snprintf(device->why_not_xdp, sizeof device->why_not_xdp,
 			 "XDP would pass by its queueing discipline %s", link->qdisc);
 	else if (link->kind[0])

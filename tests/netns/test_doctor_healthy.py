@@ -10,6 +10,7 @@ import pytest
 from clinic import HEALTHY, Answer
 from flow import CHUNK, tcp_connect, tcp_listen
 from gretel import NAME, Site, both_up, ping_between_lans, section, site_text, tunnel
+from lanes import wait_loaded
 from net import wait_for
 from scene import A, B, HOST, LAN, TUNNEL, UNDERLAY, other
 
@@ -195,6 +196,7 @@ def test_it_leaves_nothing(scene, tmp_path):
     """Neither rules nor sysctls nor routes are another after an examination."""
     sites = both_up(scene, tmp_path)
     router = scene.router[A]
+    wait_loaded(sites[A])
 
     def state():
         return [router.run(words.split()).stdout for words in

@@ -126,8 +126,10 @@ def test_group(wires, tmp_path, undo, family):
         undo.callback(flow.close)
     for flow in flows:
         flow.flows(3)
-    used = [router.link(name)["stats64"]["tx"]["packets"] for name in ("first", "second")]
-    assert min(used) > 5, used
+
+    def used():
+        return [router.link(name)["stats64"]["tx"]["packets"] for name in ("first", "second")]
+    wait_for(lambda: min(used()) > 5, 5, used)
     name, left = ("first", "second") if family == 4 else ("second", "first")
     cut(wires, name)
     wait_for(lambda: carriers(wires, name, False), 5)

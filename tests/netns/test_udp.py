@@ -6,6 +6,7 @@ import socket
 import pytest
 from flow import tcp_transfer
 from gretel import NAME, Site, both_up, ping, ping_between_lans, section, site_text, tunnel
+from lanes import wait_loaded
 from net import wait_for
 from peer import gre, octets_of
 from scapy.all import GRE, ICMP, IP, UDP, ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6, Raw
@@ -60,6 +61,7 @@ def test_lan_to_lan(scene, tmp_path, kind, outer):
     header = OVERHEAD[outer] + 4 + 4 * bin(flags).count("1")
     for site in sites.values():
         assert not site.drops(), f"{site.namespace} dropped packets"
+        wait_loaded(site)
         status = site.tunnel()
         assert (status["mtu"], status["mss4"], status["udp_port"]) == (1500 - header, 1460 - header, PORT)
         assert (status["lane"], status["lane_reason"]) == ("user", "only the user lane has GRE in UDP")
