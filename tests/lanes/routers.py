@@ -87,6 +87,8 @@ class Router:
             ends.ip(f"link set {far} address 02:00:00:00:00:{last:02x} arp off")
             offloads_off(self.namespace, device)
             offloads_off(ends, far)
+            # It takes frames of XDP before `differ` has its program there; packets do not get as far as GRO.
+            ends.run(["ethtool", "-K", far, "gro", "on"])
             self.namespace.sysctl(f"net.ipv4.conf.{device}.rp_filter", 0)
         self._address()
         self.site = Site(self.namespace, directory, site_text(lane, tunnels))
