@@ -34,18 +34,6 @@ int merged_set_udp(struct merged *merged, const struct udp_ports *udp)
 	return merged->fd < 0 ? 0 : packet_match_arrivals(merged->fd, udp);
 }
 
-static struct packet_arrival *slot_of(struct merged *merged, const uint8_t *key)
-{
-	uint64_t h = 0, word;
-
-	for (unsigned at = 0; at < ARRIVAL_KEY_SIZE; at += sizeof word) {
-		memcpy(&word, key + at, sizeof word);
-		h = (h ^ word) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
-	}
-	return &merged->slots[h % MERGED_SLOTS];
-}
-
 void merged_read(struct merged *merged)
 {
 	struct packet_arrival arrivals[READ_BATCH];
@@ -53,8 +41,10 @@ void merged_read(struct merged *merged)
 
 	while (more) {
 		unsigned n = packet_arrivals(merged->fd, arrivals, READ_BATCH, &more);
-		for (unsigned i = 0; i < n; i++)
-			*slot_of(merged, arrivals[i].key) = arrivals[i];
+		for (unsigned i = 0; i < n; i++) {
+			merged->kept[merged->next] = arrivals[i];
+			merged->next = (merged->next + 1) % MERGED_KEPT;
+		}
 	}
 }
 
@@ -62,18 +52,22 @@ static bool find(struct merged *merged, const uint8_t *gre, uint32_t len,
 		 struct virtio_net_hdr *out)
 {
 	uint8_t key[ARRIVAL_KEY_SIZE];
-	const struct packet_arrival *slot;
 
 	if (merged->fd < 0) {
 		merged->fd = packet_open_arrivals(&merged->udp);
 		return false;
 	}
 	packet_arrival_key(key, gre, len);
-	slot = slot_of(merged, key);
-	if (memcmp(slot->key, key, sizeof key) != 0)
-		return false;
-	*out = slot->vnet;
-	return true;
+	for (unsigned i = 0; i < MERGED_KEPT; i++) {
+		unsigned at = (merged->likely + i) % MERGED_KEPT;
+
+		if (memcmp(merged->kept[at].key, key, sizeof key) != 0)
+			continue;
+		*out = merged->kept[at].vnet;
+		merged->likely = (at + 1) % MERGED_KEPT;
+		return true;
+	}
+	return false;
 }
 
 /* Where the transport's checksum would be left open: the field holds the sum of the pseudo-header,

@@ -16,13 +16,17 @@
 
 #include "os/packet.h"
 
-/* A power of two; more than a socket holds of the long packets. */
-#define MERGED_SLOTS 512
+/* More than a socket holds of the long packets. */
+#define MERGED_KEPT 512
 
 struct merged {
 	int fd;		      /* -1: not open */
 	struct udp_ports udp; /* of tunnels in UDP */
-	struct packet_arrival slots[MERGED_SLOTS];
+	/* The last ones that arrived, in a ring: where the next one goes, and the one behind that
+	 * which was asked for last. Packets come by in the order in which they arrived, so that one
+	 * is nearly always the next that is asked for. */
+	unsigned next, likely;
+	struct packet_arrival kept[MERGED_KEPT];
 };
 
 /* What became of a packet before it was seen. */

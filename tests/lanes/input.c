@@ -74,6 +74,8 @@ static void put_outer(struct input *in, const struct outer *u, const struct octe
 		put_bytes(o, gre->data + at, len);
 		if (odd && chance(dice, 50))
 			put_noise(o, dice, 1 + roll(dice, 40));
+		if (o->len > FRAME_LIMIT) /* by the noise */
+			o->len = FRAME_LIMIT;
 		at += len;
 	}
 	in->count = pieces - (u->incomplete && pieces > 1);
