@@ -21,6 +21,7 @@ enum {
 	FAST_LINK_HEADER = 14, /* Ethernet */
 	FAST_WITNESS_LENGTH = 24,
 	FAST_REFLECT_MAX = 100, /* keepalives of a peer that are sent back, in a second */
+	FAST_SPREAD_MAX = 64,	/* CPUs, see spread.h */
 };
 
 /*

@@ -15,6 +15,7 @@
 
 #include "bpf/ct.h"
 #include "bpf/flow.h"
+#include "bpf/spread.h"
 #include "proto/ecn.h"
 
 const char program_license[] SEC("license") = "GPL";
@@ -283,15 +284,6 @@ PROTO_INLINE int lan_in6(struct xdp_md *ctx, struct frame *f)
 	return carry_flow(ctx, f, flow, &seen);
 }
 
-/* An outer packet, taken apart. */
-struct outer {
-	struct gre_header gre;
-	struct fast_tunnel *tunnel;
-	uint32_t slot;
-	uint32_t len; /* octets of the passenger */
-	uint8_t tos;
-};
-
 /* Whether the tunnel's packets may come in here, unseen by the TC lane. */
 PROTO_INLINE bool may_enter(struct xdp_md *ctx, const struct frame *f, struct fast_tunnel *t)
 {
@@ -328,22 +320,6 @@ PROTO_INLINE void count_arrival(const struct frame *f, const struct outer *o)
 	c->rx_octets += o->len;
 	c->last_rx_ns = f->now;
 	c->last_rx_gre = flags << 16 | o->gre.protocol;
-}
-
-/* Finds the tunnel of the outer packet at `ip` by its addresses and key. */
-PROTO_INLINE bool find_tunnel4(const uint8_t *ip, struct outer *o)
-{
-	struct fast_outer4 key = {.key = o->gre.key, .has_key = o->gre.has_key};
-	uint32_t *slot;
-
-	copy4(key.local, ip + 16);
-	copy4(key.remote, ip + 12);
-	slot = bpf_map_lookup_elem(&outer4, &key);
-	if (!slot)
-		return false;
-	o->slot = *slot;
-	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
-	return o->tunnel != NULL;
 }
 
 /* Whether it is of the tunnel by which the flow of `h` came in. */
@@ -453,21 +429,6 @@ PROTO_INLINE int passenger4_in6(struct xdp_md *ctx, struct frame *f, const struc
 	return verdict;
 }
 
-PROTO_INLINE bool find_tunnel6(const uint8_t *ip, struct outer *o)
-{
-	struct fast_outer6 key = {.key = o->gre.key, .has_key = o->gre.has_key};
-	uint32_t *slot;
-
-	copy16(key.local, ip + 24);
-	copy16(key.remote, ip + 8);
-	slot = bpf_map_lookup_elem(&outer6, &key);
-	if (!slot)
-		return false;
-	o->slot = *slot;
-	o->tunnel = bpf_map_lookup_elem(&tunnels, slot);
-	return o->tunnel != NULL;
-}
-
 PROTO_INLINE int outer_in6(struct xdp_md *ctx, struct frame *f)
 {
 	const uint8_t *ip = f->start + FAST_LINK_HEADER;
@@ -547,26 +508,28 @@ PROTO_INLINE uint16_t frame_type(const struct xdp_md *ctx, uint8_t *next)
 	return get_be16(p + 12);
 }
 
-SEC("xdp.frags") int xdp_in_ct(struct xdp_md *ctx)
-{
-	uint8_t next = 0;
-	uint16_t type = frame_type(ctx, &next);
-
-	if (likely(type == GRE_PROTOCOL_IPV4))
-		return frame4_ct(ctx);
-	if (type != GRE_PROTOCOL_IPV6)
-		return XDP_PASS;
-	return next == IP_PROTOCOL_GRE ? outer6_ct(ctx) : lan6_ct(ctx);
-}
-
-SEC("xdp.frags") int xdp_in_plain(struct xdp_md *ctx)
-{
-	uint8_t next = 0;
-	uint16_t type = frame_type(ctx, &next);
-
-	if (likely(type == GRE_PROTOCOL_IPV4))
-		return frame4_plain(ctx);
-	if (type != GRE_PROTOCOL_IPV6)
-		return XDP_PASS;
-	return next == IP_PROTOCOL_GRE ? outer6_plain(ctx) : lan6_plain(ctx);
-}
+/* On the device, where packets may be handed to other CPUs first, and there. */
+#define ENTRIES(suffix)                                                                     \
+	PROTO_INLINE int frame_##suffix(struct xdp_md *ctx)                                 \
+	{                                                                                   \
+		uint8_t next = 0;                                                           \
+		uint16_t type = frame_type(ctx, &next);                                     \
+                                                                                            \
+		if (likely(type == GRE_PROTOCOL_IPV4))                                      \
+			return frame4_##suffix(ctx);                                        \
+		if (type != GRE_PROTOCOL_IPV6)                                              \
+			return XDP_PASS;                                                    \
+		return next == IP_PROTOCOL_GRE ? outer6_##suffix(ctx) : lan6_##suffix(ctx); \
+	}                                                                                   \
+	SEC("xdp.frags") int xdp_in_##suffix(struct xdp_md *ctx)                            \
+	{                                                                                   \
+		if (unlikely(spread_count) && spread_out(ctx) == XDP_REDIRECT)              \
+			return XDP_REDIRECT;                                                \
+		return frame_##suffix(ctx);                                                 \
+	}                                                                                   \
+	SEC("xdp.frags/cpumap") int xdp_cpu_##suffix(struct xdp_md *ctx)                    \
+	{                                                                                   \
+		return frame_##suffix(ctx);                                                 \
+	}
+ENTRIES(ct)
+ENTRIES(plain)

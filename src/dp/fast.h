@@ -72,6 +72,16 @@ enum fast_lane { FAST_LANE_USER, FAST_LANE_TC, FAST_LANE_XDP };
 enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_params *params,
 			 char *why, unsigned size);
 
+/* From now on XDP spreads what comes out of tunnels over the CPUs, or does not. 0 or -errno, and
+ * then it does not. */
+int fast_spread(struct fast *fast, bool on);
+struct fast_spread {
+	uint32_t cpus;	   /* over so many; 0: it does not */
+	int64_t lost;	   /* packets for which a CPU had no room; -1: nobody counts them */
+	char why_not[192]; /* why it never can here; "": it can */
+};
+void fast_spread_tell(const struct fast *fast, struct fast_spread *out);
+
 /* The next sequence number of the tunnel, and what is known of those received, which the programs
  * use, too. */
 uint32_t *fast_sequence(struct fast *fast, int slot);

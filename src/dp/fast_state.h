@@ -41,6 +41,7 @@ struct fast {
 	uint32_t hurry;	      /* the next tick sends witnesses */
 	uint32_t void_flows;  /* what is known of flows is to be void */
 	uint64_t renew_ns;    /* the worker's: when a way is to be seen again */
+	uint32_t spread;      /* CPUs that XDP spreads packets over; 0: it does not */
 	uint32_t void_tick;   /* the worker's: when it last was */
 	int raw4, raw6;	      /* witnesses leave by them; -1: none */
 	pthread_mutex_t lock; /* of `places`, which workers read for a witness */

@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #include "gre_tc.skel.h"
-#include "gre_xdp.skel.h"
+#include "os/bpfsaid.h"
+#include "os/bpfxdp.h"
 
 struct bpf {
 	struct gre_tc *tc;
-	struct gre_xdp *xdp; /* NULL: see why_no_xdp */
+	struct bpf_xdp *xdp; /* NULL: see why_no_xdp */
 	bool conntrack;
 	char pins[PATH_MAX];
 	char why_no_xdp[BPF_WHY_SIZE];
@@ -31,18 +32,6 @@ struct bpf {
 
 #define CONTROL_SIZE 4096
 #define TUNNELS_SIZE (FAST_TUNNELS_MAX * sizeof(struct fast_tunnel))
-
-/* libbpf's words for the last failure, of which the first says most. */
-static char said[BPF_WHY_SIZE];
-
-static int on_print(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (level == LIBBPF_WARN && !said[0]) {
-		vsnprintf(said, sizeof said, format, args);
-		said[strcspn(said, "\n")] = '\0';
-	}
-	return 0;
-}
 
 static int pin_path(const struct bpf *bpf, const char *name, char path[PATH_MAX])
 {
@@ -221,46 +210,15 @@ static int load_any_tc(struct bpf *bpf, uint32_t flows)
 	return err;
 }
 
-static int share_maps(struct gre_xdp *xdp, const struct gre_tc *tc)
-{
-	struct bpf_map *map;
-	int err = 0;
-
-	bpf_object__for_each_map(map, xdp->obj)
-	{
-		const struct bpf_map *from =
-			bpf_object__find_map_by_name(tc->obj, bpf_map__name(map));
-
-		if (!err && from && is_shared(map))
-			err = bpf_map__reuse_fd(map, bpf_map__fd(from));
-	}
-	return err;
-}
-
 static void load_xdp(struct bpf *bpf)
 {
-	struct gre_xdp *xdp = gre_xdp__open();
-	int err = xdp ? share_maps(xdp, bpf->tc) : -errno;
+	const struct bpf_xdp_setup setup = {.maps = bpf->tc->obj,
+					    .tick_ns = bpf->tc->rodata->tick_ns,
+					    .hot_size = bpf->tc->rodata->hot_size,
+					    .cpus = bpf->cpus,
+					    .conntrack = bpf->conntrack};
 
-	said[0] = '\0';
-	if (xdp) {
-		xdp->rodata->tick_ns = bpf->tc->rodata->tick_ns;
-		xdp->rodata->hot_size = bpf->tc->rodata->hot_size;
-		xdp->rodata->ct_there = bpf->conntrack;
-		bpf_program__set_autoload(xdp->progs.xdp_in_ct, bpf->conntrack);
-		bpf_program__set_autoload(xdp->progs.xdp_in_plain, !bpf->conntrack);
-	}
-	if (!err)
-		err = gre_xdp__load(xdp);
-	if (!err) {
-		bpf->xdp = xdp;
-		return;
-	}
-	snprintf(bpf->why_no_xdp, sizeof bpf->why_no_xdp,
-		 "the kernel does not take the XDP program: %.100s",
-		 said[0] ? said : strerror(-err));
-	if (xdp)
-		gre_xdp__destroy(xdp);
+	bpf->xdp = bpf_xdp_load(&setup, bpf->why_no_xdp);
 }
 
 static void *map_memory(const struct bpf_map *map, size_t size)
@@ -275,8 +233,7 @@ struct bpf *bpf_load(const char *pins, uint32_t flows, char why[BPF_WHY_SIZE])
 	struct bpf *bpf = calloc(1, sizeof *bpf);
 	int err = bpf ? 0 : -ENOMEM;
 
-	said[0] = '\0';
-	libbpf_set_print(on_print);
+	bpf_listen();
 	if (bpf) {
 		snprintf(bpf->pins, sizeof bpf->pins, "%s", pins);
 		bpf->cpus = libbpf_num_possible_cpus();
@@ -292,7 +249,7 @@ struct bpf *bpf_load(const char *pins, uint32_t flows, char why[BPF_WHY_SIZE])
 	}
 	if (err) {
 		snprintf(why, BPF_WHY_SIZE, "the kernel does not take the programs: %.100s",
-			 said[0] ? said : strerror(-err));
+			 bpf_said(err));
 		if (bpf)
 			bpf_free(bpf);
 		return NULL;
@@ -308,7 +265,7 @@ void bpf_free(struct bpf *bpf)
 	if (bpf->tunnels)
 		munmap(bpf->tunnels, TUNNELS_SIZE);
 	if (bpf->xdp)
-		gre_xdp__destroy(bpf->xdp);
+		bpf_xdp_free(bpf->xdp);
 	if (bpf->tc)
 		gre_tc__destroy(bpf->tc);
 	free(bpf->sums);
@@ -343,10 +300,22 @@ int bpf_beat(const struct bpf *bpf)
 
 int bpf_program_xdp(const struct bpf *bpf)
 {
-	if (!bpf->xdp)
-		return -1;
-	return bpf_program__fd(bpf->conntrack ? bpf->xdp->progs.xdp_in_ct
-					      : bpf->xdp->progs.xdp_in_plain);
+	return bpf->xdp ? bpf_xdp_program(bpf->xdp) : -1;
+}
+
+int bpf_spread(struct bpf *bpf, const uint32_t *cpus, uint32_t count)
+{
+	return bpf->xdp ? bpf_xdp_spread(bpf->xdp, cpus, count) : -EOPNOTSUPP;
+}
+
+const char *bpf_why_no_spread(const struct bpf *bpf)
+{
+	return bpf->xdp ? bpf_xdp_why_no_spread(bpf->xdp) : bpf->why_no_xdp;
+}
+
+int64_t bpf_spread_lost(const struct bpf *bpf)
+{
+	return bpf->xdp ? bpf_xdp_spread_lost(bpf->xdp) : -1;
 }
 
 const char *bpf_why_no_xdp(const struct bpf *bpf)

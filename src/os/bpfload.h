@@ -33,6 +33,13 @@ int bpf_program_device_out(const struct bpf *bpf);
 int bpf_program_xdp(const struct bpf *bpf);
 /* Why there is no XDP program; "" when there is one. */
 const char *bpf_why_no_xdp(const struct bpf *bpf);
+/* From now on XDP hands what comes out of tunnels to these CPUs, at most FAST_SPREAD_MAX; `count`
+ * 0: to none. 0 or -errno, and then to none. */
+int bpf_spread(struct bpf *bpf, const uint32_t *cpus, uint32_t count);
+/* Why that cannot be; "" when it can. */
+const char *bpf_why_no_spread(const struct bpf *bpf);
+/* Packets for which such a CPU had no room; -1: nobody counts them. */
+int64_t bpf_spread_lost(const struct bpf *bpf);
 /* Whether flows can be learned from connection tracking. */
 bool bpf_has_conntrack(const struct bpf *bpf);
 const char *bpf_pins(const struct bpf *bpf);
