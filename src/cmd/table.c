@@ -257,6 +257,20 @@ static void print_tunnel(const json_t *tunnel, bool details)
 		print_tunnel(json_array_get(peers, i), details);
 }
 
+/* Whether XDP spreads packets over CPUs: where it does, or should, or somebody asks for details. */
+static void print_spread(const json_t *spread, bool details)
+{
+	uint64_t cpus = number_of(spread, "cpus"), lost = number_of(spread, "lost");
+	if (cpus && lost)
+		printf("XDP spreads received packets over %" PRIu64 " CPUs, which had no room for "
+		       "%" PRIu64 "\n",
+		       cpus, lost);
+	else if (cpus)
+		printf("XDP spreads received packets over %" PRIu64 " CPUs\n", cpus);
+	else if (details || strcmp(text_of(spread, "setting"), "yes") == 0)
+		printf("XDP does not spread packets over CPUs: %s\n", text_of(spread, "reason"));
+}
+
 void client_print_status(const json_t *data, bool details)
 {
 	const json_t *tunnels = json_object_get(data, "tunnels");
@@ -272,4 +286,5 @@ void client_print_status(const json_t *data, bool details)
 		print_tunnel(json_array_get(tunnels, i), details);
 	if (!details)
 		print_drops("without a tunnel", json_object_get(data, "stray_drops"));
+	print_spread(json_object_get(data, "spread"), details);
 }

@@ -237,6 +237,9 @@ struct conf_forward {
 	size_t publish_count;
 };
 
+/* Whether XDP spreads packets over CPUs: when it has to, always, never. */
+enum conf_spread { SPREAD_AUTO, SPREAD_YES, SPREAD_NO };
+
 /* Flows that are remembered when the file says nothing. */
 enum { CONF_FLOWS = 262144 };
 
@@ -244,9 +247,10 @@ struct conf {
 	struct conf_tunnel *tunnels;
 	size_t tunnel_count;
 	struct conf_forward forward;
-	unsigned workers; /* [daemon] workers; 0: auto */
-	uint32_t flows;	  /* [daemon] flows: how many of each family are remembered */
-	char **files;	  /* every file read, in order; conf_place.file points here */
+	unsigned workers;	 /* [daemon] workers; 0: auto */
+	uint32_t flows;		 /* [daemon] flows: how many of each family are remembered */
+	enum conf_spread spread; /* [daemon] spread */
+	char **files;		 /* every file read, in order; conf_place.file points here */
 	size_t file_count;
 };
 

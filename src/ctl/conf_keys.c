@@ -128,6 +128,8 @@ static const struct row rows[CONF_KEY_COUNT] = {
 		"packet threads: auto (one for each CPU) or a number"),
 	[DAEMON_FLOWS] = ONE("daemon", "flows", "262144", conf_key_flows,
 		"flows that the fast lanes remember, of IPv4 and of IPv6 each"),
+	[DAEMON_SPREAD] = ONE("daemon", "spread", "auto", conf_key_spread,
+		"XDP spreads what comes out of tunnels over CPUs: auto (when one is full), yes or no"),
 };
 /* clang-format on */
 

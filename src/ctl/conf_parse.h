@@ -23,6 +23,7 @@ enum conf_site_key {
 	FORWARD_PUBLISH,
 	DAEMON_WORKERS,
 	DAEMON_FLOWS,
+	DAEMON_SPREAD,
 	CONF_KEY_COUNT
 };
 
@@ -135,7 +136,8 @@ conf_key_fn conf_key_on_up, conf_key_on_down;
 
 /* conf_site.c */
 conf_key_fn conf_key_enable, conf_key_allow, conf_key_masquerade, conf_key_snat, conf_key_publish,
-	conf_key_workers, conf_key_flows;
+	conf_key_workers, conf_key_flows, conf_key_spread;
+extern const char *const conf_spreads[]; /* names of enum conf_spread */
 
 /* Equal (0) when a packet from the peer could belong to both; else any order. */
 int conf_compare_packets(const struct conf_tunnel *a, const struct conf_tunnel *b);

@@ -262,4 +262,5 @@ void conf_print(const struct conf *conf, FILE *out)
 	else
 		fprintf(out, "workers = auto\n");
 	fprintf(out, "flows = %" PRIu32 "\n", conf->flows);
+	fprintf(out, "spread = %s\n", conf_spreads[conf->spread]);
 }

@@ -282,3 +282,14 @@ void conf_key_flows(struct conf_reader *reader, char *value)
 	else
 		conf_bad_value(reader, value, "a number from 1024 to 16777216");
 }
+
+const char *const conf_spreads[] = {
+	[SPREAD_AUTO] = "auto", [SPREAD_YES] = "yes", [SPREAD_NO] = "no", NULL};
+
+void conf_key_spread(struct conf_reader *reader, char *value)
+{
+	int index = conf_word(reader, value, conf_spreads, "auto, yes or no");
+
+	if (index >= 0)
+		reader->conf->spread = (enum conf_spread)index;
+}

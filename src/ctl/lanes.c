@@ -19,6 +19,7 @@
 #include "ctl/neighbours.h"
 #include "ctl/rules.h"
 #include "ctl/session.h"
+#include "ctl/spreading.h"
 #include "dp/fast.h"
 #include "os/bpfattach.h"
 #include "os/bpfload.h"
@@ -35,6 +36,7 @@ struct lanes {
 	struct session *session; /* NULL: not joined yet */
 	uv_timer_t rules;	 /* looks at the rules a moment after they have changed */
 	uv_timer_t listening; /* says that changes are heard of, and looks for those that are not */
+	uv_timer_t each_second; /* looks at the CPUs */
 	bool old_tables;
 	uv_async_t loaded; /* the thread is done */
 	uv_thread_t thread;
@@ -43,6 +45,7 @@ struct lanes {
 	char *netdev; /* what netdev chains of nftables say of devices; NULL: nothing */
 	struct neighbours neighbours;
 	uint32_t flows;
+	struct spreading spreading;
 	char pins[PATH_MAX];
 	struct bpf *bpf; /* NULL: not loaded, or see `why` */
 	char why[BPF_WHY_SIZE];
@@ -172,6 +175,30 @@ static unsigned collect(const struct lanes *lanes, const struct actual *actual,
 	return count;
 }
 
+static void on_second(uv_timer_t *timer)
+{
+	struct lanes *lanes = timer->data;
+	struct fast *fast = fast_of(lanes);
+
+	if (fast)
+		spreading_look(&lanes->spreading, fast);
+}
+
+static void settle_spreading(struct lanes *lanes, struct fast *fast, enum conf_spread setting)
+{
+	if (!spreading_settle(&lanes->spreading, fast, setting))
+		uv_timer_stop(&lanes->each_second);
+	else if (!uv_is_active((uv_handle_t *)&lanes->each_second))
+		uv_timer_start(&lanes->each_second, on_second, 0, SPREADING_MS);
+}
+
+void lanes_tell_spread(const struct lanes *lanes, struct spreading_told *out)
+{
+	static const struct spreading none;
+
+	spreading_tell(lanes ? &lanes->spreading : &none, fast_of(lanes), out);
+}
+
 void lanes_settle(struct lanes *lanes, const struct actual *actual)
 {
 	static struct fast_device devices[FAST_DEVICES_MAX];
@@ -185,6 +212,7 @@ void lanes_settle(struct lanes *lanes, const struct actual *actual)
 	lanes->settled = true;
 	count = wants_lanes(lanes->session->conf) ? collect(lanes, actual, devices) : 0;
 	fast_devices(fast, devices, count);
+	settle_spreading(lanes, fast, actual->conf->spread);
 	for (size_t i = 0; i < actual->way_count; i++)
 		dp_tunnel_way(lanes->session->dp, actual->conf->tunnels[i].name,
 			      actual->ways[i].error ? 0 : actual->ways[i].way.oif);
@@ -412,8 +440,10 @@ struct lanes *lanes_begin(uv_loop_t *loop, const char *run_dir, uint32_t flows)
 	lanes_pins(run_dir, lanes->pins);
 	uv_timer_init(loop, &lanes->rules);
 	uv_timer_init(loop, &lanes->listening);
+	uv_timer_init(loop, &lanes->each_second);
 	uv_async_init(loop, &lanes->loaded, on_loaded);
-	lanes->rules.data = lanes->listening.data = lanes->loaded.data = lanes;
+	lanes->rules.data = lanes->listening.data = lanes->each_second.data = lanes->loaded.data =
+		lanes;
 	uv_unref((uv_handle_t *)&lanes->loaded);
 	lanes->running = uv_thread_create(&lanes->thread, load, lanes) == 0;
 	if (!lanes->running)
@@ -441,6 +471,7 @@ void lanes_close(struct lanes *lanes)
 	lanes->running = false;
 	uv_close((uv_handle_t *)&lanes->rules, NULL);
 	uv_close((uv_handle_t *)&lanes->listening, NULL);
+	uv_close((uv_handle_t *)&lanes->each_second, NULL);
 	uv_close((uv_handle_t *)&lanes->loaded, NULL);
 }
 

@@ -14,6 +14,7 @@ struct actual;
 struct kernel;
 struct lanes;
 struct session;
+struct spreading_told;
 struct watch_event;
 
 /*
@@ -47,5 +48,7 @@ void lanes_note_filter(struct lanes *lanes, const struct watch_event *event);
 void lanes_note_rules(struct lanes *lanes);
 /* The lane of a tunnel, and why it is no faster one. */
 const char *lanes_of(const struct lanes *lanes, const char *name, char *why, unsigned size);
+/* How XDP spreads packets over CPUs, for the status. */
+void lanes_tell_spread(const struct lanes *lanes, struct spreading_told *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "ctl/conf_parse.h"
 #include "ctl/event.h"
 #include "ctl/session.h"
+#include "ctl/spreading.h"
 #include "proto/drop.h"
 
 const char *const session_state_names[] = {
@@ -238,6 +239,16 @@ static json_t *repairs_json(const struct session *s)
 			 "fight", repair_fights(s), "removed", removed);
 }
 
+static json_t *spread_json(const struct session *s)
+{
+	struct spreading_told told;
+
+	lanes_tell_spread(s->lanes, &told);
+	return json_pack("{s:s, s:i, s:o, s:s}", "setting", told.setting, "cpus", (int)told.cpus,
+			 "lost", told.lost < 0 ? json_null() : json_integer((json_int_t)told.lost),
+			 "reason", told.reason);
+}
+
 static json_t *files_json(const struct conf *conf)
 {
 	json_t *array = json_array();
@@ -293,14 +304,14 @@ json_t *status_json(const struct session *s, const char *name)
 			json_array_append_new(tunnels, whole_tunnel_json(s, i));
 	dp_stray_counters(s->dp, stray);
 	uint64_t age = uv_now(s->loop) - s->started_ms;
-	return json_pack("{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:o}",
-			 "version", GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms",
-			 (json_int_t)age, "run_dir", s->run_dir, "config", s->config, "files",
-			 files_json(s->conf), "workers", (int)dp_workers(s->dp), "reloads",
-			 (int)s->reloads, "tunnels", tunnels, "stray_drops", drops_json(stray),
-			 "strays", strays_json(s->dp), "refusals", refusals_json(s->dp),
-			 "stray_answers", (json_int_t)dp_stray_answers(s->dp), "repairs",
-			 repairs_json(s));
+	return json_pack(
+		"{s:s, s:i, s:I, s:s, s:s?, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+		"version", GRETEL_VERSION, "pid", (int)getpid(), "uptime_ms", (json_int_t)age,
+		"run_dir", s->run_dir, "config", s->config, "files", files_json(s->conf), "workers",
+		(int)dp_workers(s->dp), "reloads", (int)s->reloads, "tunnels", tunnels,
+		"stray_drops", drops_json(stray), "strays", strays_json(s->dp), "refusals",
+		refusals_json(s->dp), "stray_answers", (json_int_t)dp_stray_answers(s->dp),
+		"repairs", repairs_json(s), "spread", spread_json(s));
 }
 
 json_t *status_snapshot(const struct session *s, const char *name)

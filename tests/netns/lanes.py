@@ -151,14 +151,26 @@ def map_ids(pid):
     return found
 
 
-def dump_map(site, name):
-    """Keys and values of a map of the daemon, as bpftool decodes them."""
+def map_id(site, name):
     held = map_ids(site.pid())
     for one in json.loads(run(["bpftool", "-j", "map", "show"]).stdout):
         if one["id"] in held and one.get("name") == name:
-            entries = json.loads(run(["bpftool", "-j", "map", "dump", "id", one["id"]]).stdout)
-            return [entry["formatted"] for entry in entries]
+            return one["id"]
     raise AssertionError(f"the daemon has no map {name}")
+
+
+def dump_map(site, name):
+    """Keys and values of a map of the daemon, as bpftool decodes them."""
+    entries = json.loads(run(["bpftool", "-j", "map", "dump", "id", map_id(site, name)]).stdout)
+    return [entry["formatted"] for entry in entries]
+
+
+def received_by(site):
+    """Packets that the programs have received on each CPU, {cpu: packets}, of the daemon's only tunnel."""
+    (entry, ) = dump_map(site, "interfaces")
+    key = entry["value"].to_bytes(4, "little").hex(" ").split()
+    said = run(["bpftool", "-j", "map", "lookup", "id", map_id(site, "counters"), "key", "hex", *key]).stdout
+    return {one["cpu"]: one["value"]["rx_packets"] for one in json.loads(said)["formatted"]["values"]}
 
 
 def flow_packets(site, family=4):

@@ -8,7 +8,8 @@
  * Writes "ready" and its own port. Standard input takes one order a line and answers each with one
  * line of JSON on standard output:
  *
- *     stats        what was sent and received since the start, and when the last came from whom
+ *     stats        what was sent and received since the start, when the last came from whom,
+ *                  and how many came behind a later one
  *     missing N    how many of the numbers below N did not come, and the first ten of them
  *     stop         no more is sent
  *
@@ -39,7 +40,8 @@ struct source {
 struct ticker {
 	int fd;
 	bool answers, stopped;
-	uint64_t sent, refused, received, twice, rate, next_ns;
+	uint64_t sent, refused, received, twice, late, rate, next_ns;
+	uint32_t last; /* number */
 	size_t size;
 	struct source sources[SOURCES_MAX];
 };
@@ -146,6 +148,8 @@ static void note(uint32_t number, struct source *s, uint64_t now)
 	if (seen[number / 8] & 1 << number % 8)
 		ticker.twice++;
 	seen[number / 8] |= (uint8_t)(1 << number % 8);
+	ticker.late += ticker.received && number < ticker.last;
+	ticker.last = number;
 	ticker.received++;
 	s->count++;
 	s->last_ns = now;
@@ -204,9 +208,9 @@ static void send_due(void)
 
 static void print_stats(void)
 {
-	printf("{\"sent\": %lu, \"refused\": %lu, \"received\": %lu, \"twice\": %lu, \"sources\": "
-	       "[",
-	       ticker.sent, ticker.refused, ticker.received, ticker.twice);
+	printf("{\"sent\": %lu, \"refused\": %lu, \"received\": %lu, \"twice\": %lu, \"late\": "
+	       "%lu, \"sources\": [",
+	       ticker.sent, ticker.refused, ticker.received, ticker.twice, ticker.late);
 	for (struct source *s = ticker.sources; s < ticker.sources + SOURCES_MAX && s->count; s++)
 		printf("%s{\"address\": \"%s\", \"port\": %u, \"count\": %lu, \"last_ns\": %lu, "
 		       "\"ttl\": %u, \"tos\": %u}",

@@ -125,7 +125,8 @@ static bool same_forward(const struct conf_forward *a, const struct conf_forward
 
 bool conf_same(const struct conf *a, const struct conf *b)
 {
-	if (a->tunnel_count != b->tunnel_count || a->workers != b->workers)
+	if (a->tunnel_count != b->tunnel_count || a->workers != b->workers ||
+	    a->spread != b->spread)
 		return false;
 	for (size_t i = 0; i < a->tunnel_count; i++)
 		if (!same_tunnel(&a->tunnels[i], &b->tunnels[i]))

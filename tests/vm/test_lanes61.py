@@ -41,3 +41,24 @@ def test_lane(scene, tmp_path, lane, outer):
     assert ("xdp" in programs(guest)) == (lane == "xdp")
     site.down()
     assert "bpf" not in programs(guest)
+
+
+def test_spread(scene, tmp_path):
+    """The kernel takes the program of other CPUs, too. Where there are any, they carry."""
+    guest = scene.router[B]
+    conntrack(guest)
+    site = GuestSite(guest, site_text(B, lane="xdp") + "[daemon]\nspread = yes\n")
+    Site(scene.router[A], tmp_path / A, site_text(A, lane="user")).up()
+    site.up()
+    ping_between_lans(scene)
+    wait_for_lane(site, "xdp")
+    cpus = int(guest.script("grep -c ^cpu[0-9] /proc/stat").stdout)
+    said = site.status()["spread"]
+    if cpus > 1:
+        assert said == {"setting": "yes", "cpus": cpus, "lost": 0, "reason": ""}
+    else:
+        assert said["reason"] == "greteld may use one CPU"  # and not that the kernel refuses
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, 1 << 20)
+    assert not site.drops() and site.status()["spread"]["lost"] in (0, None)
+    site.down()
+    assert "bpf" not in programs(guest)
