@@ -12,13 +12,12 @@ from net import wait_for
 from scene import A, B, HOST
 from ticker import Flow
 
-# Each flow takes one of two CPUs by its ports: that all take the same happens once in half a million times.
-FLOWS = 20
-RATE = 200
-COUNT = 200
+# Each flow takes one of two CPUs by its ports: that all take the same happens once in 32,768 times. A busy machine
+# has to carry them all on one CPU and lose none, so they are slow.
+FLOWS = 16
+RATE = 50
+COUNT = 50
 CPUS = os.sched_getaffinity(0)
-
-pytestmark = pytest.mark.skipif(len(CPUS) < 2, reason="there is one CPU")
 
 
 @pytest.fixture
@@ -74,11 +73,17 @@ def wait_fast(scene, undo, made):
     wait_for(fast, lanes.LOAD, interval=0.1)
 
 
+def busy(site, before):
+    """The CPUs on which a router's programs have received since then; a timer elsewhere may send a few packets."""
+    taken = {cpu: n - before[cpu] for cpu, n in lanes.received_by(site).items()}
+    return {cpu for cpu, n in taken.items() if n * 10 > sum(taken.values())}
+
+
 def takers(sites, made, side=B):
-    """The CPUs that the flows' packets are received on by a router's programs."""
+    """The CPUs on which a router receives the flows' packets."""
     before = lanes.received_by(sites[side])
     wait_all(made)
-    return {cpu for cpu, n in lanes.received_by(sites[side]).items() if n > before[cpu]}
+    return busy(sites[side], before)
 
 
 def late(made):
@@ -103,7 +108,9 @@ def test_flows(scene, tmp_path, undo, one_cpu, outer, inner):
     behind = late(made)
     for side in (A, B):
         assert len(takers(sites, made, side)) > 1
-    assert late(made) == behind
+    # On a busy machine the way of a tunnel is given up now and then, and some packets take the kernel's. Were
+    # flows not kept together, nearly half of them would be late.
+    assert late(made) - behind < FLOWS * COUNT / 20
     for site in sites.values():
         said = spread(site, "no")
         assert (said["cpus"], said["reason"]) == (0, "the file says spread = no") and not told(site)
@@ -122,8 +129,7 @@ def test_a_flow_keeps_its_cpu(scene, tmp_path, undo, one_cpu):
         before = lanes.received_by(sites[B])
         made = flows(scene, undo, count=1)
         wait_all(made)
-        taken = {cpu for cpu, n in lanes.received_by(sites[B]).items() if n > before[cpu]}
-        assert len(taken) == 1
+        assert len(busy(sites[B], before)) == 1
         nothing_lost(sites, made)
         made[0].close()
 

@@ -18,7 +18,7 @@
 #define PATIENT_ROUNDS 12
 /* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
  * busy one late. */
-#define UNREACHABLE_MS 4500
+#define UNREACHABLE_MS 5500
 #define BUSY_PACKETS   3
 
 struct asking {
