@@ -40,11 +40,6 @@ static int pin_path(const struct bpf *bpf, const char *name, char path[PATH_MAX]
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static bool is_shared(const struct bpf_map *map)
-{
-	return strchr(bpf_map__name(map), '.') == NULL; /* constants belong to one object */
-}
-
 /* The kernel adds a flag of its own to a map of devices, for which libbpf takes it for another map
  * than it was: that one is taken over here. */
 static int take_ports(struct bpf *bpf, const char *path)
@@ -72,7 +67,7 @@ static int set_pins(struct bpf *bpf)
 
 	bpf_object__for_each_map(map, bpf->tc->obj)
 	{
-		if (err || !is_shared(map) || !bpf->pins[0])
+		if (err || !bpf_is_shared(map) || !bpf->pins[0])
 			continue;
 		err = pin_path(bpf, bpf_map__name(map), path);
 		if (err || (map == bpf->tc->maps.xdp_ports && take_ports(bpf, path) == 0))
@@ -87,7 +82,7 @@ void bpf_unpin(struct bpf *bpf)
 	struct bpf_map *map;
 	char path[PATH_MAX];
 
-	bpf_object__for_each_map(map, bpf->tc->obj) if (is_shared(map) && bpf->pins[0] &&
+	bpf_object__for_each_map(map, bpf->tc->obj) if (bpf_is_shared(map) && bpf->pins[0] &&
 							pin_path(bpf, bpf_map__name(map), path) ==
 								0)(void) unlink(path);
 	if (bpf->pins[0])

@@ -25,6 +25,11 @@ struct bpf_xdp {
 /* What of it is loaded: an older kernel may not take all. */
 enum part { PART_LANE, PART_SPREAD, PART_WATCH, PARTS };
 
+bool bpf_is_shared(const struct bpf_map *map)
+{
+	return strchr(bpf_map__name(map), '.') == NULL; /* constants belong to one object */
+}
+
 static int share_maps(struct gre_xdp *skel, const struct bpf_object *maps)
 {
 	struct bpf_map *map;
@@ -32,11 +37,9 @@ static int share_maps(struct gre_xdp *skel, const struct bpf_object *maps)
 
 	bpf_object__for_each_map(map, skel->obj)
 	{
-		const char *name = bpf_map__name(map);
-		const struct bpf_map *from = bpf_object__find_map_by_name(maps, name);
+		const struct bpf_map *from = bpf_object__find_map_by_name(maps, bpf_map__name(map));
 
-		/* Constants, with a dot in the name, belong to one object. */
-		if (!err && from && !strchr(name, '.'))
+		if (!err && from && bpf_is_shared(map))
 			err = bpf_map__reuse_fd(map, bpf_map__fd(from));
 	}
 	return err;

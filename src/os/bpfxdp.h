@@ -9,8 +9,12 @@
 
 #include "os/bpfload.h"
 
+struct bpf_map;
 struct bpf_object;
 struct bpf_xdp;
+
+/* Whether all programs have the map together, also those of the greteld before. */
+bool bpf_is_shared(const struct bpf_map *map);
 
 struct bpf_xdp_setup {
 	const struct bpf_object *maps; /* loaded, and has those that are shared */

@@ -11,37 +11,29 @@ enum { DEV_GET = 1 };
 enum { DEV_IFINDEX = 1, DEV_XDP_FEATURES = 3 };
 enum { XDP_ACT_NDO_XMIT = 4 };
 
-struct found {
-	uint16_t family;
-	bool told;
-	uint64_t features;
+/* An attribute of the answer, of two or eight octets. */
+struct sought {
+	uint16_t type;
+	bool found;
+	uint64_t value;
 };
 
-static int take_family(void *arg, const struct nlmsghdr *answer)
+static int take(void *arg, const struct nlmsghdr *answer)
 {
 	struct nl_cursor cursor = nl_attributes(answer, sizeof(struct genlmsghdr));
-	struct found *found = arg;
+	struct sought *sought = arg;
 	const struct nlattr *attribute;
 
-	while ((attribute = nl_next(&cursor)))
-		if (mnl_attr_get_type(attribute) == CTRL_ATTR_FAMILY_ID &&
-		    mnl_attr_get_payload_len(attribute) >= sizeof(uint16_t))
-			found->family = mnl_attr_get_u16(attribute);
-	return 0;
-}
+	while ((attribute = nl_next(&cursor))) {
+		size_t len = mnl_attr_get_payload_len(attribute);
 
-static int take_features(void *arg, const struct nlmsghdr *answer)
-{
-	struct nl_cursor cursor = nl_attributes(answer, sizeof(struct genlmsghdr));
-	struct found *found = arg;
-	const struct nlattr *attribute;
-
-	while ((attribute = nl_next(&cursor)))
-		if (mnl_attr_get_type(attribute) == DEV_XDP_FEATURES &&
-		    mnl_attr_get_payload_len(attribute) >= sizeof(uint64_t)) {
-			found->features = mnl_attr_get_u64(attribute);
-			found->told = true;
-		}
+		if (mnl_attr_get_type(attribute) != sought->type ||
+		    (len != sizeof(uint16_t) && len != sizeof(uint64_t)))
+			continue;
+		sought->value = len == sizeof(uint16_t) ? mnl_attr_get_u16(attribute)
+							: mnl_attr_get_u64(attribute);
+		sought->found = true;
+	}
 	return 0;
 }
 
@@ -53,7 +45,8 @@ static struct nlmsghdr *begin(char buffer[NL_REQUEST_SIZE], uint16_t family, uin
 
 bool netdev_sends_xdp(uint32_t ifindex)
 {
-	struct found found = {.told = false};
+	struct sought family = {.type = CTRL_ATTR_FAMILY_ID};
+	struct sought features = {.type = DEV_XDP_FEATURES};
 	char buffer[NL_REQUEST_SIZE];
 	struct nlmsghdr *request;
 	struct nl nl;
@@ -63,12 +56,12 @@ bool netdev_sends_xdp(uint32_t ifindex)
 		return true;
 	request = begin(buffer, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, "netdev");
-	err = nl_ask(&nl, request, take_family, &found);
-	if (!err && found.family) {
-		request = begin(buffer, found.family, DEV_GET);
+	err = nl_ask(&nl, request, take, &family);
+	if (!err && family.found) {
+		request = begin(buffer, (uint16_t)family.value, DEV_GET);
 		mnl_attr_put_u32(request, DEV_IFINDEX, ifindex);
-		err = nl_ask(&nl, request, take_features, &found);
+		err = nl_ask(&nl, request, take, &features);
 	}
 	nl_close(&nl);
-	return err || !found.told || found.features & XDP_ACT_NDO_XMIT;
+	return err || !features.found || features.value & XDP_ACT_NDO_XMIT;
 }
