@@ -136,10 +136,10 @@ static void judge_xdp(const struct link_info *link, struct fast_device *device)
 		device->native = true;
 }
 
-static bool wants_xdp(const struct session *s)
+static bool wants_xdp(const struct conf *conf)
 {
-	for (size_t i = 0; i < s->conf->tunnel_count; i++)
-		if (s->conf->tunnels[i].lane == LANE_XDP)
+	for (size_t i = 0; i < conf->tunnel_count; i++)
+		if (conf->tunnels[i].lane == LANE_XDP)
 			return true;
 	return false;
 }
@@ -155,7 +155,7 @@ static bool wants_lanes(const struct conf *conf)
 static unsigned collect(const struct lanes *lanes, const struct actual *actual,
 			struct fast_device devices[FAST_DEVICES_MAX])
 {
-	bool forced = wants_xdp(lanes->session);
+	bool forced = wants_xdp(actual->conf);
 	unsigned count = 0;
 
 	for (size_t i = 0; i < actual->link_count && count < FAST_DEVICES_MAX; i++) {
@@ -205,12 +205,12 @@ void lanes_settle(struct lanes *lanes, const struct actual *actual)
 	struct fast *fast = fast_of(lanes);
 	unsigned count;
 
-	if (!fast || !lanes->session->conf)
+	if (!fast || !actual->conf)
 		return;
 	if (!lanes->settled)
 		fast_forget_others(fast);
 	lanes->settled = true;
-	count = wants_lanes(lanes->session->conf) ? collect(lanes, actual, devices) : 0;
+	count = wants_lanes(actual->conf) ? collect(lanes, actual, devices) : 0;
 	fast_devices(fast, devices, count);
 	settle_spreading(lanes, fast, actual->conf->spread);
 	for (size_t i = 0; i < actual->way_count; i++)

@@ -5,7 +5,7 @@ from gretel import BUILD, NAME, ping, section, site_text
 from lanes import wait_lane, xdp_sent
 from net import wait_for
 from scene import HOST, UNDERLAY, A, B, other
-from streams import FRAGMENTED, MEGABYTES, carries
+from streams import FRAGMENTED, WHOLE, carries
 
 FOUND = BUILD / "matrix"
 FRAME_HOST = {A: "10.77.0.1", B: "10.77.0.2"}  # in the one Ethernet of a road of frames
@@ -77,22 +77,20 @@ def settle(sites, lane, scene, addresses_of_all):
     wait_for(goes_by_it, 30, lambda: [(site.tunnel()["lane_reason"], Counts(site).before) for site in sites.values()])
 
 
-def cross(road, scene, sites, by_kernel=MEGABYTES):
+def cross(road, scene, sites, load=WHOLE):
     """Datagrams and TCP through each lane of the road; `sites` are those of ours, {side: Site}, one or two,
-    whose files are written here; `by_kernel`: octets of TCP each way in the kernel's lanes. Fails when
-    something is lost, dropped, or takes another lane."""
+    whose files are written here. Fails when something is lost, dropped, or takes another lane."""
     for lane in road.lanes():
-        octets = MEGABYTES if lane == "user" else by_kernel
         for side, site in sites.items():
             site.write(site_of(road, side, lane))
             site.up()
         settle(sites, lane, scene, addresses(road))
         for site in sites.values():
             site.forget_drops()
-        counts = [Counts(site, octets) for site in sites.values()]
-        seconds = carries(scene, addresses(road), octets, FRAGMENTED)
+        counts = [Counts(site, load.octets) for site in sites.values()]
+        seconds = carries(scene, addresses(road), load, FRAGMENTED)
         for site, count in zip(sites.values(), counts):
             assert not site.drops(), f"{site.namespace}, lane {lane}: {site.drops()}"
             wait_for(lambda: count.are_of(lane), 5, lambda: f"{site.namespace}, {lane}: {count.now()}")
         for cell, (_, took) in zip(road.cells(lane), sorted(seconds.items())):
-            matrix.write(FOUND, cell, tcp_octets=octets, tcp_seconds=took)
+            matrix.write(FOUND, cell, tcp_octets=load.octets, datagrams=load.datagrams, tcp_seconds=took)

@@ -135,7 +135,7 @@ def both_up(scene, directory, **keys):
 
 def ping(source, destination, size=56, count=1, df=None, deadline=5.0):
     """True when `destination` answers; asked again until the deadline."""
-    words = ["ping", "-n", "-q", "-c", count, "-i", "0.02", "-W", "1", "-s", size]
+    words = ["ping", "-n", "-q", "-c", count, "-i", "0.005", "-W", "1", "-s", size]
     words += ["-M", df] if df else []
 
     def answered():

@@ -53,7 +53,7 @@ class Scene:
             veth(self.host[side], "eth0", self.router[side], "eth1")
             veth(self.router[side], "bond0", self.wire, port, mtu=mtu)
             self._address(side)
-            offloads_off(self.router[side], "bond0")
+            self._as_wires(side)
         offloads_off(self.wire, "a", "b")
         if os.environ.get("GRETEL_LANE") == "xdp":
             self.take_frames()
@@ -70,6 +70,9 @@ class Scene:
             self.wire.run(["ethtool", "-K", port, "gro", "on"])
             # A relay in between that knows an MTU would take what is merged for too long.
             self.wire.ip(f"link set dev {port} gro_max_size 1500")
+
+    def _as_wires(self, side):
+        offloads_off(self.router[side], "bond0")
 
     def _address(self, side):
         host, router = self.host[side], self.router[side]

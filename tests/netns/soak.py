@@ -253,7 +253,7 @@ def matrix(_):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "3600",
          str(ROOT / "tests/interop/test_matrix.py"), str(ROOT / "tests/vm/test_kernel_gre.py")],
-        env={**os.environ, "GRETEL_MATRIX_MEGABYTES": "10"})
+        env={**os.environ, "GRETEL_LOAD": "whole"})
     subprocess.run([sys.executable, ROOT / "tests/interop/table.py", "--json"], check=True)
     return say(done.returncode == 0, "matrix: 10 MB of TCP each way and 2,000 datagrams through each cell")
 

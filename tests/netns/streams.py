@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from flow import tcp_transfer, udp
 from gretel import ping, ping_between_lans
@@ -14,14 +15,23 @@ FRAGMENTED = 9000  # most of them are, by their host
 WHOLE_LAN = 1472  # octets in an echo request that no tunnel here takes whole and unfragmented
 LATE = 20.0  # seconds: an emulated processor does nothing else while it verifies programs
 WINDOW = 4  # datagrams on the way: all streams together stay below the ninety frames that Open vSwitch buffers
-MEGABYTES = 10 << 20
+
+
+class Load(NamedTuple):
+    """What goes to each address."""
+    octets: int  # of TCP
+    datagrams: int
+
+
+WHOLE = Load(10 << 20, 1000)
+LIGHT = Load(1 << 19, 200)  # for whom an emulated processor has to carry it
 
 
 class Datagrams:
     """Sends `count` datagrams to `address`; result() waits for the last one. The sender waits for the
     receiver, so that no queue on the way is too short for them, however slow the machine is."""
 
-    def __init__(self, source, sink, family, address, largest, port=9000, count=1000, seed=1):
+    def __init__(self, source, sink, family, address, largest, port=9000, count=WHOLE.datagrams, seed=1):
         dice = random.Random(f"{seed} {address}")
         self.sent = [dice.randbytes(dice.randint(1, largest)) for _ in range(count)]
         self.came = []
@@ -57,13 +67,14 @@ class Datagrams:
         return (here - there).total(), (there - here).total()
 
 
-def carries(scene, addresses, octets=MEGABYTES, largest=LARGEST):
+def carries(scene, addresses, load=WHOLE, largest=LARGEST):
     """Datagrams of at most `largest` octets to each of these addresses, {(side, family): address}, all at
     once; then TCP to each, both ways at once, one family after the other. Returns the seconds that TCP took,
     by family."""
     for (side, _), address in addresses.items():
-        ping(scene.host[other(side)], address, size=WHOLE_LAN, deadline=20)  # the host learns the path's MTU
-    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address, largest)
+        ping(scene.host[other(side)], address, size=WHOLE_LAN, count=3, deadline=20)  # both hosts learn the path's MTU
+    streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address, largest,
+                             count=load.datagrams)
                for to, address in addresses.items()}
     lost = {to: stream.result() for to, stream in streams.items()}
     assert not any(map(any, lost.values())), f"(lost, foreign) = {lost}"
@@ -72,17 +83,17 @@ def carries(scene, addresses, octets=MEGABYTES, largest=LARGEST):
         ways = [(side, address) for (side, of), address in addresses.items() if of == family]
         with ThreadPoolExecutor(len(ways)) as pool:
             done = list(pool.map(lambda to: tcp_transfer(scene.host[other(to[0])], scene.host[to[0]], family, to[1],
-                                                         octets), ways))
+                                                         load.octets), ways))
         assert all(done), [f"to {side} by IPv{family}: {one}" for (side, _), one in zip(ways, done)]
         took[family] = round(max(one.seconds for one in done), 2)
     return took
 
 
-def carries_all(scene, *sites, octets=MEGABYTES):
+def carries_all(scene, *sites, load=WHOLE):
     """The same between both hosts in both families, of which these sites drop nothing."""
     ping_between_lans(scene)
     for site in sites:
         site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, octets)
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, load)
     for site in sites:
         assert not site.drops()

@@ -44,7 +44,7 @@ def test_fault(clinic, fault):
     assert answer.exit == fault.exit, str(answer)
 
 
-# Checks whose faults are elsewhere: in test_inside.c, test_managers.c, test_kernel_vrf.py, below, or they
+# Checks whose faults are elsewhere: in test_inside.c, test_managers.c, test_vrf61.py, below, or they
 # only repeat what others find.
 ELSEWHERE = {"conntrack-full", "networkd", "boot", "bridge-mtu", "state", "drops", "vrf-deaf"}
 

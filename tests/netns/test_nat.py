@@ -14,7 +14,7 @@ from net import packet_socket, wait_for
 from peer import gre, octets_of
 from scapy.all import IP, UDP, Ether, Raw
 from scene import HOST, TUNNEL, A, B
-from streams import carries_all
+from streams import Load, carries_all
 from wire import Capture, tshark
 
 WAITS = "the peer behind its NAT has not proved itself yet"
@@ -64,7 +64,7 @@ def test_lan_to_lan(nat, tmp_path, outer):
     assert not tshark(path, ("frame.number",), "udp")
     with Capture(nat.wire, "a", path, only=f"udp port {PORT}"):
         sites = up(nat, tmp_path, outer)
-        carries_all(nat.scene, *sites.values(), octets=1 << 20)
+        carries_all(nat.scene, *sites.values(), load=Load(1 << 20, 1000))
     field = "ip.src" if outer == 4 else "ipv6.src"
     ways = {(row[field][0], row["udp.srcport"][0], row["udp.dstport"][0])
             for row in tshark(path, (field, "udp.srcport", "udp.dstport"), "udp")}
@@ -85,7 +85,7 @@ def test_a_new_mapping(nat, tmp_path):
     assert doubted(sites[A])["rx-unproved"] >= 2 and "rx-proof-forged" not in doubted(sites[A])
     assert not doubted(sites[B])
     sites[A].forget_drops()
-    carries_all(nat.scene, *sites.values(), octets=1 << 20)
+    carries_all(nat.scene, *sites.values(), load=Load(1 << 20, 1000))
 
 
 def test_forgers_change_nothing(nat, tmp_path):

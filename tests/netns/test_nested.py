@@ -8,7 +8,7 @@ from lanes import wait_lane, wait_loaded
 from peer import gre
 from scapy.all import ICMP, IP, UDP, Ether, Raw
 from scene import HOST, LAN, TUNNEL, UNDERLAY, A, B, other
-from streams import carries_all
+from streams import Load, carries_all
 
 LANES = ("user", "tc", "xdp")
 MEGABYTE = 1 << 20
@@ -142,7 +142,7 @@ def test_tunnel_in_a_tunnel(scene, tmp_path, lane):
         wait_lane(site, lane)
         site.write(site.file.read_text() + inner_tunnel(side, lane))
         site.reload()
-    carries_all(scene, *sites.values(), octets=MEGABYTE)
+    carries_all(scene, *sites.values(), load=Load(MEGABYTE, 1000))
     for site in sites.values():
         assert not site.drops("within")
         assert site.tunnel()["rx"]["packets"] >= site.tunnel("within")["rx"]["packets"] > MEGABYTE // 1500

@@ -13,6 +13,8 @@ from net import packet_socket, run, wait_for
 from scene import GATEWAY
 
 EXPERT_ERROR = 0x00800000  # of tshark's severities
+SO_TIMESTAMPNS, TIMESPEC = 35, "=qq"  # of asm-generic/socket.h
+TIMESPEC_SPACE = socket.CMSG_SPACE(struct.calcsize(TIMESPEC))
 MARKER_TYPE = 0x88B5  # IEEE local experimental EtherType: the mark that ends a capture
 
 
@@ -58,13 +60,15 @@ class Relay:
 
 class Watch:
     """Counts frames of an IP protocol (GRE's, unless told otherwise) that come in on a device: to which
-    station, and when the last one came."""
+    station, and when the last one came, as the kernel has it: this program may read it late."""
 
     def __init__(self, namespace, device, protocol=47):
         self.sock = packet_socket(namespace, device)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.sock.settimeout(0.05)
         self.protocol, self.seen = protocol, {}
-        self.count, self.last, self.station = 0, 0.0, None  # of all
+        self.epoch_ns = time.time_ns() - time.monotonic_ns()
+        self.count, self.last_ns, self.station = 0, 0, None  # of all
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -72,14 +76,16 @@ class Watch:
     def _read(self):
         while not self._stop.is_set():
             try:
-                frame = self.sock.recv(100)
+                frame, ((_, _, stamp),), _, _ = self.sock.recvmsg(100, TIMESPEC_SPACE)
             except TimeoutError:
                 continue
             if frame[20 if frame[12:14] == b"\x86\xdd" else 23] == self.protocol:
                 self.count += 1
-                self.last, self.station = time.monotonic(), frame[:6].hex(":")
+                seconds, ns = struct.unpack(TIMESPEC, stamp)
+                self.last_ns = seconds * 10**9 + ns - self.epoch_ns
+                self.station = frame[:6].hex(":")
                 before = self.to(self.station)["count"]
-                self.seen[self.station] = {"count": before + 1, "last_ns": int(self.last * 1e9)}
+                self.seen[self.station] = {"count": before + 1, "last_ns": self.last_ns}
 
     def to(self, station):
         """What came for a station; zeros if nothing did."""

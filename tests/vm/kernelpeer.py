@@ -8,34 +8,35 @@ next one. hostB is a namespace of this machine, as ever: the tests' streams begi
 """
 import contextlib
 import json
+import os
 
 from gretel import NAME, Site
 from lanes import wait_loaded
 from machine import Machine
 from net import Failed, offloads_off, wait_for
 from scene import LAN, TUNNEL, UNDERLAY, A, B, Scene
+from streams import LIGHT, WHOLE
 
 ROUTER = "router"
+LOAD = WHOLE if os.environ.get("GRETEL_LOAD") == "whole" else LIGHT
 # The machine's devices: the name outside of a scene, that in it, and the tap it is plugged into.
 DEVICES = (("eth0", "bond0", "underlay"), ("eth1", "eth1", "lan"))
 
 # Devices go home first: one that the kernel sends home itself keeps its name, and that of a tunnel
 # would be in the way. A process that was left in the namespace would keep it alive.
 END = f"""
-for pid in $(ip netns pids {ROUTER}); do kill -KILL "$pid"; done
+for one in /proc/[0-9]*; do [ ! $one/ns/net -ef /run/netns/{ROUTER} ] || kill -KILL "${{one#/proc/}}"; done
 ip -n {ROUTER} -batch - <<'END'
 """ + "".join(f"link set {name} down\nlink set {name} mtu 1500 netns 1 name {home}\n"
-              for home, name, _ in DEVICES) + f"""END
-ip netns del {ROUTER}
+              for home, name, _ in DEVICES) + f"""netns del {ROUTER}
+END
 """
 
 # What a test left that was killed goes first.
 BEGIN = f"""[ ! -e /run/netns/{ROUTER} ] || {{ {END} }} 2>/dev/null
 set -e
-ip netns add {ROUTER}
-ip netns exec {ROUTER} sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
-	net.ipv6.conf.default.router_solicitations=0
 ip -batch - <<'END'
+netns add {ROUTER}
 """ + "".join(f"link set {home} netns {ROUTER} name {name}\n" for home, name, _ in DEVICES) + f"""END
 ip -n {ROUTER} -batch - <<'END'
 link set lo up
@@ -69,7 +70,7 @@ class Guest:
         return self.label
 
     def run(self, argv, **options):
-        return self.machine.run(argv, around=f"ip netns exec {ROUTER}", **options)
+        return self.machine.run(argv, namespace=ROUTER, **options)
 
     def script(self, text, shell="/bin/sh", **options):
         """Runs the text from a file, as an administrator would who was given it."""
@@ -78,7 +79,7 @@ class Guest:
 
     def ip(self, *lines):
         """Words of ip(8), one command a line."""
-        self.machine.run(["ip", "-n", ROUTER, "-batch", "-"], stdin="\n".join(lines) + "\n")
+        self.run(["ip", "-batch", "-"], stdin="\n".join(lines) + "\n")
 
     def ip_json(self, words):
         text = self.run(["ip", "-j", *words.split()]).stdout
@@ -138,6 +139,10 @@ class KernelScene(Scene):
         super()._address(B)
         self.router[B] = self._plug_in(lines)
 
+    def _as_wires(self, side):
+        if side == A:  # the machine's are so from the beginning
+            super()._as_wires(A)
+
     def _plug_in(self, lines):
         """Joins the scene's cables with the machine's, whose router begins with these lines."""
         bay = self.machine.bay
@@ -173,7 +178,7 @@ def kernel_tunnel(outer=4, name=NAME, address=True, **words):
 
 def become_router(guest, *lines):
     """Forwards, and has what these lines of ip(8) make."""
-    guest.run(["sh", "-c", "ip -batch - && sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"],
+    guest.run(["sh", "-ec", "ip -batch -\ncd /proc/sys/net\necho 1 >ipv4/ip_forward\necho 1 >ipv6/conf/all/forwarding"],
               stdin="\n".join(lines) + "\n")
 
 

@@ -6,7 +6,10 @@
  *
  * A TCP connection is one request:
  *
- *     SECONDS LENGTH\n  script of LENGTH octets  standard input of the script
+ *     SECONDS LENGTH [NAMESPACE]\n  script of LENGTH octets  standard input of the script
+ *
+ * It runs in the network namespace of that name, as `ip netns exec` would run it: with a /sys of its
+ * own. That program costs an emulated processor more than most scripts do.
  *
  * and its answer, after the script has ended (it is killed when the seconds are over):
  *
@@ -16,19 +19,28 @@
  * leaves running goes on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCRIPT_MAX = 1 << 20, HEAD_MAX = 64, BACKLOG = 64 };
+enum { SCRIPT_MAX = 1 << 20, NAME_SIZE = 32, HEAD_MAX = 96, BACKLOG = 64 };
+
+struct request {
+	unsigned seconds;
+	size_t length;
+	char namespace[NAME_SIZE]; /* "": where we are */
+};
 
 static void die(const char *what)
 {
@@ -49,7 +61,7 @@ static void read_all(int fd, char *octets, size_t len)
 }
 
 /* Reads the first line, an octet at a time: what follows it is not ours alone. */
-static void read_head(int fd, unsigned *seconds, size_t *length)
+static void read_head(int fd, struct request *out)
 {
 	char head[HEAD_MAX] = "";
 	for (size_t i = 0; i < sizeof head - 1; i++) {
@@ -57,7 +69,8 @@ static void read_head(int fd, unsigned *seconds, size_t *length)
 		if (head[i] == '\n')
 			break;
 	}
-	if (sscanf(head, "%u %zu", seconds, length) != 2 || *length > SCRIPT_MAX) {
+	if (sscanf(head, "%u %zu %31s", &out->seconds, &out->length, out->namespace) < 2 ||
+	    out->length > SCRIPT_MAX) {
 		fprintf(stderr, "serve: not a request: %s\n", head);
 		exit(1);
 	}
@@ -79,7 +92,18 @@ static off_t size_of(int fd)
 	return state.st_size;
 }
 
-static pid_t start(const char *script, int in, int out, int err)
+static void enter(const char *namespace)
+{
+	char path[NAME_SIZE + 16];
+	snprintf(path, sizeof path, "/run/netns/%s", namespace);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    umount2("/sys", MNT_DETACH) < 0 || mount(namespace, "/sys", "sysfs", 0, NULL) < 0)
+		die(path);
+}
+
+static pid_t start(const char *script, const char *namespace, int in, int out, int err)
 {
 	pid_t pid = fork();
 	if (pid < 0)
@@ -90,6 +114,8 @@ static pid_t start(const char *script, int in, int out, int err)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
+	if (namespace[0])
+		enter(namespace);
 	execl("/bin/sh", "sh", "-c", script, NULL);
 	die("/bin/sh");
 	return -1;
@@ -117,15 +143,15 @@ static int wait_for(pid_t pid, unsigned seconds)
 
 static void answer(int fd)
 {
-	unsigned seconds = 0;
-	size_t length = 0;
-	read_head(fd, &seconds, &length);
-	char *script = calloc(1, length + 1);
+	struct request request = {0};
+	read_head(fd, &request);
+	char *script = calloc(1, request.length + 1);
 	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
 	if (script == NULL || out < 0 || err < 0)
 		die("memory");
-	read_all(fd, script, length);
-	int status = wait_for(start(script, fd, out, err), seconds);
+	read_all(fd, script, request.length);
+	int status =
+		wait_for(start(script, request.namespace, fd, out, err), request.seconds);
 	off_t out_len = size_of(out), err_len = size_of(err);
 	dprintf(fd, "%d %lld %lld\n", status, (long long)out_len, (long long)err_len);
 	send_file(fd, out, out_len);

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The matrix (matrix.py) with the kernel's own GRE (ip_gre, ip6_gre, gretap of Debian 12) on B; and what
 is beside the matrix."""
-import os
-
 import pytest
 from crossing import bridge, cross, one_ethernet
 from gretel import NAME, Site, ping_between_lans, site_text
-from kernelpeer import become_router, kernel_tunnel
+from kernelpeer import LOAD, become_router, kernel_tunnel
 from matrix import LINUX, OPTIONS, roads
 from scene import A, B
 from streams import carries_all
 from wire import Capture, tshark
 
-# An emulated processor is slow: lanes of the kernel get fewer octets of TCP.
-BY_KERNEL = int(os.environ.get("GRETEL_MATRIX_MEGABYTES", 2)) << 20
 # ip(8)'s words for what our file says.
 THEIRS = {"key": "key", "checksum": "csum", "sequence": "seq"}
 
@@ -36,7 +32,7 @@ def test_kernel(scene, tmp_path, road):
         guest.ip(*kernel_tunnel(road.transport, kind=kind, address=False, **words), f"link set {NAME} master br0")
     else:
         become_router(guest, *kernel_tunnel(road.transport, **words))
-    cross(road, scene, {A: Site(router, tmp_path / A, "")}, BY_KERNEL)
+    cross(road, scene, {A: Site(router, tmp_path / A, "")}, LOAD)
     assert_no_errors(guest)
     # One size for both: no packet of either side is too large for the other.
     assert guest.link(NAME)["mtu"] == router.link(NAME)["mtu"]
@@ -48,7 +44,7 @@ def test_two_keys(scene, tmp_path, outer):
     become_router(guest, *kernel_tunnel(outer, ikey=6, okey=5))
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, ikey=5, okey=6))
     site.up()
-    carries_all(scene, site, octets=1 << 20)
+    carries_all(scene, site, load=LOAD)
     assert_no_errors(guest)
 
 
@@ -65,5 +61,5 @@ def test_encapsulation_limit(scene, tmp_path, lane):
         ping_between_lans(scene)
     options = tshark(path, ("ipv6.opt.tel",), "ipv6.opt.tel")
     assert options and {row["ipv6.opt.tel"][0] for row in options} == {"4"}
-    carries_all(scene, site)
+    carries_all(scene, site, load=LOAD)
     assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"] - 8

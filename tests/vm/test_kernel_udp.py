@@ -2,7 +2,7 @@
 """GRE in UDP (RFC 8086): greteld on A, the kernel's "foo over UDP" with GRE in it on B, LAN to LAN."""
 import pytest
 from gretel import NAME, Site, ping, ping_between_lans, site_text
-from kernelpeer import become_router, kernel_tunnel
+from kernelpeer import LOAD, become_router, kernel_tunnel
 from net import wait_for
 from scene import HOST, TUNNEL, UNDERLAY, A, B
 from streams import carries_all
@@ -35,7 +35,7 @@ def test_fou(scene, tmp_path, kind, outer):
     fou_tunnel(guest, outer, **theirs)
     site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **ours))
     site.up()
-    carries_all(scene, site)
+    carries_all(scene, site, load=LOAD)
     link = guest.link(NAME)
     counters = link["stats64"]
     assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters

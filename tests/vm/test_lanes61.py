@@ -2,7 +2,7 @@
 """The kernel lanes on Linux 6.1: the programs load there, packets pass in each lane, and nothing is left."""
 import pytest
 from gretel import Site, ping_between_lans, site_text
-from kernelpeer import GuestSite
+from kernelpeer import LOAD, GuestSite
 from net import wait_for
 from scene import HOST, A, B
 from streams import carries
@@ -35,7 +35,7 @@ def test_lane(scene, tmp_path, lane, outer):
     ping_between_lans(scene)
     wait_for_lane(site, lane)
     site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, 1 << 20)
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, LOAD)
     assert not site.drops()
     assert site.tunnel()["lane"] == lane
     assert ("xdp" in programs(guest)) == (lane == "xdp")
@@ -58,7 +58,7 @@ def test_spread(scene, tmp_path):
         assert said == {"setting": "yes", "cpus": cpus, "lost": 0, "reason": ""}
     else:
         assert said["reason"] == "greteld may use one CPU"  # and not that the kernel refuses
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, 1 << 20)
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, LOAD)
     assert not site.drops() and site.status()["spread"]["lost"] in (0, None)
     site.down()
     assert "bpf" not in programs(guest)

@@ -4,7 +4,7 @@ kernel as its peer."""
 import pytest
 from flow import ask, serve_peername
 from gretel import NAME, Site, ping, site_text
-from kernelpeer import GuestSite, wait_up
+from kernelpeer import LOAD, GuestSite, wait_up
 from scene import HOST, LAN, TUNNEL, A, B
 from streams import carries_all
 
@@ -34,7 +34,7 @@ def test_both_kernels(scene, tmp_path, outer, kind):
     for site in sites.values():
         site.up()
     wait_up(sites)
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     plan = sites[B].plan()
     assert plan.returncode == 0, plan.stdout
     sites[B].down()

@@ -7,6 +7,7 @@ import socket
 import pytest
 from flow import ask, serve_peername, tcp_connect
 from gretel import NAME, ROOT, Site, ping, section, site_text
+from kernelpeer import LOAD
 from net import wait_for
 from scene import HOST, LAN, ROUTER, UNDERLAY, A, B, other
 from streams import carries
@@ -74,7 +75,7 @@ def test_lan_to_lan(scene, tmp_path, system, outer, words):
     for family in (4, 6):
         ping(scene.host[A], HOST[family][B])
     site.forget_drops()
-    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)})
+    carries(scene, {(side, family): HOST[family][side] for side in (A, B) for family in (4, 6)}, LOAD)
     assert not site.drops()
     link = guest.link(NAME)
     assert link["mtu"] == scene.router[A].link(NAME)["mtu"]
@@ -141,7 +142,7 @@ def test_ethernet(scene, tmp_path, system):
     execute(guest, site, system)
     ping(scene.host[A], "10.77.0.2")
     site.forget_drops()
-    carries(scene, {(A, 4): "10.77.0.1", (B, 4): "10.77.0.2"})
+    carries(scene, {(A, 4): "10.77.0.1", (B, 4): "10.77.0.2"}, LOAD)
     assert not site.drops()
 
 

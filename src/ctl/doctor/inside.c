@@ -19,7 +19,12 @@
 /* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
  * busy one late. */
 #define UNREACHABLE_MS 5500
-#define BUSY_PACKETS   3
+/* Linux says "unreachable" to one asker once a second when it has said much, and then nothing. */
+#define ASK_AGAIN_MS 1000
+/* When what came in a burst is over. */
+#define SETTLE_MS    50
+#define BURST_MAX    256
+#define BUSY_PACKETS 3
 
 struct asking {
 	struct doctor *d;
@@ -226,6 +231,18 @@ static bool is_peer_silent(const struct inside *inside)
 	return false;
 }
 
+/* Listens until nothing comes, whatever is known already. */
+static void settle(struct asking *asking)
+{
+	struct echo_event event;
+
+	for (unsigned i = 0; i < BURST_MAX; i++) {
+		if (echosock_next(&asking->sock, SETTLE_MS, &event) != 1)
+			return;
+		note(asking, &event);
+	}
+}
+
 /* Sends what is not answered again, and again. */
 static void ask(struct asking *asking)
 {
@@ -268,8 +285,13 @@ static void ask_more(struct asking *asking)
 			    !is_done(f, (enum inside_probe)p))
 				f->results[p].error = -ETIMEDOUT;
 	}
-	send_missing(asking, PATIENT_ROUNDS);
-	listen_for(asking, UNREACHABLE_MS);
+	for (unsigned ms = 0; ms < UNREACHABLE_MS && !all_done(asking->inside);
+	     ms += ASK_AGAIN_MS) {
+		send_missing(asking, PATIENT_ROUNDS);
+		listen_for(asking, ASK_AGAIN_MS);
+	}
+	/* Each question that waited for the host is answered: that is not somebody's traffic. */
+	settle(asking);
 }
 
 static void count_traffic(struct asking *asking, int64_t before)
@@ -332,7 +354,6 @@ const struct inside *inside_get(struct doctor *d)
 
 #define TRACE_TRIES 2
 #define TRACE_MS    250
-#define SETTLE_MS   50
 
 /* 1: *out drops it or its answer; -errno, -ENOENT when nothing of nftables does. */
 static int trace(struct asking *asking, size_t family, enum inside_probe probe,
@@ -353,8 +374,7 @@ static int trace(struct asking *asking, size_t family, enum inside_probe probe,
 	}
 	nft_trace_close(watched);
 	/* If no rule drops it, did it pass this time? */
-	for (struct echo_event event; echosock_next(&asking->sock, SETTLE_MS, &event) == 1;)
-		note(asking, &event);
+	settle(asking);
 	return found ? found : -ENOENT;
 }
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 from flow import ask, serve_peername
 from gretel import NAME, Site, ping, ping_between_lans, ping_refused, site_text
-from kernelpeer import GuestSite, wait_up
+from kernelpeer import LOAD, GuestSite, wait_up
 from lanes import lane_of
 from net import wait_for
 from scapy.all import GRE, ICMP, IP, IPv6, Raw
@@ -64,7 +64,7 @@ def test_tunnel_in_a_vrf(scene, tmp_path, lane):
     lan_into_vrf(guest)
     sites = two_sites(scene, tmp_path, vrf="blue", lane=lane)
     wait_for(lambda: in_vrf(guest), 5, lambda: guest.ip_json("route show table 10"))
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     assert lane_of(sites[B])[0] == ("user" if lane == "user" else "tc")
     assert sites[B].tunnel()["vrf"] == "blue" and "in the VRF blue" in sites[B].gretel("status", NAME).stdout
     healthy = sites[B].gretel("doctor", NAME, check=False)
@@ -126,14 +126,14 @@ def test_moves_in_and_out(scene, tmp_path):
     replace(sites[B], inside)
     assert f"put {NAME} into VRF blue" in sites[B].reload().stdout
     assert in_vrf(guest) and guest.link(NAME)["ifindex"] == index
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     guest.ip(f"link set {NAME} nomaster")
     wait_for(lambda: in_vrf(guest), 5, lambda: guest.link(NAME))
     guest.ip("link del blue")
     wait_for(lambda: "there is no VRF blue" in sites[B].gretel("doctor", NAME, check=False).stdout, 5, "it is told")
     lan_into_vrf(guest)
     wait_for(lambda: in_vrf(guest), 5, lambda: guest.link(NAME))
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     assert sites[A].tunnel()["keepalive"]["received"] > restarts
     replace(sites[B], inside.replace("vrf = blue", "vrf = eth1"))
     done = sites[B].gretel("reload", check=False)
@@ -153,7 +153,7 @@ def test_underlay_in_a_vrf(scene, tmp_path, outer, bind):
     guest = scene.router[B]
     underlay_into_vrf(guest, outer)
     sites = two_sites(scene, tmp_path, outer, bind=bind)
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     assert lane_of(sites[B])[0] == "user"
     assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"]
     healthy = sites[B].gretel("doctor", NAME, check=False)
@@ -210,7 +210,7 @@ def test_both_in_a_vrf(scene, tmp_path):
     underlay_into_vrf(guest, 4)
     lan_into_vrf(guest)
     sites = two_sites(scene, tmp_path, bind="blue", vrf="blue")
-    carries_all(scene, *sites.values())
+    carries_all(scene, *sites.values(), load=LOAD)
     replace(sites[B], site_text(B, 4, **WORDS, bind="blue", vrf="blue", route="172.19.1.0/24"))
     done = sites[B].gretel("reload", check=False)
     assert done.returncode == 3 and f"ip route add {UNDERLAY[4][A]} vrf blue dev bond0" in done.stderr, done.stderr
