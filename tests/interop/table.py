@@ -23,8 +23,8 @@ HEAD = """\
 
 Which peers, passengers, outer addresses and header fields go together, in which lane. Every cell is
 tried on every run of the tests: 1,000 datagrams of 1 to 9,000 octets each way, longer ones fragmented by
-their hosts, and 10 MB of TCP each way (2 MB in the lanes of the kernel where the peer is emulated;
-`make soak` has 10), all of it compared octet by octet. Nothing may be lost, dropped or counted as an error by
+their hosts, and 10 MB of TCP each way (200 datagrams and half a megabyte where the peer is emulated, in
+`make check`; all of it in `make soak`), compared octet by octet. Nothing may be lost, dropped or counted as an error by
 either end, and the packets must have gone by that lane.
 
 This page is made by [table.py](../tests/interop/table.py) of the list in

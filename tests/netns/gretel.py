@@ -133,9 +133,9 @@ def both_up(scene, directory, **keys):
     return sites
 
 
-def ping(source, destination, size=56, count=1, df=None, deadline=5.0):
-    """True when `destination` answers; asked again until the deadline."""
-    words = ["ping", "-n", "-q", "-c", count, "-i", "0.005", "-W", "1", "-s", size]
+def ping(source, destination, size=56, count=1, df=None, deadline=5.0, patience=1):
+    """True when `destination` answers within `patience` seconds; asked again until the deadline."""
+    words = ["ping", "-n", "-q", "-c", count, "-i", "0.005", "-W", patience, "-s", size]
     words += ["-M", df] if df else []
 
     def answered():

@@ -72,7 +72,7 @@ def carries(scene, addresses, load=WHOLE, largest=LARGEST):
     once; then TCP to each, both ways at once, one family after the other. Returns the seconds that TCP took,
     by family."""
     for (side, _), address in addresses.items():
-        ping(scene.host[other(side)], address, size=WHOLE_LAN, count=3, deadline=20)  # both hosts learn the path's MTU
+        ping(scene.host[other(side)], address, size=WHOLE_LAN, deadline=20, patience=0.2)  # both learn the MTU
     streams = {to: Datagrams(scene.host[other(to[0])], scene.host[to[0]], to[1], address, largest,
                              count=load.datagrams)
                for to, address in addresses.items()}
