@@ -41,7 +41,8 @@ FRAMES = (
 TRANSLATED = (({}, "4n"), ({"key": KEY}, f"4k{KEY}n"), ({}, "6n"), ({"key": 7, "sequence": "send"}, "4k7n"))
 # What connection tracking would find wrong with packets that it sees, it cannot find in those that it does
 # not: a checksum, or a number outside of the window.
-TRACKING = {"net.netfilter.nf_conntrack_tcp_be_liberal": 1, "net.netfilter.nf_conntrack_checksum": 0}
+TRACKING = {"net.netfilter.nf_conntrack_tcp_be_liberal": 1, "net.netfilter.nf_conntrack_checksum": 0,
+            "net.netfilter.nf_conntrack_frag6_timeout": 3}
 SETTINGS = {
     "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
     # Whoever leaves a packet to the kernel must get the kernel's answer, each time.

@@ -107,7 +107,7 @@ class Capture:
     def __enter__(self):
         self.log = open(self.path + ".log", "w+", encoding="utf-8")
         self.process = self.namespace.popen(
-            ["tcpdump", "--immediate-mode", "-Z", "root", "-U", "-n", "-s", "0", "-B", "32768",
+            ["tcpdump", "--immediate-mode", "-Z", "root", "-U", "-n", "-s", "66000", "-B", "131072",
              "-i", self.device, "-w", self.path, self.only], stderr=self.log)
         wait_for(lambda: "listening on" in self._said() or self.process.poll() is not None, 10,
                  "tcpdump listens")
