@@ -8,8 +8,8 @@
  *
  *     SECONDS LENGTH [NAMESPACE]\n  script of LENGTH octets  standard input of the script
  *
- * It runs in the network namespace of that name, as `ip netns exec` would run it: with a /sys of its
- * own. That program costs an emulated processor more than most scripts do.
+ * It runs in the network namespace of that name, as `ip netns exec` would run it: with a /sys of
+ * its own. That program costs an emulated processor more than most scripts do.
  *
  * and its answer, after the script has ended (it is killed when the seconds are over):
  *
@@ -150,8 +150,7 @@ static void answer(int fd)
 	if (script == NULL || out < 0 || err < 0)
 		die("memory");
 	read_all(fd, script, request.length);
-	int status =
-		wait_for(start(script, request.namespace, fd, out, err), request.seconds);
+	int status = wait_for(start(script, request.namespace, fd, out, err), request.seconds);
 	off_t out_len = size_of(out), err_len = size_of(err);
 	dprintf(fd, "%d %lld %lld\n", status, (long long)out_len, (long long)err_len);
 	send_file(fd, out, out_len);
