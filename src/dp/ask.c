@@ -59,6 +59,7 @@ void ask_add_passenger(struct asker *asker, uint8_t *p, uint32_t len)
 			      .dst = params->remote.bytes};
 
 	passenger.source_port = out_source_port(params, passenger.protocol, p, p + len);
+	ip.flow_label = passenger.source_port;
 	inside = out_put_headers(port, &passenger);
 	ip.payload_len = (uint32_t)(p - inside) + len;
 	packet = inside - ip_outer_length(ip.family);

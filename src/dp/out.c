@@ -175,6 +175,7 @@ void out_encapsulate(struct port *port, const struct passenger *p)
 			      .ttl = p->outer.ttl,
 			      .df = p->outer.df,
 			      .id = sender_next_id(port),
+			      .flow_label = p->source_port,
 			      .payload_len = (uint32_t)(p->head - inside) + item.octets,
 			      .src = params->local.bytes,
 			      .dst = params->remote.bytes};

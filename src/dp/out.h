@@ -38,7 +38,9 @@ struct passenger {
 	uint32_t head_len;
 	struct payload payload; /* what follows head; may be empty */
 	struct outer_fields outer;
-	uint16_t source_port; /* of a tunnel in UDP, by its flow */
+	/* Of a tunnel in UDP, by its flow; over IPv6 also the flow label, for routers that look at
+	 * nothing else (RFC 8086 3.2.1, RFC 6438). */
+	uint16_t source_port;
 	bool truncated;	      /* ERSPAN: the copy is shorter than the frame was */
 };
 

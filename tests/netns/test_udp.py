@@ -21,7 +21,7 @@ KINDS = {
 }
 FIELDS = ("ip.src", "ipv6.src", "udp.srcport", "udp.dstport", "udp.checksum.status", "gre.proto",
           "gre.flags_and_version", "gre.key", "gre.sequence_number", "gre.checksum.status",
-          "ip.dst", "ipv6.dst", "icmp.type", "ip.ttl", "ip.flags.df")
+          "ip.dst", "ipv6.dst", "ip.proto", "ipv6.nxt", "ipv6.flow", "icmp.type", "ip.ttl", "ip.flags.df")
 TSHARK = ["-o", "udp.check_checksum:TRUE"]
 GOOD = "1"
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
@@ -29,9 +29,9 @@ OVERHEAD = {4: 20 + 8, 6: 40 + 8}
 
 def outer_rows(path, outer):
     """The decoded frames of the tunnel; an ICMP error that quotes one is none."""
-    field = "ip.src" if outer == 4 else "ipv6.src"
+    source, protocol = ("ip.src", "ip.proto") if outer == 4 else ("ipv6.src", "ipv6.nxt")
     return [row for row in tshark(path, FIELDS, f"udp.dstport == {PORT} and gre", TSHARK)
-            if row[field][0] in UNDERLAY[outer].values() and int(row["udp.dstport"][0]) == PORT]
+            if row[source][0] in UNDERLAY[outer].values() and row[protocol][0] == "17"]
 
 
 @pytest.mark.parametrize("outer", (4, 6))
@@ -51,6 +51,7 @@ def test_lan_to_lan(scene, tmp_path, kind, outer):
     assert len(rows) > 400, tshark_text(path)[:3000]
     for row in rows:
         assert 49152 <= int(row["udp.srcport"][0]) <= 65535
+        assert outer == 4 or int(row["ipv6.flow"][0], 16) == int(row["udp.srcport"][0])
         assert row["udp.checksum.status"][0] == GOOD
         assert int(row["gre.flags_and_version"][0], 16) == flags
         if flags & 0x2000:
