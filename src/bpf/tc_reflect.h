@@ -75,7 +75,7 @@ PROTO_INLINE int reflect(struct __sk_buff *skb, struct fast_tunnel *t, uint32_t 
 	put_link(p, t->out.header);
 	kapkt_turn(p + FAST_LINK_HEADER, t->family);
 	counted->reflected++;
-	skb->mark = 0;
+	skb->mark = t->fwmark;
 	skb->tc_index = FAST_SENT_INDEX;
 	return (int)bpf_redirect(t->out.ifindex, 0);
 }

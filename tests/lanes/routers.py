@@ -173,8 +173,10 @@ class Router:
 
     def _maps(self):
         """Those that the daemon has open."""
-        folder = pathlib.Path(f"/proc/{self.site.pid()}/fdinfo")
-        text = "".join(path.read_text() for path in folder.iterdir())
+        text = ""
+        for path in pathlib.Path(f"/proc/{self.site.pid()}/fdinfo").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has closed that one by now
+                text += path.read_text()
         ids = sorted(set(re.findall(r"^map_id:\s*(\d+)$", text, re.M)))
         return [json.loads(run(["bpftool", "map", "show", "id", number, "-j"]).stdout) for number in ids]
 

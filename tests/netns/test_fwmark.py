@@ -101,6 +101,17 @@ def test_routed_by_mark(scene, tmp_path, undo, outer, lane):
     lanes.wait_lane(sites[A], lane)
 
 
+@pytest.mark.parametrize("lane", lanes.LANES)
+def test_keepalives_are_sent_back_with_the_mark(scene, tmp_path, undo, lane):
+    """Also when greteld stands still."""
+    egress = Egress(scene.router[A], 4, undo)
+    sites = up(scene, tmp_path, 4, lane)
+    with lanes.alone({A: sites[A]}):
+        before = egress.look()[0]
+        wait_for(lambda: egress.look()[0] >= before + 5, 10, lambda: egress.total)
+    assert egress.look()[1] == 0
+
+
 def test_route_into_the_tunnel_by_mark(scene, tmp_path):
     """A route of the mark's table that leads the outer packets into the tunnel is refused; to one of the
     main table, which they do not meet, no way has to be pinned."""
