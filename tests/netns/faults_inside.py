@@ -248,6 +248,14 @@ def host_behind_b_gone(clinic):
     yield
 
 
+@fault("host-behind-b-gone-and-b-does-not-say-so", "far-host", "20.10.1.99 behind the peer is silent",
+       f"while {HOST[4][B]} answers", ask=("--host", "20.10.1.99"))
+def host_behind_b_gone_and_b_does_not_say_so(clinic):
+    with clinic.rules(B, "output", "icmp type destination-unreachable drop"):
+        clinic.traffic()
+        yield
+
+
 @fault("host-behind-b-gone-and-asked-for", "far-host", "20.10.1.99 behind the peer cannot be reached",
        f"{HOST[4][A]} here asks")
 def host_behind_b_gone_and_asked_for(clinic):

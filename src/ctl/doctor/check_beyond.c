@@ -110,6 +110,20 @@ static void found_host(struct doctor *d, const struct inside_family *f)
 		    text);
 }
 
+/* Another host there answers, and the peer says nothing of this one, nor of an address that is
+ * nobody's. */
+static void found_silence(struct doctor *d, const struct inside_family *f)
+{
+	char far[ADDR_TEXT_SIZE], other[ADDR_TEXT_SIZE], asks[96];
+
+	doctor_found(d, weight(d, f),
+		     "%s behind the peer is silent%s, while %s answers, and the peer does not say "
+		     "why",
+		     addr_format(&f->far, far), who_asks(f, asks), addr_format(&f->other, other));
+	doctor_mend(d, "look whether %s is on, and whether the peer's rules let packets to it pass",
+		    far);
+}
+
 void check_peer_rules(struct doctor *d)
 {
 	const struct inside_family *f;
@@ -146,8 +160,11 @@ void check_far_host(struct doctor *d)
 		if (!f->results[INSIDE_FAR].made)
 			continue;
 		doctor_saw(d, "%s", inside_say(f, INSIDE_FAR, text));
-		if (!f->results[INSIDE_FAR].answered && passes_hop(f) &&
-		    (f->results[INSIDE_FAR].refused || nobody->refused || nobody->answered))
+		if (f->results[INSIDE_FAR].answered || !passes_hop(f))
+			continue;
+		if (f->results[INSIDE_FAR].refused || nobody->refused || nobody->answered)
 			found_host(d, f);
+		else if (!is_lost(f))
+			found_silence(d, f);
 	}
 }

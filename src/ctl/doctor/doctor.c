@@ -14,7 +14,7 @@
 #include "ctl/doctor/probes.h"
 
 /* All probes of one tunnel together. */
-#define TIME_MS 10000
+#define TIME_MS 15000
 
 #define ROW(id, name, layer, flags, finds) {name, LAYER_##layer, flags, check_##id, finds},
 const struct doctor_check doctor_checks[] = {DOCTOR_CHECKS(ROW)};

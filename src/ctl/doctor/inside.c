@@ -19,8 +19,6 @@
 /* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
  * busy one late. */
 #define UNREACHABLE_MS 5500
-/* Linux says "unreachable" to one asker once a second when it has said much, and then nothing. */
-#define ASK_AGAIN_MS 1000
 /* When what came in a burst is over. */
 #define SETTLE_MS    50
 #define BURST_MAX    256
@@ -285,11 +283,8 @@ static void ask_more(struct asking *asking)
 			    !is_done(f, (enum inside_probe)p))
 				f->results[p].error = -ETIMEDOUT;
 	}
-	for (unsigned ms = 0; ms < UNREACHABLE_MS && !all_done(asking->inside);
-	     ms += ASK_AGAIN_MS) {
-		send_missing(asking, PATIENT_ROUNDS);
-		listen_for(asking, ASK_AGAIN_MS);
-	}
+	send_missing(asking, PATIENT_ROUNDS);
+	listen_for(asking, UNREACHABLE_MS);
 	/* Each question that waited for the host is answered: that is not somebody's traffic. */
 	settle(asking);
 }
