@@ -41,7 +41,7 @@ struct passenger {
 	/* Of a tunnel in UDP, by its flow; over IPv6 also the flow label, for routers that look at
 	 * nothing else (RFC 8086 3.2.1, RFC 6438). */
 	uint16_t source_port;
-	bool truncated;	      /* ERSPAN: the copy is shorter than the frame was */
+	bool truncated; /* ERSPAN: the copy is shorter than the frame was */
 };
 
 /* Writes the GRE header, the next sequence number in it, and that of ERSPAN in front of `head`, and
