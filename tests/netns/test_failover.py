@@ -153,6 +153,14 @@ def without_second(text):
     return text[:text.index("[tunnel second]")] + text[text.index("[forward]"):]
 
 
+def all_flow(flows):
+    """Waits until each of them arrives; returns what each sends next, {flow: number}. What a busy machine
+    has lost before that is not for the test to find."""
+    for flow in flows:
+        flow.flows(3)
+    return {flow: flow.sent for flow in flows}
+
+
 @FAMILIES
 def test_members_come_and_go(wires, tmp_path, undo, family):
     """A reload that takes a member out of a group, or puts it in, costs the others nothing."""
@@ -169,18 +177,14 @@ def test_members_come_and_go(wires, tmp_path, undo, family):
     stay = [flow for flow in flows if device(flow) == "first"]
     assert 0 < len(stay) < len(flows)
     full = {side: site.file.read_text() for side, site in sites.items()}
-    for flow in flows:
-        flow.flows(3)
-    begun = {flow: flow.sent for flow in flows}  # and not what a busy machine lost before
+    begun = all_flow(flows)
     for side in (A, B):
         sites[side].write(without_second(full[side]))
         sites[side].reload()
     lost = {port[flow]: flow.missing(begun[flow], flow.flows(3)) for flow in stay}
     assert not any(lost.values()), lost
     assert set(spread(router, family)) == {"first"}
-    for flow in flows:
-        flow.flows(3)
-    begun = {flow: flow.sent for flow in flows}
+    begun = all_flow(flows)
     for side in (B, A):
         sites[side].write(full[side])
         sites[side].reload()
