@@ -163,6 +163,7 @@ struct conf_tunnel {
 	enum conf_checksum checksum;
 	enum conf_sequence sequence;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: in IP */
+	bool gue;	   /* a GUE header between UDP and GRE */
 	bool udp_checksum; /* false: sent as zero, and over IPv6 taken as zero */
 	/* The peer's port; 0: udp_port. Of a learned peer, filled in as `remote` is. */
 	uint16_t remote_port;

@@ -73,7 +73,7 @@ static const struct row rows[CONF_KEY_COUNT] = {
 	[TUNNEL_SEQUENCE] = ONE("tunnel", "sequence", "no", conf_key_sequence,
 		"sequence numbers: no, yes (both directions), send, receive"),
 	[TUNNEL_UDP] = ONE("tunnel", "udp", "no", conf_key_udp,
-		"GRE in UDP (RFC 8086): no, yes (port 4754), or the port of both ends"),
+		"GRE in UDP (RFC 8086): no, yes (port 4754), PORT, gue (port 6080), gue PORT"),
 	[TUNNEL_UDP_CHECKSUM] = ONE("tunnel", "udp-checksum", "yes", conf_key_udp_checksum,
 		"checksum of those UDP packets: yes, or no (sent as zero)"),
 	[TUNNEL_NAT_SECRET] = ONE("tunnel", "nat-secret", NULL, conf_key_nat_secret,
@@ -207,7 +207,7 @@ static const char *const other_words[][2] = {
 	{"source", "local"},   {"ip", "address"},      {"hoplimit", "ttl"},
 	{"tclass", "tos"},     {"dscp", "tos"},	       {"forward", "allow"},
 	{"nat", "masquerade"}, {"mark", "fwmark"},     {"fou", "udp"},
-	{"encap", "udp"},
+	{"encap", "udp"},      {"gue", "udp"},
 };
 
 static int nearest(enum conf_section section, const char *name)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "proto/gue.h"
 #include "proto/overhead.h"
 
 /* Room for all words of a tunnel at their longest; most need about 60 octets. */
@@ -60,7 +61,8 @@ static void add_header(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 
 	add(buf, "%s%s", sums[t->checksum], sequences[t->sequence]);
 	if (t->udp_port)
-		add(buf, " udp %u%s", t->udp_port, t->udp_checksum ? "" : " udp-csum no");
+		add(buf, " %s %u%s", t->gue ? "gue" : "udp", t->udp_port,
+		    t->udp_checksum ? "" : " udp-csum no");
 	if (t->nat)
 		add(buf, " nat ~%08" PRIx32, (uint32_t)conf_nat_digest(t));
 	if (t->ttl_inherit)
@@ -116,6 +118,16 @@ static void add_peers(char buf[TEXT_SIZE], const struct conf_tunnel *t)
 			hash = (hash ^ t->peers[i].outer.bytes[k]) * 16777619u;
 		}
 	add(buf, " to %zu peers ~%08" PRIx32, t->peer_count, hash);
+}
+
+const char *conf_udp_text(uint16_t port, bool gue, char buf[CONF_UDP_SIZE])
+{
+	if (port == 0)
+		return "no";
+	if (port == (gue ? GUE_PORT : UDP_PORT_GRE))
+		return gue ? "gue" : "yes";
+	snprintf(buf, CONF_UDP_SIZE, "%s%u", gue ? "gue " : "", port);
+	return buf;
 }
 
 /* The addresses in effect; while one is not known, where it will come from. */
@@ -201,7 +213,7 @@ unsigned conf_overhead(const struct conf_tunnel *tunnel)
 {
 	bool checksum = tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
 
-	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4, tunnel->udp_port,
-			       conf_form(tunnel), checksum, conf_sends_key(tunnel),
-			       conf_sends_sequence(tunnel));
+	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4,
+			       gue_udp_length(tunnel->udp_port, tunnel->gue), conf_form(tunnel),
+			       checksum, conf_sends_key(tunnel), conf_sends_sequence(tunnel));
 }

@@ -18,6 +18,11 @@
  */
 void conf_alias(const struct conf_tunnel *tunnel, char buf[CONF_ALIAS_SIZE]);
 
+/* Room for what `udp =` can be. */
+#define CONF_UDP_SIZE 16
+/* What stands there for this: "no", "yes", "4755", "gue", "gue 6081"; a constant, or in buf. */
+const char *conf_udp_text(uint16_t port, bool gue, char buf[CONF_UDP_SIZE]);
+
 /* A hash of what a learned peer has proved to know, from which nobody learns the secret: with
  * another one it has to prove itself anew. */
 uint64_t conf_nat_digest(const struct conf_tunnel *tunnel);

@@ -2,8 +2,8 @@
 /* The inverse of parsing. Defaults are written out, so that the text says all that is in effect. */
 #include <inttypes.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/conf_parse.h"
-#include "proto/udp.h"
 
 static void print_key(FILE *out, const char *name, const struct conf_key *key)
 {
@@ -97,10 +97,9 @@ static void print_ways(const struct conf_tunnel *t, FILE *out)
 
 static void print_udp(const struct conf_tunnel *t, FILE *out)
 {
-	if (t->udp_port == 0 || t->udp_port == UDP_PORT_GRE)
-		fprintf(out, "udp = %s\n", t->udp_port ? "yes" : "no");
-	else
-		fprintf(out, "udp = %u\n", t->udp_port);
+	char udp[CONF_UDP_SIZE];
+
+	fprintf(out, "udp = %s\n", conf_udp_text(t->udp_port, t->gue, udp));
 	if (t->udp_port)
 		fprintf(out, "udp-checksum = %s\n", t->udp_checksum ? "yes" : "no");
 	if (t->nat)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/conf_value.h"
+#include "proto/gue.h"
 #include "proto/udp.h"
 
 #define RT_TABLE_LOCAL_ID 255
@@ -236,14 +237,28 @@ void conf_key_sequence(struct conf_reader *reader, char *value)
 /* A port below 1024 takes a right that greteld has given up by the time it listens. */
 void conf_key_udp(struct conf_reader *reader, char *value)
 {
-	static const char *const words[] = {"no", "yes", NULL};
-	int index = value_word(value, words);
-	uint32_t port = index > 0 ? UDP_PORT_GRE : 0;
+	static const struct {
+		const char *word;
+		uint16_t port;
+		bool gue;
+	} words[] = {{"no", 0, false}, {"yes", UDP_PORT_GRE, false}, {"gue", GUE_PORT, true}};
+	struct conf_tunnel *tunnel = reader->tunnel;
+	bool gue = strncmp(value, "gue ", 4) == 0;
+	uint32_t port = 0;
 
-	if (index < 0 && !value_u32(value, 1024, 65535, &port))
-		conf_bad_value(reader, value, "no, yes, or a port from 1024 to 65535");
-	else
-		reader->tunnel->udp_port = (uint16_t)port;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(value, words[i].word) == 0) {
+			tunnel->udp_port = words[i].port;
+			tunnel->gue = words[i].gue;
+			return;
+		}
+	if (!value_u32(gue ? value + 4 : value, 1024, 65535, &port)) {
+		conf_bad_value(reader, value,
+			       "no, yes, gue, a port from 1024 to 65535, or gue and a port");
+		return;
+	}
+	tunnel->udp_port = (uint16_t)port;
+	tunnel->gue = gue;
 }
 
 void conf_key_udp_checksum(struct conf_reader *reader, char *value)

@@ -256,7 +256,7 @@ static int on_unsupported(struct reader *r)
 	bool encap = strcmp(r->word, "encap") == 0;
 
 	return fail(r->error, "\"%s\" is not supported: leave it out%s", r->word,
-		    encap ? ", or write the tunnel into the file, with udp = yes" : "");
+		    encap ? ", or write the tunnel into the file, with udp = yes or gue" : "");
 }
 
 enum { ALONE, TAKES_VALUE };

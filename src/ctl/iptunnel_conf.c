@@ -138,7 +138,8 @@ void iptunnel_print(const struct conf_tunnel *tunnel, FILE *out)
 	if (tunnel->fwmark)
 		fprintf(out, " fwmark 0x%" PRIx32, tunnel->fwmark);
 	if (tunnel->udp_port)
-		fprintf(out, " encap fou encap-dport %u", tunnel->udp_port);
+		fprintf(out, " encap %s encap-dport %u", tunnel->gue ? "gue" : "fou",
+			tunnel->udp_port);
 	if (tunnel->mtu)
 		fprintf(out, " mtu %" PRIu32, tunnel->mtu);
 	fputc('\n', out);

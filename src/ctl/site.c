@@ -10,6 +10,7 @@
 #include "ctl/conf_ways.h"
 #include "ctl/return_path.h"
 #include "ctl/rules.h"
+#include "proto/gue.h"
 #include "proto/nvgre.h"
 #include "proto/overhead.h"
 
@@ -149,6 +150,7 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 	params->seq_receive =
 		tunnel->sequence == SEQUENCE_YES || tunnel->sequence == SEQUENCE_RECEIVE;
 	params->udp_port = tunnel->udp_port;
+	params->gue = tunnel->gue;
 	params->udp_checksum = tunnel->udp_port && tunnel->udp_checksum;
 	params->remote_port = tunnel->remote_port ? tunnel->remote_port : tunnel->udp_port;
 	params->nat = tunnel->nat;
@@ -187,7 +189,8 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
 	if (params->path_mtu > MTU_LARGEST)
 		params->path_mtu = MTU_LARGEST;
-	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel), params->udp_port, params->form,
+	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel),
+			  gue_udp_length(params->udp_port, params->gue), params->form,
 			  params->csum_send, params->has_okey, params->seq_send);
 	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
 	if (params->mtu < least)

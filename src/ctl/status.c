@@ -159,6 +159,7 @@ static json_t *tunnel_json(const struct session *s, size_t index)
 	json_object_set_new(object, "ikey", key_json(&t->ikey));
 	json_object_set_new(object, "okey", key_json(&t->okey));
 	json_object_set_new(object, "udp_port", port_json(t->udp_port));
+	json_object_set_new(object, "gue", json_boolean(t->gue));
 	json_object_set_new(object, "remote_any", json_boolean(t->remote_any));
 	json_object_set_new(object, "remote_port", port_json(known_port(t, now, params)));
 	if (params)
@@ -199,15 +200,15 @@ static json_t *strays_json(const struct dp *dp)
 	for (unsigned i = 0; i < count; i++) {
 		const struct dp_stray *s = &strays[i];
 		json_array_append_new(
-			array,
-			json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:I, s:o, s:o}", "remote",
-				  address_json(&s->remote), "local", address_json(&s->local),
-				  "udp_port", port_json(s->udp_port), "key",
-				  s->has_key ? json_integer(s->key) : json_null(), "flags",
-				  (int)s->flags, "protocol", (int)s->protocol, "reason",
-				  drop_name(s->reason), "packets", (json_int_t)s->packets,
-				  "first_ms", age_json(s->first_ns), "last_ms",
-				  age_json(s->last_ns)));
+			array, json_pack("{s:o, s:o, s:o, s:b, s:o, s:i, s:i, s:s, s:I, s:o, s:o}",
+					 "remote", address_json(&s->remote), "local",
+					 address_json(&s->local), "udp_port",
+					 port_json(s->udp_port), "gue", (int)s->gue, "key",
+					 s->has_key ? json_integer(s->key) : json_null(), "flags",
+					 (int)s->flags, "protocol", (int)s->protocol, "reason",
+					 drop_name(s->reason), "packets", (json_int_t)s->packets,
+					 "first_ms", age_json(s->first_ns), "last_ms",
+					 age_json(s->last_ns)));
 	}
 	return array;
 }

@@ -58,6 +58,7 @@ struct dp_params {
 	bool csum_send, csum_require;
 	bool seq_send, seq_receive;
 	uint16_t udp_port; /* GRE in UDP to this port (RFC 8086); 0: directly in IP */
+	bool gue;	   /* a GUE header between UDP and GRE (gue.h) */
 	bool udp_checksum; /* sent, and over IPv6 asked for */
 	/* In UDP: the port that the peer is sent to, udp_port but of one that was learned. */
 	uint16_t remote_port;
@@ -175,6 +176,7 @@ struct dp_stray {
 	bool has_key;
 	uint32_t key;
 	uint16_t udp_port; /* to which it came in UDP; 0: directly in IP */
+	bool gue;	   /* in UDP with a GUE header */
 	enum drop_reason reason;
 	uint64_t packets, first_ns, last_ns;
 	uint64_t answered_ns; /* when the last ICMP error was sent about it; 0: never */

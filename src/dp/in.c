@@ -22,6 +22,7 @@
 #include "proto/erspan.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
 #include "proto/nvgre.h"
@@ -48,6 +49,7 @@ struct arrival {
 	uint8_t *gre, *end;
 	uint8_t *datagram;     /* of a packet in UDP: its UDP header; else NULL */
 	struct udp_header udp; /* likewise */
+	bool gue;	       /* a GUE header stands between that and GRE */
 	struct table_key key;  /* local is the destination, remote the source */
 	uint8_t tos;
 	uint16_t id; /* IPv4: of the outer header */
@@ -111,20 +113,25 @@ static bool read_outer6(struct arrival *a, const struct msghdr *message,
 	return meta->dst.family == IP_V6;
 }
 
-/* The UDP header in front of GRE, and the end that it tells. */
+/* The UDP header in front of GRE, the end that it tells, and a GUE header. */
 static enum drop_reason read_udp(struct arrival *a)
 {
 	enum drop_reason reason = udp_decode(a->gre, a->end, &a->udp);
 
-	if (reason != DROP_NONE) {
-		a->gre = a->end;
-		return reason;
+	if (reason == DROP_NONE) {
+		a->datagram = a->gre;
+		a->end = a->gre + a->udp.length;
+		a->gre += UDP_HEADER_LENGTH;
+		a->key.udp_port = a->udp.destination;
+		a->gue = gue_is_gre(a->gre, a->end);
 	}
-	a->datagram = a->gre;
-	a->end = a->gre + a->udp.length;
-	a->gre += UDP_HEADER_LENGTH;
-	a->key.udp_port = a->udp.destination;
-	return DROP_NONE;
+	if (a->gue) {
+		reason = gue_decode(a->gre, a->end);
+		a->gre += GUE_LENGTH;
+	}
+	if (reason != DROP_NONE)
+		a->gre = a->end;
+	return reason;
 }
 
 /* Where the passenger's IP header would be. */
@@ -152,14 +159,19 @@ static enum drop_reason check_merged(struct worker *worker, struct arrival *a)
 	return a->merged == MERGED_UNKNOWN ? DROP_RX_MERGED : DROP_NONE;
 }
 
-/* Over IPv4 a sender may always do without (RFC 768); over IPv6, whose header has no checksum of
- * its own, only where both ends have agreed to (RFC 6936 5, RFC 8086 6.2). */
+/* What both ends have to have agreed to: the GUE header; and that there is no checksum, which over
+ * IPv4 a sender may always do without (RFC 768), but not over IPv6, whose header has no checksum of
+ * its own (RFC 6936 5, RFC 8086 6.2). */
 static enum drop_reason check_udp(const struct arrival *a, const struct dp_params *params)
 {
 	const struct table_key *key = &a->key;
 	uint64_t pseudo;
 
-	if (!a->datagram || a->merged == MERGED_SUPER)
+	if (!a->datagram)
+		return DROP_NONE;
+	if (a->gue != params->gue)
+		return a->gue ? DROP_RX_GUE_UNEXPECTED : DROP_RX_GUE_MISSING;
+	if (a->merged == MERGED_SUPER)
 		return DROP_NONE;
 	if (a->udp.checksum == 0)
 		return key->local.family == IP_V6 && params->udp_checksum
@@ -451,6 +463,7 @@ static void note_stray(struct worker *worker, const struct arrival *a, const uin
 				.has_key = a->header.has_key,
 				.key = a->header.key,
 				.udp_port = a->key.udp_port,
+				.gue = a->gue,
 				.reason = reason};
 	bool paired = reason == DROP_RX_KEY_MISSING || reason == DROP_RX_KEY_UNEXPECTED ||
 		      reason == DROP_RX_KEY_WRONG || reason == DROP_RX_UDP_MISSING ||

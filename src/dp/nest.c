@@ -6,6 +6,7 @@
 #include "dp/worker.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/udp.h"
 
 /* A piece of a packet in UDP without its beginning tells no port: it is let through, and met again
@@ -39,11 +40,13 @@ static bool read_outer(const struct worker *worker, const struct ip_info *ip, co
 /* The IP packet inside, also of a frame; NULL when there is none. */
 static const uint8_t *open_outer(const struct ip_info *ip, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *gre =
-		p + ip->header_len + (ip->protocol == IP_PROTOCOL_UDP ? UDP_HEADER_LENGTH : 0);
+	bool udp = ip->protocol == IP_PROTOCOL_UDP;
+	const uint8_t *gre = p + ip->header_len + (udp ? UDP_HEADER_LENGTH : 0);
 	struct gre_header h;
 	uint16_t at = 0, type;
 
+	if (udp && gue_is_gre(gre, end))
+		gre += GUE_LENGTH;
 	if (!ip->has_transport || gre_decode(gre, end, &h) != DROP_NONE)
 		return NULL;
 	gre += h.length;

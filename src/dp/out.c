@@ -16,6 +16,7 @@
 #include "proto/erspan.h"
 #include "proto/ethernet.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/ip.h"
 #include "proto/mss.h"
 #include "proto/nvgre.h"
@@ -118,17 +119,22 @@ static uint8_t *put_gre(struct port *port, const struct passenger *p)
 	return at;
 }
 
+_Static_assert(IP6_HEADER_LENGTH + UDP_HEADER_LENGTH + GUE_LENGTH + GRE_LENGTH_MAX <= OUTER_ROOM,
+	       "all headers at once");
+
 /* A passenger that is too long for the length here is too long for the outer header, too, which
  * refuses it. */
 static uint8_t *put_udp(const struct dp_params *params, const struct passenger *p, uint8_t *gre)
 {
-	uint8_t *at = gre - UDP_HEADER_LENGTH;
+	uint8_t *at = gre - gue_udp_length(params->udp_port, params->gue);
 	uint32_t length = (uint32_t)(p->head - at) + p->head_len + p->payload.len;
 	struct udp_header udp = {.source = p->source_port,
 				 .destination = params->remote_port,
 				 .length = (uint16_t)length};
 
 	udp_encode(at, &udp);
+	if (params->gue)
+		gue_encode(at + UDP_HEADER_LENGTH);
 	if (params->udp_checksum)
 		put_be16(at + UDP_CHECKSUM_AT,
 			 udp_check(sum_from(at, p) + udp_pseudo(params->remote.family,

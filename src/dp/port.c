@@ -13,8 +13,8 @@
 #include "os/tun.h"
 #include "proto/erspan.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/ip.h"
-#include "proto/udp.h"
 
 struct port *port_new(struct worker *worker, const struct dp_params *params, uint32_t *seq_next,
 		      const struct lease *lease, int *err)
@@ -110,7 +110,7 @@ static void set_params(struct port *port, const struct dp_params *params)
 
 	port->params = *params;
 	port->outer_len = ip_outer_length(params->remote.family) +
-			  (params->udp_port ? UDP_HEADER_LENGTH : 0) +
+			  gue_udp_length(params->udp_port, params->gue) +
 			  gre_header_length(params->csum_send, params->has_okey, params->seq_send) +
 			  erspan_length(params->form);
 	memset(&port->to, 0, sizeof port->to);

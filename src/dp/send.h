@@ -16,8 +16,8 @@
 #include "proto/drop.h"
 
 #define SEND_BATCH 128
-/* Before the passenger's headers: outer IPv6 header, UDP header, longest GRE header. */
-#define OUTER_ROOM 64
+/* Before the passenger's headers: outer IPv6 header, those of UDP and GUE, longest GRE header. */
+#define OUTER_ROOM 80
 
 struct dp_params;
 struct port;

@@ -7,9 +7,9 @@
 #include "dp/worker.h"
 #include "os/rawsock.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
-#include "proto/udp.h"
 
 #define SECOND_NS	 1000000000ull
 #define ANSWER_PAUSE_NS	 (SECOND_NS / 5)
@@ -19,7 +19,8 @@ static bool same_kind(const struct dp_stray *a, const struct dp_stray *b)
 {
 	return a->reason == b->reason && a->flags == b->flags && a->protocol == b->protocol &&
 	       a->has_key == b->has_key && a->key == b->key && a->udp_port == b->udp_port &&
-	       addr_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
+	       a->gue == b->gue && addr_equal(&a->remote, &b->remote) &&
+	       addr_equal(&a->local, &b->local);
 }
 
 /* The record of this kind, or the one whose last packet is the oldest, begun anew. */
@@ -51,7 +52,7 @@ static struct error missing(const struct dp_stray *kind, unsigned at)
 {
 	uint8_t family = kind->local.family;
 
-	at += kind->udp_port ? UDP_HEADER_LENGTH : 0;
+	at += gue_udp_length(kind->udp_port, kind->gue);
 	if (family == IP_V4)
 		return (struct error){ICMP4_PARAMETER_PROBLEM, ICMP4_OPTION_MISSING,
 				      (IP4_HEADER_LENGTH + at) << 24};
@@ -69,6 +70,8 @@ static bool is_unreachable(const struct dp_stray *kind)
 	case DROP_RX_KEY_MISSING:
 	case DROP_RX_KEY_UNEXPECTED:
 	case DROP_RX_KEY_WRONG:
+	case DROP_RX_GUE_MISSING:
+	case DROP_RX_GUE_UNEXPECTED:
 	case DROP_RX_SESSION:
 		return true;
 	case DROP_RX_PROTOCOL:

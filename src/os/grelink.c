@@ -154,6 +154,7 @@ static void read_extra(const struct nlattr *attribute, struct gre_link *out)
 		break;
 	case IFLA_GRE_ENCAP_FLAGS:
 		out->encap_csum6 = mnl_attr_get_u16(attribute) & TUNNEL_ENCAP_FLAG_CSUM6;
+		out->encap_remcsum = mnl_attr_get_u16(attribute) & TUNNEL_ENCAP_FLAG_REMCSUM;
 		break;
 	case IFLA_GRE_FWMARK:
 		out->fwmark = mnl_attr_get_u32(attribute);

@@ -31,6 +31,7 @@ struct gre_link {
 	uint16_t encap;	     /* enum gre_encap */
 	uint16_t encap_sport, encap_dport; /* host order; 0: any */
 	bool encap_csum6;		   /* UDP over IPv6 has its checksum */
+	bool encap_remcsum;		   /* GUE: inner checksums are left to the receiver */
 	uint32_t fwmark;
 };
 

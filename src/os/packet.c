@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/gue.h"
+
 #define SEND_BUFFER    (4 << 20)
 #define ARRIVAL_BUFFER (4 << 20)
 /* Outer header, the shortest GRE and transport headers, two octets. */
@@ -227,9 +229,9 @@ void packet_arrival_key(uint8_t key[ARRIVAL_KEY_SIZE], const uint8_t *gre, uint3
 	memset(key + n, 0, ARRIVAL_KEY_SIZE - n);
 }
 
-/* Lengths of the outer header and of the whole packet, by what the header says. At least 48 octets
- * of it are there. */
-static void outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
+/* Lengths of the outer header, with that of UDP if it has one, which is what this returns, and of
+ * the whole packet, by what the header says. At least 48 octets of it are there. */
+static bool outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
 {
 	bool options = ip[6] == IPPROTO_DSTOPTS;
 	uint8_t protocol;
@@ -245,6 +247,7 @@ static void outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
 	}
 	if (protocol == IPPROTO_UDP)
 		*header += UDP_HEADER_LENGTH;
+	return protocol == IPPROTO_UDP;
 }
 
 static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,
@@ -253,6 +256,7 @@ static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,
 	int at = network_offset(&message->msg_hdr);
 	const uint8_t *ip = slot->octets + at;
 	uint32_t header, whole, there;
+	bool udp;
 
 	if (slot->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 	    !(slot->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
@@ -260,9 +264,11 @@ static bool keep_arrival(struct arrival_slot *slot, struct mmsghdr *message,
 	if (at < 0 || message->msg_len < sizeof slot->vnet + (unsigned)at + 48)
 		return false;
 	there = message->msg_len - (uint32_t)sizeof slot->vnet - (uint32_t)at;
-	outer_lengths(ip, &header, &whole);
+	udp = outer_lengths(ip, &header, &whole);
 	if (whole < there)
 		there = whole; /* the rest is the link's padding */
+	if (udp && there > header && gue_is_gre(ip + header, ip + there))
+		header += GUE_LENGTH;
 	if (there <= header)
 		return false;
 	out->vnet = slot->vnet;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/gue.h"
 #include "proto/udp.h"
 
 /* Holds some milliseconds of small packets; beyond that, waiting costs more than a drop. */
@@ -145,14 +146,21 @@ static void emit_need(struct program *p, uint32_t octets)
 	emit_first_share(p);
 }
 
+#define MOVE_STEPS 3
+/* X += octets. */
+static void emit_move(struct program *p, uint32_t octets)
+{
+	emit(p, BPF_MISC | BPF_TXA, 0);
+	emit(p, BPF_ALU | BPF_ADD | BPF_K, octets);
+	emit(p, BPF_MISC | BPF_TAX, 0);
+}
+
 /* X += 4 when `flag` is set in the GRE flags, which M[1] keeps. */
 static void emit_option(struct program *p, uint32_t flag)
 {
 	emit(p, BPF_LD | BPF_MEM, 1);
-	emit_jump(p, BPF_JMP | BPF_JSET | BPF_K, flag, 0, 3);
-	emit(p, BPF_MISC | BPF_TXA, 0);
-	emit(p, BPF_ALU | BPF_ADD | BPF_K, 4);
-	emit(p, BPF_MISC | BPF_TAX, 0);
+	emit_jump(p, BPF_JMP | BPF_JSET | BPF_K, flag, 0, MOVE_STEPS);
+	emit_move(p, 4);
 }
 
 /* Decides by the words at X+first and X+second: mixes them into eight bits, modulo the shares. */
@@ -208,7 +216,8 @@ static void emit_passenger(struct program *p, const struct passenger_layout *l)
 	p->code[jump].jf = (uint8_t)(p->len - jump - 1);
 }
 
-/* Leaves unless the UDP header at X names one of the ports, then moves X behind it. */
+/* Leaves unless the UDP header at X names one of the ports, then moves X behind it, and behind a
+ * GUE header. */
 static void emit_udp(struct program *p, const struct udp_ports *udp)
 {
 	emit(p, BPF_LD | BPF_H | BPF_IND, 2);
@@ -216,9 +225,11 @@ static void emit_udp(struct program *p, const struct udp_ports *udp)
 		emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, udp->ports[i], (uint8_t)(udp->count - i),
 			  0);
 	emit(p, BPF_RET | BPF_K, 0);
-	emit(p, BPF_MISC | BPF_TXA, 0);
-	emit(p, BPF_ALU | BPF_ADD | BPF_K, UDP_HEADER_LENGTH);
-	emit(p, BPF_MISC | BPF_TAX, 0);
+	emit_move(p, UDP_HEADER_LENGTH);
+	emit_need(p, GUE_LENGTH);
+	emit(p, BPF_LD | BPF_B | BPF_IND, GUE_PROTOCOL_AT);
+	emit_jump(p, BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_GRE, 0, MOVE_STEPS);
+	emit_move(p, GUE_LENGTH);
 }
 
 static void build(struct program *p, uint8_t family, const struct udp_ports *udp)

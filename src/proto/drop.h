@@ -12,6 +12,7 @@
 	X(RX_OUTER_MALFORMED, "rx-outer-malformed",                                              \
 	  "outer IP header is truncated or inconsistent")                                        \
 	X(RX_UDP_LENGTH, "rx-udp-length", "UDP length does not fit the packet (RFC 768)")        \
+	X(RX_GUE, "rx-gue", "GUE header has flags, fields or a variant that are not known here") \
 	X(RX_TRUNCATED, "rx-truncated", "packet ends inside the GRE header")                     \
 	X(RX_VERSION, "rx-version", "GRE version is not 0 (RFC 2784 2.3.1)")                     \
 	X(RX_ROUTING, "rx-routing", "routing present, the form of RFC 1701")                     \
@@ -34,6 +35,10 @@
 	X(RX_UDP_CHECKSUM, "rx-udp-checksum", "UDP checksum is wrong")                           \
 	X(RX_UDP_CHECKSUM_MISSING, "rx-udp-checksum-missing",                                    \
 	  "no UDP checksum over IPv6, and the file does not allow that (RFC 6936)")              \
+	X(RX_GUE_MISSING, "rx-gue-missing",                                                      \
+	  "packet is GRE in UDP, the tunnel has a GUE header between them")                      \
+	X(RX_GUE_UNEXPECTED, "rx-gue-unexpected",                                                \
+	  "packet has a GUE header before GRE, the tunnel has none")                             \
 	X(RX_SESSION, "rx-session", "packet is of an ERSPAN session or type without a tunnel")   \
 	X(RX_ERSPAN, "rx-erspan", "ERSPAN header is truncated, or of no Ethernet frame")         \
 	X(RX_VLAN, "rx-vlan", "frame of NVGRE has a VLAN tag (RFC 7637 3.3)")                    \

@@ -8,7 +8,6 @@
 #include "proto/form.h"
 #include "proto/gre.h"
 #include "proto/ip.h"
-#include "proto/udp.h"
 
 enum {
 	MPLS_LABEL_LENGTH = 4,
@@ -16,20 +15,19 @@ enum {
 	IP6_MTU_MIN = 1280, /* RFC 8200 5 */
 };
 
-/* Octets before the passenger's IP header: outer header, UDP header if there is one, GRE header,
- * that of ERSPAN, and on a tunnel of Ethernet frames the inner Ethernet header. `family` is the
- * outer one, `form` an enum gre_form. */
-PROTO_INLINE unsigned tunnel_overhead(uint8_t family, bool udp, uint8_t form, bool checksum,
+/* Octets before the passenger's IP header: outer header, what is between that and GRE (`udp`
+ * octets, gue_udp_length()), GRE header, that of ERSPAN, and on a tunnel of Ethernet frames the
+ * inner Ethernet header. `family` is the outer one, `form` an enum gre_form. */
+PROTO_INLINE unsigned tunnel_overhead(uint8_t family, unsigned udp, uint8_t form, bool checksum,
 				      bool key, bool sequence)
 {
-	return ip_outer_length(family) + (udp ? UDP_HEADER_LENGTH : 0) +
-	       gre_header_length(checksum, key, sequence) + erspan_length(form) +
-	       (form_is_ethernet(form) ? ETHERNET_HEADER_LENGTH : 0);
+	return ip_outer_length(family) + udp + gre_header_length(checksum, key, sequence) +
+	       erspan_length(form) + (form_is_ethernet(form) ? ETHERNET_HEADER_LENGTH : 0);
 }
 
 /* The MTU of the tunnel interface when the path to the peer carries path_mtu; 0 when nothing is
  * left. */
-PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, bool udp, uint8_t form,
+PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, unsigned udp, uint8_t form,
 				 bool checksum, bool key, bool sequence)
 {
 	unsigned overhead = tunnel_overhead(family, udp, form, checksum, key, sequence);

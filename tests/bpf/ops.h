@@ -221,9 +221,10 @@ PROTO_INLINE void op_overhead(struct op_io *io, uint8_t *p, const uint8_t *end)
 
 	(void)p;
 	(void)end;
-	io->result[0] = tunnel_overhead(family, bits & 16, bits & 1, bits & 2, bits & 4, bits & 8);
-	io->result[1] =
-		tunnel_mtu(io->arg[2], family, bits & 16, bits & 1, bits & 2, bits & 4, bits & 8);
+	io->result[0] =
+		tunnel_overhead(family, bits & 16 ? 8 : 0, bits & 1, bits & 2, bits & 4, bits & 8);
+	io->result[1] = tunnel_mtu(io->arg[2], family, bits & 16 ? 8 : 0, bits & 1, bits & 2,
+				   bits & 4, bits & 8);
 	io->result[2] = mss_for_mtu(family, io->result[1]);
 }
 

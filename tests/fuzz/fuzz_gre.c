@@ -9,6 +9,7 @@
 #include "proto/encaplimit.h"
 #include "proto/erspan.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/icmp.h"
 #include "proto/ip.h"
 #include "proto/kaquest.h"
@@ -147,7 +148,12 @@ static void udp(uint8_t *p, uint8_t *end)
 	if (udp_decode(p, end, &h) != DROP_NONE)
 		return;
 	check(h.length >= UDP_HEADER_LENGTH && h.length <= end - p);
-	gre(p + UDP_HEADER_LENGTH, p + h.length);
+	end = p + h.length;
+	p += UDP_HEADER_LENGTH;
+	if (!gue_is_gre(p, end))
+		gre(p, end);
+	else if (gue_decode(p, end) == DROP_NONE)
+		gre(p + GUE_LENGTH, end);
 }
 
 /* As the doctor reads it, for whom the packet comes from, or is about, its own peer. */

@@ -10,8 +10,8 @@ import struct
 import pytest
 from gretel import Site, site_text
 from net import offloads_off, packet_socket, veth, wait_for
-from peer import MAC, gre
-from scapy.all import IP, TCP, UDP, Ether, IPv6
+from peer import MAC, gre, octets_of
+from scapy.all import IP, TCP, UDP, Ether, IPv6, Raw
 from scene import A, B, HOST, LAN, ROUTER, UNDERLAY
 
 NEEDS_CSUM, GSO_NONE, GSO_TCPV4, GSO_TCPV6 = 1, 0, 1, 4
@@ -162,11 +162,12 @@ def test_a_wrong_checksum_stays_wrong(merging):
     assert not site.drops()
 
 
-def test_in_udp(host, tmp_path, undo):
-    """The same behind a UDP header. Its checksum is that of the packet whose inner checksum is completed,
+@pytest.mark.parametrize("word, port, between", (("yes", 4754, b""), ("gue", 6080, b"\0\x2f\0\0")), ids=("gre", "gue"))
+def test_in_udp(host, tmp_path, undo, word, port, between):
+    """The same behind a UDP header, and behind one of GUE. Its checksum is that of the packet whose inner checksum is completed,
     as a kernel makes it that leaves the inner one to a device."""
-    card, site, sock = make_merging(host, tmp_path, undo, udp="yes")
-    header = UDP(sport=50000, dport=4754) / gre(key=KEY)
+    card, site, sock = make_merging(host, tmp_path, undo, udp=word)
+    header = UDP(sport=50000, dport=port) / Raw(between + octets_of(gre(key=KEY, proto=0x0800)))
 
     def arrived():
         card.send_open(header, passenger(4, 1, 1200), GSO_NONE, 0)

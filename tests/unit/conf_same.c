@@ -64,8 +64,8 @@ static bool same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b
 	       a->erspan_type == b->erspan_type && a->erspan_session == b->erspan_session &&
 	       a->erspan_index == b->erspan_index && a->erspan_egress == b->erspan_egress &&
 	       a->erspan_hardware == b->erspan_hardware && a->checksum == b->checksum &&
-	       a->sequence == b->sequence && a->udp_port == b->udp_port && a->nat == b->nat &&
-	       a->remote_any == b->remote_any &&
+	       a->sequence == b->sequence && a->udp_port == b->udp_port && a->gue == b->gue &&
+	       a->nat == b->nat && a->remote_any == b->remote_any &&
 	       memcmp(&a->nat_secret, &b->nat_secret, sizeof a->nat_secret) == 0 &&
 	       a->udp_checksum == b->udp_checksum && a->ttl_inherit == b->ttl_inherit &&
 	       a->ttl == b->ttl && a->tos_inherit == b->tos_inherit && a->tos == b->tos &&

@@ -134,18 +134,19 @@ static void test_any(void **state)
 	put_addr(message, IFLA_GRE_REMOTE, "0.0.0.0");
 	mnl_attr_put_u8(message, IFLA_GRE_TOS, 1);
 	mnl_attr_put(message, IFLA_GRE_COLLECT_METADATA, 0, NULL);
-	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_TYPE, 1);
+	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_TYPE, TUNNEL_ENCAP_GUE);
 	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_DPORT, htons(5555));
-	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_FLAGS, TUNNEL_ENCAP_FLAG_CSUM6);
+	mnl_attr_put_u16(message, IFLA_GRE_ENCAP_FLAGS,
+			 TUNNEL_ENCAP_FLAG_CSUM6 | TUNNEL_ENCAP_FLAG_REMCSUM);
 	end(message);
 	mnl_attr_put_u32(message, IFLA_LINK_NETNSID, 0);
 	assert_int_equal(gre_link_decode(message, &gre), 0);
 	assert_int_equal(gre.local.family, IP_NONE);
 	assert_int_equal(gre.remote.family, IP_NONE);
 	assert_true(gre.tos_inherit && gre.external && gre.elsewhere);
-	assert_int_equal(gre.encap, 1);
+	assert_int_equal(gre.encap, GRE_ENCAP_GUE);
 	assert_int_equal(gre.encap_dport, 5555);
-	assert_true(gre.encap_csum6);
+	assert_true(gre.encap_csum6 && gre.encap_remcsum);
 	assert_false(gre.pmtudisc);
 }
 

@@ -175,7 +175,7 @@ static void test_bad(void **state)
 		/* 26 */ {ENDS " dev a/b fwmark 1", "\"dev a/b\" is wrong"},
 		/* 27 */ {ENDS " mtu 67", "\"mtu 67\" is wrong"},
 		/* 28 */ {ENDS " i 1", "\"i\" can be \"ikey\" or \"icsum\": write it out"},
-		/* 29 */ {ENDS " encap fou", "with udp = yes"},
+		/* 29 */ {ENDS " encap fou", "with udp = yes or gue"},
 		/* 30 */ {ENDS " external", "\"external\" is not supported"},
 		/* 31 */ {ENDS " pmtudisc ignore-df", "contradict each other"},
 		/* 32 */ {ENDS " nonsense", "unknown word \"nonsense\": the words are mode"},

@@ -13,6 +13,7 @@
 #include "dp/tunnel.h"
 #include "dp/worker.h"
 #include "proto/gre.h"
+#include "proto/gue.h"
 #include "proto/udp.h"
 
 #define UDP_PORT 4754
@@ -49,7 +50,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The packet of the tunnels named by digits, the first outermost, around 20 octets that are no
+/* The packet of the tunnels named by digits, the first outermost (g: the last one of them, with a
+ * header of GUE), around 20 octets that are no
  * packet; at the end of `room`. Returns where it begins. */
 static uint8_t *nested(uint8_t room[ROOM], const char *names)
 {
@@ -57,8 +59,10 @@ static uint8_t *nested(uint8_t room[ROOM], const char *names)
 
 	memset(room, 0, ROOM);
 	for (size_t i = strlen(names); i-- > 0;) {
-		bool udp = names[i] == '0' + TUNNELS - 1;
-		uint8_t last = names[i] == 'x' ? 99 : (uint8_t)(10 + names[i] - '0');
+		bool gue = names[i] == 'g';
+		char name = gue ? '0' + TUNNELS - 1 : names[i];
+		bool udp = name == '0' + TUNNELS - 1;
+		uint8_t last = name == 'x' ? 99 : (uint8_t)(10 + name - '0');
 		struct gre_header gre = {.protocol = GRE_PROTOCOL_IPV4};
 		struct ip_outer ip = {.family = IP_V4,
 				      .protocol = udp ? IP_PROTOCOL_UDP : IP_PROTOCOL_GRE,
@@ -67,6 +71,10 @@ static uint8_t *nested(uint8_t room[ROOM], const char *names)
 
 		at -= GRE_LENGTH_MIN;
 		gre_encode(at, &gre);
+		if (gue) {
+			at -= GUE_LENGTH;
+			gue_encode(at);
+		}
 		if (udp) {
 			at -= UDP_HEADER_LENGTH;
 			udp_encode(at, &(struct udp_header){.destination = UDP_PORT});
@@ -89,6 +97,7 @@ static const struct {
 	/*  9 */ {"6", 0, false},    {"6", 6, true},	 {"60", 0, true},
 	/* 12 */ {"x0", 0, false},   {"1x0", 0, false},	 {"1616", 0, false},
 	/* 15 */ {"16160", 0, true}, {"11111", 0, true}, {"xxxxxxxx", 0, false},
+	/* 18 */ {"g", 6, true},     {"g0", 0, true},	 {"1g12", 0, false},
 };
 
 static void layers_are_counted(void **state)
@@ -112,7 +121,7 @@ static void layers_are_counted(void **state)
  * the end is nobody's (AddressSanitizer sees a read of it). */
 static void cut_short(void **state)
 {
-	uint8_t room[ROOM], *p = nested(room, "12360");
+	uint8_t room[ROOM], *p = nested(room, "123g60");
 	struct ip_info ip;
 
 	(void)state;

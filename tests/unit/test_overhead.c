@@ -56,16 +56,16 @@ static void test_overhead(void **state)
 		const struct overhead_row *r = &overhead_rows[i];
 
 		CHECK_ROW(i, "overhead",
-			  tunnel_overhead(r->family, false, r->ethernet, r->checksum, r->key,
+			  tunnel_overhead(r->family, 0, r->ethernet, r->checksum, r->key,
 					  r->sequence) == r->overhead);
 		CHECK_ROW(i, "mtu",
-			  tunnel_mtu(1500, r->family, false, r->ethernet, r->checksum, r->key,
+			  tunnel_mtu(1500, r->family, 0, r->ethernet, r->checksum, r->key,
 				     r->sequence) == r->mtu);
 		CHECK_ROW(i, "mtu",
-			  tunnel_mtu(r->overhead, r->family, false, r->ethernet, r->checksum,
-				     r->key, r->sequence) == 0);
+			  tunnel_mtu(r->overhead, r->family, 0, r->ethernet, r->checksum, r->key,
+				     r->sequence) == 0);
 		CHECK_ROW(i, "in UDP",
-			  tunnel_mtu(1500, r->family, true, r->ethernet, r->checksum, r->key,
+			  tunnel_mtu(1500, r->family, 8, r->ethernet, r->checksum, r->key,
 				     r->sequence) == r->mtu - 8);
 	}
 }

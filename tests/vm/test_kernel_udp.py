@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""GRE in UDP (RFC 8086): greteld on A, the kernel's "foo over UDP" with GRE in it on B, LAN to LAN."""
+"""GRE in UDP (RFC 8086), also with a header of GUE between the two: greteld on A, the kernel's "foo over UDP"
+with GRE in it on B, LAN to LAN."""
 import pytest
 from gretel import NAME, Site, ping, ping_between_lans, site_text
 from kernelpeer import LOAD, become_router, kernel_tunnel
@@ -7,7 +8,8 @@ from net import wait_for
 from scene import HOST, TUNNEL, UNDERLAY, A, B
 from streams import carries_all
 
-PORT, KEY = 4754, 0xC0FFEE01
+PORT, KEY = {"fou": 4754, "gue": 6080}, 0xC0FFEE01
+OURS = {"fou": "yes", "gue": "gue"}
 # What the file says, and what ip(8) says on the other side.
 KINDS = {
     "plain": ({}, {}),
@@ -18,22 +20,24 @@ KINDS = {
 }
 
 
-def fou_tunnel(guest, outer, port=PORT, checksum=True, **words):
+def fou_tunnel(guest, outer, encap="fou", port=None, checksum=True, **words):
     """The kernel's tunnel, and the port at which it takes GRE out of UDP."""
     guest.run(["modprobe", "fou" if outer == 4 else "fou6"])
-    guest.run(["ip", *(["-6"] if outer == 6 else []), "fou", "add", "port", port, "ipproto", 47])
+    guest.run(["ip", *(["-6"] if outer == 6 else []), "fou", "add", "port", port or PORT[encap],
+               *(["gue"] if encap == "gue" else ["ipproto", 47])])
     word = ("" if checksum else "no") + ("encap-csum" if outer == 4 else "encap-udp6-csum")
-    become_router(guest, *kernel_tunnel(outer, encap="fou", encap_sport="auto", encap_dport=port,
+    become_router(guest, *kernel_tunnel(outer, encap=encap, encap_sport="auto", encap_dport=port or PORT[encap],
                                         **{word: None}, **words))
 
 
 @pytest.mark.parametrize("outer", (4, 6))
+@pytest.mark.parametrize("encap", PORT)
 @pytest.mark.parametrize("kind", KINDS)
-def test_fou(scene, tmp_path, kind, outer):
+def test_fou(scene, tmp_path, kind, encap, outer):
     ours, theirs = KINDS[kind]
     guest = scene.router[B]
-    fou_tunnel(guest, outer, **theirs)
-    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **ours))
+    fou_tunnel(guest, outer, encap, **theirs)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=OURS[encap], **ours))
     site.up()
     carries_all(scene, site, load=LOAD)
     link = guest.link(NAME)
@@ -57,11 +61,11 @@ def test_without_checksums(scene, tmp_path, outer):
     ping_between_lans(scene)
 
 
-@pytest.mark.parametrize("outer", (4, 6))
-def test_what_gretel_peer_prints(scene, tmp_path, outer):
+@pytest.mark.parametrize("encap, outer", (("fou", 4), ("fou", 6), ("gue", 4)))
+def test_what_gretel_peer_prints(scene, tmp_path, encap, outer):
     """The script for iproute2, run twice as it is; keepalives come back through the tunnel."""
     keys = {"key": KEY, "keepalive": "300ms 4", "keepalive-form": "inside"} if outer == 4 else {}
-    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp="yes", **keys))
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=OURS[encap], **keys))
     site.up()
     text = site.gretel("peer", NAME, "--for", "iproute2").stdout
     for _ in range(2):
@@ -72,14 +76,23 @@ def test_what_gretel_peer_prints(scene, tmp_path, outer):
         wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 20, site.tunnel)
 
 
-def test_import(scene, tmp_path):
+@pytest.mark.parametrize("encap", PORT)
+def test_import(scene, tmp_path, encap):
     """A tunnel of the kernel in UDP becomes one of ours."""
     guest = scene.router[B]
-    fou_tunnel(guest, 4, key=KEY)
+    fou_tunnel(guest, 4, encap, key=KEY)
     guest.machine.install()
     text = guest.run([guest.machine.install() / "src/cmd/gretel", "import", NAME]).stdout
-    assert f"key = {KEY}\nudp = yes\n" in text and "mtu" not in text.split("[tunnel")[1].split("\n[")[0], text
-    assert "ip fou del port 4754" in text
+    assert f"key = {KEY}\nudp = {OURS[encap]}\n" in text and "mtu" not in text.split("[tunnel")[1].split("\n[")[0], text
+    assert f"ip fou del port {PORT[encap]}" in text
+
+
+def test_import_of_what_is_not_spoken(scene):
+    """Checksums that are left to the receiver, in a field of GUE."""
+    guest = scene.router[B]
+    fou_tunnel(guest, 4, "gue", encap_remcsum=None)
+    text = guest.run([guest.machine.install() / "src/cmd/gretel", "import", NAME]).stdout
+    assert "NOT CARRIED OVER: its GUE leaves checksums to the receiver" in text and "#udp = gue\n" in text, text
 
 
 def test_wrong_port_is_told(scene, tmp_path):

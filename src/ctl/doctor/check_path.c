@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the path to the peer carries, and what the tunnel believes. */
 #include "ctl/doctor/probes.h"
+#include "proto/gue.h"
 #include "proto/overhead.h"
 
 /* The interface's MTU for a path. */
@@ -8,8 +9,8 @@ static uint32_t mtu_for(const struct doctor *d, uint32_t path_mtu)
 {
 	const struct dp_params *p = &d->site->params;
 
-	return tunnel_mtu(path_mtu, p->local.family, p->udp_port, p->form, p->csum_send,
-			  p->has_okey, p->seq_send);
+	return tunnel_mtu(path_mtu, p->local.family, gue_udp_length(p->udp_port, p->gue), p->form,
+			  p->csum_send, p->has_okey, p->seq_send);
 }
 
 /* The smaller of both directions is what a tunnel can use. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/doctor/strays.h"
 #include "proto/icmp.h"
 #include "proto/nvgre.h"
@@ -121,30 +122,59 @@ static const char *type_name(int protocol)
 	return NULL;
 }
 
-/* GRE in IP where it should be in UDP, the reverse, or another port. */
+/* A packet of the peer that is GRE in IP where it should be in UDP, the reverse, in UDP to another
+ * port, or with or without a header of GUE. */
+static const json_t *stray_of_udp(struct doctor *d)
+{
+	static const char *const reasons[] = {"rx-udp-missing", "rx-udp-unexpected",
+					      "rx-gue-missing", "rx-gue-unexpected"};
+	const json_t *stray = NULL;
+
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0] && !stray; i++)
+		stray = stray_of_peer(d, reasons[i]);
+	return stray;
+}
+
+/* Its GUE header is more than four octets that say GRE. */
+static bool check_gue(struct doctor *d, const char *place)
+{
+	if (!d->tunnel->gue || !stray_of_peer(d, "rx-gue"))
+		return false;
+	doctor_found(d, DOCTOR_BROKEN,
+		     "the peer %s sends GUE with flags or fields, which are not taken here",
+		     d->remote);
+	doctor_mend(d, "give the peer's tunnel noencap-remcsum, or udp = yes at %s and encap fou",
+		    place);
+	return true;
+}
+
 static bool check_udp(struct doctor *d)
 {
-	const json_t *stray =
-		stray_of_peer(d, d->tunnel->udp_port ? "rx-udp-missing" : "rx-udp-unexpected");
-	char place[DOCTOR_PLACE_SIZE];
-	int port;
+	const json_t *stray = stray_of_udp(d);
+	char place[DOCTOR_PLACE_SIZE], udp[CONF_UDP_SIZE];
+	uint16_t port;
+	bool gue;
 
-	if (!stray && d->tunnel->udp_port)
-		stray = stray_of_peer(d, "rx-udp-unexpected");
-	if (!stray)
-		return false;
-	port = (int)doctor_number(stray, "udp_port", 0);
 	doctor_place(d, TUNNEL_UDP, place);
+	if (!stray)
+		return check_gue(d, place);
+	port = (uint16_t)doctor_number(stray, "udp_port", 0);
+	gue = json_is_true(json_object_get(stray, "gue"));
 	if (port) {
-		doctor_found(d, DOCTOR_BROKEN, "the peer %s sends GRE in UDP to port %d", d->remote,
+		doctor_found(d, DOCTOR_BROKEN, "the peer %s sends GRE in UDP%s to port %u",
+			     d->remote,
+			     gue	      ? " with a GUE header"
+			     : d->tunnel->gue ? " without a GUE header"
+					      : "",
 			     port);
-		doctor_mend(d, "write udp = %d at %s, or change it at the peer", port, place);
+		doctor_mend(d, "write udp = %s at %s, or change it at the peer",
+			    conf_udp_text(port, gue, udp), place);
 	} else {
 		doctor_found(d, DOCTOR_BROKEN,
 			     "the peer %s sends plain GRE, but this side expects it in UDP",
 			     d->remote);
-		doctor_mend(d, "write udp = no at %s, or udp = %u at the peer", place,
-			    d->tunnel->udp_port);
+		doctor_mend(d, "write udp = no at %s, or udp = %s at the peer", place,
+			    conf_udp_text(d->tunnel->udp_port, d->tunnel->gue, udp));
 	}
 	return true;
 }

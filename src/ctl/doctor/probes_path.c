@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "ctl/doctor/ladder.h"
+#include "proto/gue.h"
 #include "proto/overhead.h"
 
 /* How long an answer may take, at least; otherwise some times the round trip. */
@@ -151,8 +152,9 @@ static void climb(struct measure *m, uint32_t least, uint32_t most)
 static uint32_t wanted_size(const struct doctor *d)
 {
 	const struct dp_params *p = &d->site->params;
-	uint32_t inner = tunnel_mtu(p->path_mtu, p->local.family, p->udp_port, p->form,
-				    p->csum_send, p->has_okey, p->seq_send);
+	uint32_t inner =
+		tunnel_mtu(p->path_mtu, p->local.family, gue_udp_length(p->udp_port, p->gue),
+			   p->form, p->csum_send, p->has_okey, p->seq_send);
 	uint32_t longest = d->tunnel->mtu ? d->tunnel->mtu : inner;
 
 	return longest < inner ? p->path_mtu - (inner - longest) : p->path_mtu;

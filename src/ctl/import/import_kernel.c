@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "os/linkroute.h"
+#include "proto/gue.h"
 
 /* A dump that the kernel changed under our eyes is asked for again. */
 #define DUMP_TRIES 3
@@ -14,8 +15,7 @@
 #define PLAIN_IPV4 24 /* an IPv4 header and four octets of GRE */
 #define PLAIN_IPV6 44
 #define ETHERNET   14
-#define LIMIT_SIZE 8 /* the destination option of RFC 2473, padded */
-#define UDP_SIZE   8
+#define LIMIT_SIZE 8	/* the destination option of RFC 2473, padded */
 #define METRIC_V6  1024 /* what the kernel shows of an IPv6 route that was given none */
 
 /* Interfaces that the kernel makes itself for packets that nobody else wants. */
@@ -185,7 +185,7 @@ bool import_mtu_is_auto(const struct gre_link *gre, uint32_t underlay)
 
 	overhead += (gre->has_okey ? 4u : 0) + (gre->ocsum ? 4u : 0) + (gre->oseq ? 4u : 0);
 	if (gre->encap)
-		overhead += UDP_SIZE;
+		overhead += gue_udp_length(gre->encap_dport, gre->encap == GRE_ENCAP_GUE);
 	if (strstr(gre->link.kind, "tap"))
 		overhead += ETHERNET;
 	return gre->link.mtu + overhead == underlay ||

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/import/import.h"
-#include "proto/udp.h"
 
 #define ALLOWS_MAX   8
 #define KEEP_CARRIER "keepalive = 10s 3"
@@ -85,18 +85,19 @@ static void print_ways(const char *key, bool in, bool out, const char *const wor
 /* A port that our file takes. */
 static bool is_in_udp(const struct gre_link *gre)
 {
-	return gre->encap == GRE_ENCAP_FOU && gre->encap_dport >= 1024;
+	return (gre->encap == GRE_ENCAP_FOU || gre->encap == GRE_ENCAP_GUE) &&
+	       gre->encap_dport >= 1024;
 }
 
 /* What the peer sends without a checksum over IPv6 is to be taken; over IPv4 it is in any case. */
 static void print_udp(const struct gre_link *gre, FILE *out)
 {
+	char udp[CONF_UDP_SIZE];
+
 	if (!is_in_udp(gre))
 		return;
-	if (gre->encap_dport == UDP_PORT_GRE)
-		fprintf(out, "udp = yes\n");
-	else
-		fprintf(out, "udp = %u\n", gre->encap_dport);
+	fprintf(out, "udp = %s\n",
+		conf_udp_text(gre->encap_dport, gre->encap == GRE_ENCAP_GUE, udp));
 	if (gre->family == IP_V6 && !gre->encap_csum6)
 		fprintf(out, "udp-checksum = no\n");
 }
@@ -192,9 +193,11 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 	if (gre->external)
 		return "it is external: each packet brings its own addresses, from a program or "
 		       "rule";
-	if (gre->encap && gre->encap != GRE_ENCAP_FOU)
-		return "its GRE has one more header before it (GUE or MPLS): the peer would have "
-		       "to do without, with encap fou";
+	if (gre->encap == GRE_ENCAP_MPLS)
+		return "its GRE has MPLS before it: the peer would have to do without";
+	if (gre->encap_remcsum)
+		return "its GUE leaves checksums to the receiver, which is not taken here: both "
+		       "ends would have to have noencap-remcsum";
 	if (gre->encap && !is_in_udp(gre))
 		return "its GRE is in UDP to no port, or to one below 1024: both ends would have "
 		       "to take one that is higher";

@@ -19,15 +19,19 @@ static void print_header(const struct peer_view *view, FILE *out)
 	fputs(view->seq_send ? " oseq" : "", out);
 }
 
-/* The kernel takes GRE out of UDP ("foo over UDP") for all tunnels that have the port. */
+/* The kernel takes GRE out of UDP ("foo over UDP", or GUE) for all tunnels that have the port. */
 static void print_fou(const struct conf_tunnel *t, const struct peer_out *out)
 {
 	const char *option = peer_over6(t) ? "-6 " : "";
 
-	peer_say(out, "GRE comes in UDP (RFC 8086) to port %u.", t->udp_port);
+	peer_say(out,
+		 t->gue ? "GRE comes in UDP to port %u, behind a header of GUE."
+			: "GRE comes in UDP (RFC 8086) to port %u.",
+		 t->udp_port);
 	peer_line(out, "modprobe %s 2>/dev/null || true", peer_over6(t) ? "fou6" : "fou");
 	peer_line(out, "ip %sfou del port %u 2>/dev/null || true", option, t->udp_port);
-	peer_line(out, "ip %sfou add port %u ipproto 47", option, t->udp_port);
+	peer_line(out, "ip %sfou add port %u %s", option, t->udp_port,
+		  t->gue ? "gue" : "ipproto 47");
 }
 
 /* For IPv6 the word is another than what ip(8) shows. */
@@ -36,8 +40,8 @@ static void print_encap(const struct conf_tunnel *t, FILE *out)
 	const char *checksum = peer_over6(t) ? "encap-udp6-csum" : "encap-csum";
 
 	if (t->udp_port)
-		fprintf(out, " encap fou encap-sport auto encap-dport %u %s%s", t->udp_port,
-			t->udp_checksum ? "" : "no", checksum);
+		fprintf(out, " encap %s encap-sport auto encap-dport %u %s%s",
+			t->gue ? "gue" : "fou", t->udp_port, t->udp_checksum ? "" : "no", checksum);
 }
 
 static void print_link(const struct peer_view *view, const struct peer_out *out)

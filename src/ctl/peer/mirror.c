@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/conf_params.h"
+#include "proto/gue.h"
 #include "proto/overhead.h"
 
 void mirror_note(struct mirror *mirror, const char *format, ...)
@@ -229,8 +230,8 @@ static void set_numbers(struct peer_view *view)
 	view->csum_require = t->checksum == CHECKSUM_REQUIRE || t->checksum == CHECKSUM_RECEIVE;
 	view->seq_send = conf_sends_sequence(t);
 	view->seq_receive = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_RECEIVE;
-	fits = tunnel_mtu(view->path_mtu, outer, t->udp_port, conf_form(t), view->csum_send,
-			  conf_sends_key(t), view->seq_send);
+	fits = tunnel_mtu(view->path_mtu, outer, gue_udp_length(t->udp_port, t->gue), conf_form(t),
+			  view->csum_send, conf_sends_key(t), view->seq_send);
 	/* What it sends may have more headers than what we send. */
 	if (t->mtu > 65535 - conf_overhead(t))
 		view->conf->tunnels[0].mtu = 65535 - conf_overhead(t);
