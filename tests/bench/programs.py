@@ -83,7 +83,8 @@ def measure_one(name, build, directory, repeat):
                          "the flow is not known")
             seen[way] = [time_one(lab, *what) for _ in range(repeat)]
     return {way: {**trial.spread([one["ns"] for one in runs]), "trials": runs,
-                  "lookup": trial.spread([one["lookup"] for one in runs])["median"],
+                  **{yardstick: trial.spread([one[yardstick] for one in runs])["median"]
+                     for yardstick in ("lookup", "least")},
                   "clock": trial.spread([one["additions_per_ns"] for one in runs])["median"]}
             for way, runs in seen.items()}
 

@@ -5,6 +5,8 @@
 #define BENCH_PROGRUN_H
 
 enum { PROGRUN_SHORT = 60, PROGRUN_LONG = 84, PROGRUN_MAX = 1514 };
+/* Octets of the headers of IPv4 and GRE, and the words that they and the link's cover. */
+enum { PROGRUN_OUTER = 24, PROGRUN_WORDS = 5 };
 
 /* As large as the key of a flow of IPv4. */
 struct progrun_key {
