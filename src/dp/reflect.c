@@ -89,6 +89,44 @@ static bool reflect_echo(struct port *port, uint8_t *p, const uint8_t *end, uint
 	return true;
 }
 
+/* Whether the echo request is to this side; or such a one as gretel at the peer asks with, which
+ * may be to a machine behind us. */
+static bool is_for_us(const struct dp_params *params, const struct ip_info *ip)
+{
+	bool v4 = ip->version == 4;
+	const struct ip_addr *near = v4 ? &params->near4 : &params->near6;
+	const struct ip_addr *peer = v4 ? &params->peer4 : &params->peer6;
+	unsigned size = v4 ? 4 : 16;
+
+	if (near->family != IP_NONE && memcmp(ip->dst, near->bytes, size) == 0)
+		return true;
+	return peer->family != IP_NONE && memcmp(ip->src, peer->bytes, size) == 0 &&
+	       ip->total_len - ip->header_len == KAECHO_HEADER_LENGTH + KABODY_LENGTH;
+}
+
+/* Without its carrier the interface sends no answer of the kernel's, or of a machine behind us. Two
+ * ends that ask by echoes would wait for each other for ever. */
+static bool answer_echo(struct port *port, uint8_t *p, const uint8_t *end, uint64_t now_ns,
+			enum drop_reason *reason)
+{
+	struct asker *asker = &port->worker->alive->asker;
+	struct ip_info ip;
+	uint8_t *icmp = kaecho_request(p, end, &ip), *slot;
+
+	if (!icmp || ip.total_len > ASK_MAX || !is_for_us(&port->params, &ip))
+		return false;
+	if (!alive_within(&port->alive.questions, QUESTIONS_MAX, now_ns)) {
+		*reason = DROP_RX_KEEPALIVE_LIMIT;
+		return true;
+	}
+	counter_add(&port->counters.keepalives_reflected, 1);
+	slot = ask_slot(asker, port);
+	memcpy(slot, p, ip.total_len);
+	kaecho_turn(slot, slot + (icmp - p));
+	ask_add_passenger(asker, slot, ip.total_len);
+	return true;
+}
+
 bool reflect_passenger(struct port *port, uint16_t protocol, uint8_t *p, const uint8_t *end,
 		       uint64_t now_ns, enum drop_reason *reason)
 {
@@ -96,8 +134,10 @@ bool reflect_passenger(struct port *port, uint16_t protocol, uint8_t *p, const u
 	if (end - p <= ALIVE_PASSENGER_MAX &&
 	    reflect_question(port, protocol, p, end, now_ns, reason))
 		return true;
-	if (!port->params.echo_return ||
-	    (protocol != GRE_PROTOCOL_IPV4 && protocol != GRE_PROTOCOL_IPV6))
+	if (protocol != GRE_PROTOCOL_IPV4 && protocol != GRE_PROTOCOL_IPV6)
 		return false;
-	return reflect_echo(port, p, end, now_ns, reason);
+	if (!keepalive_carrier(port->alive.judge.state) && !port->params.hub[0] &&
+	    answer_echo(port, p, end, now_ns, reason))
+		return true;
+	return port->params.echo_return && reflect_echo(port, p, end, now_ns, reason);
 }

@@ -54,8 +54,10 @@ PROTO_INLINE unsigned kaecho_build(uint8_t *p, const struct kaecho *e)
 	return ip_outer_length(e->family) + ip.payload_len;
 }
 
-/* The ICMP header of an echo reply in a whole IP packet, NULL if the packet at p is none. */
-PROTO_INLINE uint8_t *kaecho_reply(uint8_t *p, const uint8_t *end, struct ip_info *ip)
+/* The ICMP header in a whole IP packet of this type, by its family; NULL if the packet at p is
+ * none. */
+PROTO_INLINE uint8_t *kaecho_find(uint8_t *p, const uint8_t *end, struct ip_info *ip, uint8_t type4,
+				  uint8_t type6)
 {
 	uint8_t *icmp;
 	bool v4;
@@ -65,10 +67,38 @@ PROTO_INLINE uint8_t *kaecho_reply(uint8_t *p, const uint8_t *end, struct ip_inf
 	v4 = ip->version == 4;
 	icmp = p + ip->header_len;
 	if (ip->protocol != (v4 ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6) ||
-	    icmp + KAECHO_HEADER_LENGTH > end ||
-	    icmp[0] != (v4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY) || icmp[1] != 0)
+	    icmp + KAECHO_HEADER_LENGTH > end || icmp[0] != (v4 ? type4 : type6) || icmp[1] != 0)
 		return NULL;
 	return icmp;
+}
+
+PROTO_INLINE uint8_t *kaecho_reply(uint8_t *p, const uint8_t *end, struct ip_info *ip)
+{
+	return kaecho_find(p, end, ip, ICMP4_ECHO_REPLY, ICMP6_ECHO_REPLY);
+}
+
+PROTO_INLINE uint8_t *kaecho_request(uint8_t *p, const uint8_t *end, struct ip_info *ip)
+{
+	return kaecho_find(p, end, ip, ICMP4_ECHO_REQUEST, ICMP6_ECHO_REQUEST);
+}
+
+/* Makes a request, whose ICMP header is at `icmp`, the answer to it: the addresses change places,
+ * and it has its way before it. Both checksums are as right as they were. */
+PROTO_INLINE void kaecho_turn(uint8_t *p, uint8_t *icmp)
+{
+	bool v4 = p[0] >> 4 == 4;
+	unsigned size = v4 ? 4 : 16, at = v4 ? 12 : 8;
+	uint16_t before = get_be16(p + 8), type = get_be16(icmp);
+	uint8_t to[16];
+
+	__builtin_memcpy(to, p + at, size);
+	__builtin_memcpy(p + at, p + at + size, size);
+	__builtin_memcpy(p + at + size, to, size);
+	p[v4 ? 8 : 7] = KAECHO_TTL;
+	if (v4)
+		put_be16(p + 10, csum_update16(get_be16(p + 10), before, get_be16(p + 8)));
+	icmp[0] = v4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
+	put_be16(icmp + 2, csum_update16(get_be16(icmp + 2), type, get_be16(icmp)));
 }
 
 /* The body of the answer to a request like `e`, whose sequence, ip_id and body are not looked at;

@@ -12,7 +12,7 @@ from gretel import NAME, Site, both_up, ping, ping_between_lans, site_text
 from net import Failed, wait_for
 from peer import gre
 from scapy.all import GRE, IP, UDP, IPv6
-from scene import A, B, HOST, UNDERLAY
+from scene import A, B, HOST, TUNNEL, UNDERLAY, other
 
 KEY = 0xC0FFEE01
 INTERVAL, RETRIES = 0.2, 3
@@ -91,6 +91,36 @@ def test_one_side_asks(make_relay, tmp_path):
     sites[A].edit(f"keepalive = {KEEPALIVE}", "keepalive = no")
     sites[A].reload()
     assert carrier(scene.router[A]) and sites[A].tunnel()["state"] == "up"
+
+
+@pytest.mark.parametrize("family", (4, 6))
+@pytest.mark.parametrize("behind", (False, True), ids=("peer", "behind"))
+def test_both_ends_ask_by_echo(make_relay, tmp_path, family, behind):
+    """Interfaces without carrier send no answer of the kernel's: both ends are down after an outage, stay so
+    while the way is broken in one direction, and come up again all the same."""
+    scene, relay = make_relay()
+    sites = {}
+    for side in (A, B):
+        target = (HOST if behind else TUNNEL)[family][other(side)]
+        sites[side] = Site(scene.router[side], tmp_path / side,
+                           site_text(side, forward={}, keepalive="100ms 3", probe=f"icmp {target}"))
+        sites[side].up()
+
+    def all_are(state):
+        for site in sites.values():
+            wait_for(lambda site=site: site.tunnel()["keepalive"]["state"] == state, 20, site.tunnel)
+    all_are("up")
+    for one_way in ("ab", "ba"):
+        relay.set(cut="both")
+        all_are("down")
+        relay.set(cut=one_way)
+        sent = {side: site.tunnel()["keepalive"]["sent"] for side, site in sites.items()}
+        for side, site in sites.items():
+            wait_for(lambda: site.tunnel()["keepalive"]["sent"] > sent[side] + 10, 20)
+        all_are("down")
+        relay.set(cut="none")
+        all_are("up")
+        ping_between_lans(scene)
 
 
 def test_daemon_that_dies_while_down(make_relay, tmp_path):

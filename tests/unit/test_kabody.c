@@ -140,6 +140,41 @@ static void test_echo(void **state)
 	}
 }
 
+/* The answer that another side makes of a request: its checksums are right, and it is the one to
+ * it. */
+static void test_echo_turned(void **state)
+{
+	uint8_t p[KAECHO_LENGTH_MAX], body[KABODY_LENGTH] = {1, 2, 3};
+
+	(void)state;
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct kaecho e = {.family = v6 ? IP_V6 : IP_V4,
+				   .near = v6 ? near6 : near4,
+				   .far = v6 ? far6 : far4,
+				   .id = 0xabcd,
+				   .sequence = 9,
+				   .ip_id = 77,
+				   .body = body};
+		unsigned len = kaecho_build(p, &e), ip_len = v6 ? 40 : 20;
+		uint64_t pseudo =
+			v6 ? csum_pseudo6(far6, near6, IP_PROTOCOL_ICMPV6, len - ip_len) : 0;
+		struct ip_info ip;
+
+		assert_null(kaecho_request(p, p + len - 1, &ip));
+		assert_ptr_equal(kaecho_request(p, p + len, &ip), p + ip_len);
+		p[v6 ? 7 : 8] = 3; /* some hops later */
+		if (!v6)
+			put_be16(p + 10, csum_update16(get_be16(p + 10), 64 << 8 | IP_PROTOCOL_ICMP,
+						       3 << 8 | IP_PROTOCOL_ICMP));
+		kaecho_turn(p, p + ip_len);
+		assert_int_equal(p[v6 ? 7 : 8], KAECHO_TTL);
+		assert_true(v6 || csum_fold(csum_partial(p, 20, 0)) == 0);
+		assert_int_equal(csum_fold(csum_partial(p + ip_len, len - ip_len, pseudo)), 0);
+		assert_ptr_equal(kaecho_answer(p, p + len, &e), p + ip_len + 8);
+		assert_null(kaecho_request(p, p + len, &ip));
+	}
+}
+
 /* Echo replies that came out of the tunnel at 192.168.8.1, outer address 192.0.2.1. */
 static void test_probe(void **state)
 {
@@ -193,7 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash), cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_judge),	cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_echo),	cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_echo),	cmocka_unit_test(test_echo_turned),
+		cmocka_unit_test(test_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
