@@ -24,8 +24,8 @@ static void check_secret(const struct conf_tunnel *t, struct conf_faults *faults
 {
 	if (t->gue)
 		conf_fault(faults, conf_key_place(t, TUNNEL_UDP),
-			   "a tunnel through a NAT has no GUE header, whose other end has no "
-			   "nat-secret: write udp = yes");
+			   "GUE is for peers that have no nat-secret: write udp = yes, or the port "
+			   "alone");
 	if (!t->udp_port && !t->remote_any)
 		conf_fault(faults, conf_key_place(t, TUNNEL_NAT_SECRET),
 			   "nat-secret is for a tunnel in UDP: write udp = yes, or leave it out");

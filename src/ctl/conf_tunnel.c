@@ -240,25 +240,24 @@ void conf_key_udp(struct conf_reader *reader, char *value)
 	static const struct {
 		const char *word;
 		uint16_t port;
-		bool gue;
-	} words[] = {{"no", 0, false}, {"yes", UDP_PORT_GRE, false}, {"gue", GUE_PORT, true}};
-	struct conf_tunnel *tunnel = reader->tunnel;
-	bool gue = strncmp(value, "gue ", 4) == 0;
+	} alone[] = {{"no", 0}, {"yes", UDP_PORT_GRE}, {"gue", GUE_PORT}};
+	char *words[2] = {"", ""};
+	size_t count = value_split(value, words, 2);
+	bool gue = strcmp(words[0], "gue") == 0, known = false;
 	uint32_t port = 0;
 
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcmp(value, words[i].word) == 0) {
-			tunnel->udp_port = words[i].port;
-			tunnel->gue = words[i].gue;
-			return;
-		}
-	if (!value_u32(gue ? value + 4 : value, 1024, 65535, &port)) {
-		conf_bad_value(reader, value,
-			       "no, yes, gue, a port from 1024 to 65535, or gue and a port");
+	for (size_t i = 0; i < sizeof alone / sizeof alone[0] && count == 1 && !known; i++) {
+		known = strcmp(words[0], alone[i].word) == 0;
+		port = known ? alone[i].port : 0;
+	}
+	if (!known && (count != (gue ? 2u : 1u) || !value_u32(words[gue], 1024, 65535, &port))) {
+		conf_fault(reader->faults, reader->at,
+			   "udp is not understood: write no, yes, gue, a port from 1024 to 65535, "
+			   "or gue and a port");
 		return;
 	}
-	tunnel->udp_port = (uint16_t)port;
-	tunnel->gue = gue;
+	reader->tunnel->udp_port = (uint16_t)port;
+	reader->tunnel->gue = gue;
 }
 
 void conf_key_udp_checksum(struct conf_reader *reader, char *value)

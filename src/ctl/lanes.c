@@ -136,26 +136,20 @@ static void judge_xdp(const struct link_info *link, struct fast_device *device)
 		device->native = true;
 }
 
-static bool wants_xdp(const struct conf *conf)
+/* Which values `lane =` has in the file: bits 1 << enum conf_lane. */
+static unsigned lanes_asked_for(const struct conf *conf)
 {
-	for (size_t i = 0; i < conf->tunnel_count; i++)
-		if (conf->tunnels[i].lane == LANE_XDP)
-			return true;
-	return false;
-}
+	unsigned asked = 0;
 
-static bool wants_lanes(const struct conf *conf)
-{
 	for (size_t i = 0; i < conf->tunnel_count; i++)
-		if (conf->tunnels[i].lane != LANE_USER)
-			return true;
-	return false;
+		asked |= 1u << conf->tunnels[i].lane;
+	return asked;
 }
 
 static unsigned collect(const struct lanes *lanes, const struct actual *actual,
 			struct fast_device devices[FAST_DEVICES_MAX])
 {
-	bool forced = wants_xdp(actual->conf);
+	bool forced = lanes_asked_for(actual->conf) & 1u << LANE_XDP;
 	unsigned count = 0;
 
 	for (size_t i = 0; i < actual->link_count && count < FAST_DEVICES_MAX; i++) {
@@ -210,7 +204,8 @@ void lanes_settle(struct lanes *lanes, const struct actual *actual)
 	if (!lanes->settled)
 		fast_forget_others(fast);
 	lanes->settled = true;
-	count = wants_lanes(actual->conf) ? collect(lanes, actual, devices) : 0;
+	count = lanes_asked_for(actual->conf) & ~(1u << LANE_USER) ? collect(lanes, actual, devices)
+								   : 0;
 	fast_devices(fast, devices, count);
 	settle_spreading(lanes, fast, actual->conf->spread);
 	for (size_t i = 0; i < actual->way_count; i++)

@@ -16,8 +16,9 @@
 #include "proto/drop.h"
 
 #define SEND_BATCH 128
-/* Before the passenger's headers: outer IPv6 header, those of UDP and GUE, longest GRE header. */
-#define OUTER_ROOM 80
+/* Before the passenger's headers: outer IPv6 header, those of UDP and GUE, longest GRE header.
+ * Whole lines of the cache, so that passengers begin with one. */
+#define OUTER_ROOM 128
 
 struct dp_params;
 struct port;

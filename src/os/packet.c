@@ -229,8 +229,8 @@ void packet_arrival_key(uint8_t key[ARRIVAL_KEY_SIZE], const uint8_t *gre, uint3
 	memset(key + n, 0, ARRIVAL_KEY_SIZE - n);
 }
 
-/* Lengths of the outer header, with that of UDP if it has one, which is what this returns, and of
- * the whole packet, by what the header says. At least 48 octets of it are there. */
+/* Lengths of the outer header and of the whole packet, by what the header says. At least 48 octets
+ * of it are there. Returns whether there is a UDP header, which *header then counts, too. */
 static bool outer_lengths(const uint8_t *ip, uint32_t *header, uint32_t *whole)
 {
 	bool options = ip[6] == IPPROTO_DSTOPTS;

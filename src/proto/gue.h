@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gue.h: the header of Generic UDP Encapsulation, which may stand between UDP and GRE. It is of a
- * draft that has expired (draft-ietf-intarea-gue-09, 3), but Linux has it: "encap gue".
+ * gue.h: the header of Generic UDP Encapsulation, which may stand between UDP and GRE. It comes
+ * from a draft that has expired (draft-ietf-intarea-gue), but Linux has it: "encap gue".
  *
  *	 0 1 2 3       8              16                             31
  *	+---+-+---------+--------------+-------------------------------+
@@ -9,8 +9,7 @@
  *	+---+-+---------+--------------+-------------------------------+
  *	|      Hlen words: fields that flags ask for, private data     |
  *
- * With protocol 47 it tells itself from GRE, whose octet 1 has zeros in the bits that are the
- * version: no GRE packet of version 0 has 47 there.
+ * The protocol, 47, tells it from GRE, where the same octet would say version 7.
  */
 #ifndef PROTO_GUE_H
 #define PROTO_GUE_H
@@ -34,7 +33,7 @@ PROTO_INLINE bool gue_is_gre(const uint8_t *p, const uint8_t *end)
 /*
  * Checks the header at p, of which gue_is_gre() is true. DROP_NONE: GUE_LENGTH octets of it, then
  * GRE. DROP_RX_GUE: it is cut short, of another variant, a control message, or has flags or fields,
- * none of which we know; what one does not know one must drop (draft-ietf-intarea-gue-09 3.5, 5.4).
+ * of which we know none: what they ask for might be needed to read what is behind them.
  */
 PROTO_INLINE enum drop_reason gue_decode(const uint8_t *p, const uint8_t *end)
 {

@@ -122,9 +122,9 @@ class Loop(Contender):
 
 
 class Gretel(Contender):
-    """greteld, a plain tunnel: no key, no checksum. `lane` goes into the file as it is; None is left
-    out. `more`: further lines of the tunnel."""
-    on_wire, lane, more = "ip proto 47", None, ""
+    """greteld, a plain tunnel: no key, no checksum. `lane` and `spread` go into the file as they are;
+    None is left out. `more`: further lines of the tunnel."""
+    on_wire, lane, spread, more = "ip proto 47", None, None, ""
 
     def __init__(self, established=False, tunnels=1):
         super().__init__(established)
@@ -194,6 +194,11 @@ class GretelXdp(Gretel):
     name, title, lane, kinds, xdp = "gretel-xdp", "gretel, XDP lane", "xdp", ("lanes", "tcp"), True
 
 
+class GretelXdpSpread(GretelXdp):
+    """What B receives is handed to both cores, the only row of this kind that has two."""
+    name, title, spread = "gretel-xdp-spread", "gretel, XDP lane, spread", "yes"
+
+
 class GretelUserRules(GretelUser):
     name, title, rules = "gretel-user-rules", "gretel, user lane, rules", True
 
@@ -212,6 +217,7 @@ class Ovs(OpenVSwitch, Contender):
 
 CONTENDERS = {kind.name: kind for kind in (
     Sender, Route, RouteRules, XdpRoute, Vxlan, VxlanRules, Ovs, Loop, GretelUser, GretelUserRules,
-    GretelFull, GretelTc, GretelTcRules, GretelXdp, GretelXdpRules)}
+    GretelFull, GretelTc, GretelTcRules, GretelXdp, GretelXdpRules,
+    GretelXdpSpread)}
 
 __all__ = ["CONTENDERS", "GretelUser"]

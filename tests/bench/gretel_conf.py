@@ -33,6 +33,8 @@ def conf_text(lab, side, gretel):
     parts = [_tunnel(lab, side, gretel, number) for number in range(gretel.tunnels)]
     if gretel.rules:
         parts.append(_forward(lab, side))
-    if gretel.tunnels > 1000:  # a tunnel takes a descriptor for each worker
-        parts.append("[daemon]\nworkers = 1\n")
+    daemon = ["workers = 1"] if gretel.tunnels > 1000 else []  # a tunnel takes a descriptor for each worker
+    if gretel.spread:
+        daemon.append(f"spread = {gretel.spread}")
+    parts.append("\n".join(["[daemon]", *daemon]) + "\n")
     return "\n".join(parts)

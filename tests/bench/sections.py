@@ -19,7 +19,7 @@ TROUBLE = (Failed, subprocess.TimeoutExpired)
 # Without --rows: what each part compares.
 ROWS = {
     "lanes": ["sender", "route", "route-rules", "xdp-route", "vxlan", "vxlan-rules", "gretel-tc",
-              "gretel-tc-rules", "gretel-xdp", "gretel-xdp-rules"],
+              "gretel-tc-rules", "gretel-xdp", "gretel-xdp-rules", "gretel-xdp-spread"],
     "packets": ["route", "vxlan", "ovs", "loop", "gretel-user"],
     "tcp": ["route", "route-rules", "vxlan", "vxlan-rules", "ovs", "loop", "gretel-user", "gretel-tc",
             "gretel-tc-rules", "gretel-xdp", "gretel-xdp-rules"],

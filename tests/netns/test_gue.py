@@ -11,7 +11,7 @@ from gretel import Site, both_up, ping, ping_between_lans, section, site_text
 from lanes import wait_loaded
 from net import wait_for
 from peer import gre, octets_of
-from scapy.all import GRE, ICMP, IP, UDP, Raw
+from scapy.all import GRE, ICMP, IP, UDP, ICMPv6DestUnreach, Raw
 from scene import A, B, HOST, TUNNEL, UNDERLAY, other
 from wire import Capture, tshark, tshark_text
 
@@ -51,6 +51,7 @@ def test_lan_to_lan(scene, tmp_path, kind, outer):
         assert payload[:4] == GUE
         header = GRE(payload[4:])
         assert header.proto in (0x0800, 0x86DD) and header.key == keys.get("key"), header.summary()
+        assert (header.chksum_present, header.seqnum_present) == (("checksum" in keys), ("sequence" in keys))
     for site in sites.values():
         assert not site.drops(), f"{site.namespace} dropped packets"
         wait_loaded(site)
@@ -75,6 +76,15 @@ def datagram(peer, before=GUE, port=PORT):
     """A question to the host in the LAN behind the router, as another encoder writes it."""
     inner = gre(key=KEY) / IP(src=HOST[4][B], dst=HOST[4][A], ttl=9) / ICMP(id=5) / b"in GUE"
     return peer.outer(peer.family) / UDP(sport=50000, dport=port) / Raw(before + octets_of(inner))
+
+
+def unreachable(family):
+    """ICMP: nobody takes what came to this port."""
+    def wanted(packet):
+        if family == 6:
+            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
+        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
+    return wanted
 
 
 def answer_of(packet):
@@ -124,11 +134,15 @@ def test_each_end_has_the_header_or_none(one):
     is told, and gets an answer once the file agrees."""
     scene, peer, site = one
     ping(scene.router[A], HOST[4][A])
+    peer.drain()
     peer.send(datagram(peer, b""))
+    peer.receive(unreachable(peer.family))
     wait_for(lambda: site.drops() == {"rx-gue-missing": 1}, what=site.drops)
     site.edit("udp = gue", f"udp = {PORT}")
     site.reload()
+    peer.drain()
     peer.send(datagram(peer))
+    peer.receive(unreachable(peer.family))
     wait_for(lambda: site.drops() == {"rx-gue-missing": 1, "rx-gue-unexpected": 1}, what=site.drops)
     assert site.tunnel()["gue"] is False and site.tunnel()["rx"]["packets"] == 0
     site.edit(f"udp = {PORT}", "udp = gue")
@@ -184,11 +198,15 @@ def test_keepalive(scene, tmp_path):
     sites = {}
     for side in (A, B):
         sites[side] = Site(scene.router[side], tmp_path / side,
-                           site_text(side, udp="gue", keepalive="100ms 3", keepalive_form="inside")
-                           .replace("keepalive_form", "keepalive-form"))
+                           site_text(side, udp="gue", keepalive="100ms 3", **{"keepalive-form": "inside"}))
         sites[side].up()
-    for site in sites.values():
-        wait_for(lambda site=site: site.tunnel()["keepalive"]["state"] == "up", 20)
+    path = tmp_path / "wire.pcap"
+    with Capture(scene.wire, "a", path):
+        for site in sites.values():
+            wait_for(lambda site=site: site.tunnel()["keepalive"]["state"] == "up", 20)
+    sent = tshark(path, ("udp.payload",), f"udp.dstport == {PORT} and not icmp")
+    assert sent and all(bytes.fromhex(row["udp.payload"][0])[:4] == GUE for row in sent)
+    assert not tshark(path, ("frame.number",), "ip.proto == 47 and not icmp.type == 3")
     sites[B].down()
     wait_for(lambda: sites[A].tunnel()["keepalive"]["state"] == "down", 20)
 
@@ -197,13 +215,26 @@ def examined(site):
     return site.gretel("doctor", check=False, timeout=90).stdout.splitlines()
 
 
+def test_doctor_of_fields(one):
+    """Some packets of the peer have a field, and others pass: as of Linux, which adds it to TCP alone."""
+    scene, peer, site = one
+    ping(scene.router[A], HOST[4][A])
+    peer.send(datagram(peer, bytes.fromhex(NOT_KNOWN["remote-checksum"])))
+    wait_for(lambda: site.stray() == {"rx-gue": 1}, what=site.stray)
+    peer.send(datagram(peer))
+    wait_for(lambda: site.tunnel()["rx"]["packets"] == 1, what=site.tunnel)
+    text = "\n".join(examined(site))
+    assert f"the peer {UNDERLAY[peer.family][B]} sends GUE headers with flags or fields" in text, text
+    assert "noencap-remcsum" in text
+
+
 def test_doctor(scene, tmp_path):
     """Health is said to be; a peer without the header, or with one where there should be none, is named."""
     sites = both_up(scene, tmp_path, udp="gue")
     ping_between_lans(scene)
     assert "healthy" in examined(sites[A])[0]
     ends = ((B, PORT, A, f"sends GRE in UDP without a GUE header to port {PORT}", f"write udp = {PORT}"),
-            (B, "gue", A, "", ""),
+            (B, "gue", A, "healthy", ""),
             (A, PORT, A, f"sends GRE in UDP with a GUE header to port {PORT}", "write udp = gue"))
     for changed, word, asked, said, mend in ends:
         sites[changed].write(site_text(changed, udp=word))

@@ -164,8 +164,8 @@ def test_a_wrong_checksum_stays_wrong(merging):
 
 @pytest.mark.parametrize("word, port, between", (("yes", 4754, b""), ("gue", 6080, b"\0\x2f\0\0")), ids=("gre", "gue"))
 def test_in_udp(host, tmp_path, undo, word, port, between):
-    """The same behind a UDP header, and behind one of GUE. Its checksum is that of the packet whose inner checksum is completed,
-    as a kernel makes it that leaves the inner one to a device."""
+    """The same behind a UDP header, and behind one of GUE. Its checksum is that of the packet whose inner
+    checksum is completed, as a kernel makes it that leaves the inner one to a device."""
     card, site, sock = make_merging(host, tmp_path, undo, udp=word)
     header = UDP(sport=50000, dport=port) / Raw(between + octets_of(gre(key=KEY, proto=0x0800)))
 

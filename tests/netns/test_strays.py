@@ -4,7 +4,7 @@ import pytest
 from gretel import Site, site_text
 from net import Failed, wait_for
 from peer import gre, octets_of
-from scapy.all import GRE, ICMP, IP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, Raw
+from scapy.all import GRE, ICMP, IP, UDP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, Raw
 from scene import A, B, HOST, UNDERLAY
 
 QUIET = 0.3
@@ -78,15 +78,27 @@ def test_frame_for_a_tunnel_of_packets(one):
     assert stray(site, "rx-protocol")["protocol"] == 0x6558
 
 
+def in_udp(port, between):
+    return lambda packet: UDP(sport=50000, dport=port) / Raw(between + octets_of(packet))
+
+
+# What stands between the outer IP header and GRE, how long it is, and what the file says of it.
+CARRIED = {"ip": (lambda packet: packet, 0, "no"), "udp": (in_udp(4754, b""), 8, "yes"),
+           "gue": (in_udp(6080, bytes.fromhex("002f0000")), 12, "gue")}
+
+
 @pytest.mark.parametrize("family", (4, 6))
+@pytest.mark.parametrize("carried", CARRIED)
 @pytest.mark.parametrize("key, at", (("checksum", 4), ("sequence", 12)))
-def test_missing_field(make_peer, tmp_path, family, key, at):
+def test_missing_field(make_peer, tmp_path, family, carried, key, at):
     """Told by a parameter problem whose pointer says where in the GRE header the field should be."""
     scene, peer = make_peer(A)
-    site = Site(scene.router[A], tmp_path / A, site_text(A, outer=family, key=7, **{key: "receive"}))
+    put, more, word = CARRIED[carried]
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer=family, key=7, udp=word, **{key: "receive"}))
     site.up()
     peer.drain()
-    peer.send(peer.outer(family) / gre(key=7) / passenger())
+    peer.send(peer.outer(family) / put(gre(key=7) / passenger()))
+    at += more
 
     def wanted(packet):
         if family == 6:

@@ -51,8 +51,8 @@ static int tear_down(void **state)
 }
 
 /* The packet of the tunnels named by digits, the first outermost (g: the last one of them, with a
- * header of GUE), around 20 octets that are no
- * packet; at the end of `room`. Returns where it begins. */
+ * header of GUE), around 20 octets that are no packet; at the end of `room`. Returns where it
+ * begins. */
 static uint8_t *nested(uint8_t room[ROOM], const char *names)
 {
 	uint8_t *end = room + ROOM, *at = end - 20;

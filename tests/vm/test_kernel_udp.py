@@ -20,48 +20,61 @@ KINDS = {
 }
 
 
-def fou_tunnel(guest, outer, encap="fou", port=None, checksum=True, **words):
-    """The kernel's tunnel, and the port at which it takes GRE out of UDP."""
+def fou_port(guest, outer, encap, port=None):
+    """Where the kernel takes GRE out of UDP."""
     guest.run(["modprobe", "fou" if outer == 4 else "fou6"])
     guest.run(["ip", *(["-6"] if outer == 6 else []), "fou", "add", "port", port or PORT[encap],
                *(["gue"] if encap == "gue" else ["ipproto", 47])])
+
+
+def fou_link(guest, outer, encap, port=None, checksum=True, **words):
+    """The kernel's tunnel."""
     word = ("" if checksum else "no") + ("encap-csum" if outer == 4 else "encap-udp6-csum")
     become_router(guest, *kernel_tunnel(outer, encap=encap, encap_sport="auto", encap_dport=port or PORT[encap],
                                         **{word: None}, **words))
 
 
+def fou_tunnel(guest, outer, encap="fou", port=None, **words):
+    fou_port(guest, outer, encap, port)
+    fou_link(guest, outer, encap, port, **words)
+
+
 @pytest.mark.parametrize("outer", (4, 6))
 @pytest.mark.parametrize("encap", PORT)
-@pytest.mark.parametrize("kind", KINDS)
-def test_fou(scene, tmp_path, kind, encap, outer):
-    ours, theirs = KINDS[kind]
+def test_fou(scene, tmp_path, encap, outer):
+    """The kinds take turns in one scene: the file changes, and the kernel's tunnel is another one."""
     guest = scene.router[B]
-    fou_tunnel(guest, outer, encap, **theirs)
-    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=OURS[encap], **ours))
-    site.up()
-    carries_all(scene, site, load=LOAD)
-    link = guest.link(NAME)
-    counters = link["stats64"]
-    assert not counters["rx"]["errors"] and not counters["tx"]["errors"], counters
-    # One size for both: no packet of either side is too large for the other.
-    assert link["mtu"] == scene.router[A].link(NAME)["mtu"]
+    fou_port(guest, outer, encap)
+    site = Site(scene.router[A], tmp_path / A, "")
+    for kind, (ours, theirs) in KINDS.items():
+        site.write(site_text(A, outer, udp=OURS[encap], **ours))
+        site.up()
+        fou_link(guest, outer, encap, **theirs)
+        carries_all(scene, site, load=LOAD)
+        link = guest.link(NAME)
+        counters = link["stats64"]
+        assert not counters["rx"]["errors"] and not counters["tx"]["errors"], (kind, counters)
+        # One size for both: no packet of either side is too large for the other.
+        assert link["mtu"] == scene.router[A].link(NAME)["mtu"], kind
+        guest.ip(f"link del {NAME}")
 
 
-@pytest.mark.parametrize("outer", (4, 6))
-def test_without_checksums(scene, tmp_path, outer):
+@pytest.mark.parametrize("encap, outer", (("fou", 4), ("fou", 6), ("gue", 6)))
+def test_without_checksums(scene, tmp_path, encap, outer):
     """The kernel sends none: over IPv6 that has to be allowed."""
-    fou_tunnel(scene.router[B], outer, port=5000, checksum=False)
-    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=5000))
+    word = "5000" if encap == "fou" else "gue 5000"
+    fou_tunnel(scene.router[B], outer, encap, port=5000, checksum=False)
+    site = Site(scene.router[A], tmp_path / A, site_text(A, outer, udp=word))
     site.up()
     if outer == 6:
         scene.router[B].run(["ping", "-c", 1, "-W", 1, TUNNEL[4][A]], check=False)
         wait_for(lambda: site.drops().get("rx-udp-checksum-missing"), what=site.drops)
-    site.edit("udp = 5000", "udp = 5000\nudp-checksum = no")
+    site.edit(f"udp = {word}", f"udp = {word}\nudp-checksum = no")
     site.reload()
     ping_between_lans(scene)
 
 
-@pytest.mark.parametrize("encap, outer", (("fou", 4), ("fou", 6), ("gue", 4)))
+@pytest.mark.parametrize("encap, outer", (("fou", 4), ("fou", 6), ("gue", 4), ("gue", 6)))
 def test_what_gretel_peer_prints(scene, tmp_path, encap, outer):
     """The script for iproute2, run twice as it is; keepalives come back through the tunnel."""
     keys = {"key": KEY, "keepalive": "300ms 4", "keepalive-form": "inside"} if outer == 4 else {}

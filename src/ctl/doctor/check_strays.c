@@ -126,26 +126,37 @@ static const char *type_name(int protocol)
  * port, or with or without a header of GUE. */
 static const json_t *stray_of_udp(struct doctor *d)
 {
-	static const char *const reasons[] = {"rx-udp-missing", "rx-udp-unexpected",
-					      "rx-gue-missing", "rx-gue-unexpected"};
-	const json_t *stray = NULL;
+	const struct conf_tunnel *t = d->tunnel;
+	const json_t *stray = t->udp_port ? stray_of_peer(d, "rx-udp-missing") : NULL;
 
-	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0] && !stray; i++)
-		stray = stray_of_peer(d, reasons[i]);
+	if (!stray)
+		stray = stray_of_peer(d, "rx-udp-unexpected");
+	if (!stray && t->udp_port)
+		stray = stray_of_tunnel(d, t->gue ? "rx-gue-missing" : "rx-gue-unexpected");
 	return stray;
 }
 
-/* Its GUE header is more than four octets that say GRE. */
-static bool check_gue(struct doctor *d, const char *place)
+/* Linux adds a field for packets whose checksum it leaves to the receiver: those of TCP from the
+ * peer itself and its guests, while pings pass. */
+static void check_gue(struct doctor *d)
 {
-	if (!d->tunnel->gue || !stray_of_peer(d, "rx-gue"))
-		return false;
-	doctor_found(d, DOCTOR_BROKEN,
-		     "the peer %s sends GUE with flags or fields, which are not taken here",
+	const json_t *stray = stray_beside_good(d, "rx-gue");
+
+	if (!stray)
+		return;
+	doctor_saw(d, "%lld packets with another GUE header than four octets",
+		   (long long)doctor_number(stray, "packets", 0));
+	doctor_found(d, stray_of_peer(d, "rx-gue") ? DOCTOR_BROKEN : DOCTOR_DEGRADED,
+		     "the peer %s sends GUE headers with flags or fields, which are not taken here",
 		     d->remote);
-	doctor_mend(d, "give the peer's tunnel noencap-remcsum, or udp = yes at %s and encap fou",
-		    place);
-	return true;
+	doctor_mend(d, "give the peer's tunnel noencap-remcsum");
+}
+
+static const char *gue_word(const struct conf_tunnel *t, bool gue)
+{
+	if (gue)
+		return " with a GUE header";
+	return t->gue ? " without a GUE header" : "";
 }
 
 static bool check_udp(struct doctor *d)
@@ -155,18 +166,14 @@ static bool check_udp(struct doctor *d)
 	uint16_t port;
 	bool gue;
 
-	doctor_place(d, TUNNEL_UDP, place);
 	if (!stray)
-		return check_gue(d, place);
+		return false;
+	doctor_place(d, TUNNEL_UDP, place);
 	port = (uint16_t)doctor_number(stray, "udp_port", 0);
 	gue = json_is_true(json_object_get(stray, "gue"));
 	if (port) {
 		doctor_found(d, DOCTOR_BROKEN, "the peer %s sends GRE in UDP%s to port %u",
-			     d->remote,
-			     gue	      ? " with a GUE header"
-			     : d->tunnel->gue ? " without a GUE header"
-					      : "",
-			     port);
+			     d->remote, gue_word(d->tunnel, gue), port);
 		doctor_mend(d, "write udp = %s at %s, or change it at the peer",
 			    conf_udp_text(port, gue, udp), place);
 	} else {
@@ -191,6 +198,7 @@ void check_type(struct doctor *d)
 
 	if (check_udp(d))
 		return;
+	check_gue(d);
 	if (!stray)
 		stray = stray_of_peer(d, "rx-version");
 	if (!stray)

@@ -32,7 +32,7 @@
 	X(filtered, "filtered", GRE, CHECK_SOUND | CHECK_PROBE, "a filter on the way, or of the peer, says that it forbids GRE") \
 	X(no_gre, "no-gre", GRE, CHECK_SOUND | CHECK_PROBE, "the peer has nothing that takes GRE") \
 	X(key, "key", GRE, CHECK_SOUND, "the peer sends another key, or none") \
-	X(type, "type", GRE, CHECK_SOUND, "the peer sends another kind of passenger, or another protocol in GRE") \
+	X(type, "type", GRE, CHECK_SOUND, "the peer sends another kind of passenger, another protocol in GRE, or GRE in UDP otherwise") \
 	X(options, "options", GRE, CHECK_SOUND, "checksums or sequence numbers do not agree") \
 	X(stranger, "stranger", GRE, CHECK_SOUND, "GRE comes from another address than the peer's") \
 	X(no_tunnel, "no-tunnel", GRE, CHECK_SOUND | CHECK_PROBE, "the peer takes GRE, but has no tunnel for what we send") \

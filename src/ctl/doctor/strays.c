@@ -35,7 +35,34 @@ static bool comes_as(const json_t *stray, const struct conf_tunnel *tunnel)
 	       strncmp(doctor_text(stray, "reason"), "rx-udp-", 7) == 0;
 }
 
-const json_t *stray_of_peer(struct doctor *d, const char *reason)
+static bool has_key_of(const json_t *stray, const struct conf_tunnel *tunnel)
+{
+	int64_t key = doctor_number(stray, "key", -1);
+
+	if (tunnel->mode == MODE_NVGRE)
+		return key >= 0 && nvgre_vsid((uint32_t)key) == tunnel->vsid;
+	return key == (tunnel->ikey.present ? (int64_t)tunnel->ikey.value : -1);
+}
+
+static bool is_recent(struct doctor *d, const json_t *stray)
+{
+	(void)d;
+	return age(stray) < OLD_MS;
+}
+
+static bool says_now(struct doctor *d, const json_t *stray)
+{
+	return is_current(probes_reach(d), stray);
+}
+
+static bool says_now_of_key(struct doctor *d, const json_t *stray)
+{
+	return says_now(d, stray) && has_key_of(stray, d->tunnel);
+}
+
+/* The latest of the peer, to this tunnel's address and port, for which fits() is true. */
+static const json_t *latest(struct doctor *d, const char *reason,
+			    bool (*fits)(struct doctor *d, const json_t *stray))
 {
 	const struct probes_reach *r = probes_reach(d);
 	const json_t *found = NULL;
@@ -46,18 +73,24 @@ const json_t *stray_of_peer(struct doctor *d, const char *reason)
 		if (strcmp(doctor_text(one, "reason"), reason) == 0 &&
 		    strcmp(doctor_text(one, "remote"), d->remote) == 0 &&
 		    strcmp(doctor_text(one, "local"), d->local) == 0 && comes_as(one, d->tunnel) &&
-		    is_current(r, one))
+		    fits(d, one))
 			found = later(found, one);
 	return found;
 }
 
-static bool has_key_of(const json_t *stray, const struct conf_tunnel *tunnel)
+const json_t *stray_of_peer(struct doctor *d, const char *reason)
 {
-	int64_t key = doctor_number(stray, "key", -1);
+	return latest(d, reason, says_now);
+}
 
-	if (tunnel->mode == MODE_NVGRE)
-		return key >= 0 && nvgre_vsid((uint32_t)key) == tunnel->vsid;
-	return key == (tunnel->ikey.present ? (int64_t)tunnel->ikey.value : -1);
+const json_t *stray_of_tunnel(struct doctor *d, const char *reason)
+{
+	return latest(d, reason, says_now_of_key);
+}
+
+const json_t *stray_beside_good(struct doctor *d, const char *reason)
+{
+	return latest(d, reason, is_recent);
 }
 
 const json_t *stray_of_stranger(struct doctor *d)

@@ -195,7 +195,7 @@ static const char *why_unfit(const struct import_tunnel *tunnel)
 		       "rule";
 	if (gre->encap == GRE_ENCAP_MPLS)
 		return "its GRE has MPLS before it: the peer would have to do without";
-	if (gre->encap_remcsum)
+	if (gre->encap == GRE_ENCAP_GUE && gre->encap_remcsum)
 		return "its GUE leaves checksums to the receiver, which is not taken here: both "
 		       "ends would have to have noencap-remcsum";
 	if (gre->encap && !is_in_udp(gre))
