@@ -56,6 +56,27 @@ def test_every_flag_set_both_families(make_peer, tmp_path, side, outer):
     assert not site.drops() and not site.stray()
 
 
+def test_another_key_has_other_numbers(make_peer, tmp_path):
+    """What the file gives another key is another stream: its numbers begin anywhere, at once."""
+    scene, peer = make_peer(A)
+    site = up(scene, A, tmp_path, key=KEY, sequence="receive")
+
+    def ask(key, number):
+        peer.drain()
+        peer.send(peer.outer(4) / gre(key=key, seq=number) / echo(4, A))
+        peer.receive(lambda p: GRE in p and is_reply(p[GRE], 4))
+    ask(KEY, 5000)
+    site.edit(f"key = {KEY}", f"key = {KEY + 1}")
+    site.reload()
+    ask(KEY + 1, 0)
+    ask(KEY + 1, 1)
+    # What changes nothing of that goes on with them.
+    site.edit("sequence = receive", "sequence = receive\nttl = 9")
+    site.reload()
+    peer.send(peer.outer(4) / gre(key=KEY + 1, seq=1) / echo(4, A))
+    wait_for(lambda: site.drops() == {"rx-sequence": 1}, what=site.drops)
+
+
 REFUSED = {
     "rx-key-missing": gre(), "rx-key-wrong": gre(key=KEY + 1), "rx-checksum": gre(key=KEY, csum=True, chksum=1),
     "rx-version": gre(key=KEY, version=1), "rx-routing": gre(key=KEY, routing_present=1),
