@@ -48,18 +48,19 @@ def test_two_keys(scene, tmp_path, outer):
     assert_no_errors(guest)
 
 
-@pytest.mark.parametrize("lane", ("user", "auto"))
-def test_encapsulation_limit(scene, tmp_path, lane):
+def test_encapsulation_limit(scene, tmp_path):
     """Without `encaplimit none` the kernel puts a destination option of eight octets before GRE, which
     no lane minds. A passenger of its own may then be as much shorter."""
     guest = scene.router[B]
     become_router(guest, *kernel_tunnel(6, encaplimit=4))
-    site = Site(scene.router[A], tmp_path / A, site_text(A, 6, lane=lane))
-    site.up()
-    path = tmp_path / "wire.pcap"
-    with Capture(scene.router[A], "bond0", path, "ip6"):
-        ping_between_lans(scene)
-    options = tshark(path, ("ipv6.opt.tel",), "ipv6.opt.tel")
-    assert options and {row["ipv6.opt.tel"][0] for row in options} == {"4"}
-    carries_all(scene, site, load=LOAD)
-    assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"] - 8
+    site = Site(scene.router[A], tmp_path / A, "")
+    for lane in ("user", "auto"):
+        site.write(site_text(A, 6, lane=lane))
+        site.up()
+        path = tmp_path / f"{lane}.pcap"
+        with Capture(scene.router[A], "bond0", path, "ip6"):
+            ping_between_lans(scene)
+        options = tshark(path, ("ipv6.opt.tel",), "ipv6.opt.tel")
+        assert options and {row["ipv6.opt.tel"][0] for row in options} == {"4"}
+        carries_all(scene, site, load=LOAD)
+        assert guest.link(NAME)["mtu"] == scene.router[A].link(NAME)["mtu"] - 8
