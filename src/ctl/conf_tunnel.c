@@ -241,19 +241,23 @@ void conf_key_udp(struct conf_reader *reader, char *value)
 		const char *word;
 		uint16_t port;
 	} alone[] = {{"no", 0}, {"yes", UDP_PORT_GRE}, {"gue", GUE_PORT}};
-	char *words[2] = {"", ""};
-	size_t count = value_split(value, words, 2);
-	bool gue = strcmp(words[0], "gue") == 0, known = false;
+	char said[32], *words[2] = {"", ""};
+	size_t count;
+	bool gue, known = false;
 	uint32_t port = 0;
 
+	snprintf(said, sizeof said, "%s", value);
+	count = value_split(value, words, 2);
+	gue = strcmp(words[0], "gue") == 0;
 	for (size_t i = 0; i < sizeof alone / sizeof alone[0] && count == 1 && !known; i++) {
 		known = strcmp(words[0], alone[i].word) == 0;
 		port = known ? alone[i].port : 0;
 	}
 	if (!known && (count != (gue ? 2u : 1u) || !value_u32(words[gue], 1024, 65535, &port))) {
 		conf_fault(reader->faults, reader->at,
-			   "udp is not understood: write no, yes, gue, a port from 1024 to 65535, "
-			   "or gue and a port");
+			   "udp = %s is not understood: write no, yes, gue, a port from 1024 to "
+			   "65535, or gue and a port",
+			   said);
 		return;
 	}
 	reader->tunnel->udp_port = (uint16_t)port;

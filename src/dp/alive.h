@@ -44,6 +44,7 @@ struct alive {
 	uint16_t plain_id;	/* and the identification of its answer */
 	uint32_t answers_asked; /* sequence number of the next answer, where we want one */
 	struct alive_limit questions, probes; /* of the peer, sent back */
+	struct alive_limit echoes;	      /* requests of it, answered for lack of a carrier */
 	/* What the main thread reads, as counters are read. */
 	uint64_t state, unanswered, since_ns, rtt_ns, jitter_ns, loss_permille, held, form;
 };

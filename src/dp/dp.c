@@ -459,6 +459,26 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params)
 	return 0;
 }
 
+/* Whether what is received is another stream of numbers: each key has its own (RFC 2890 2.2), and
+ * each pair of addresses; and what came before numbers were looked at is nothing to go by. */
+static bool is_other_stream(const struct dp_params *a, const struct dp_params *b)
+{
+	return a->has_ikey != b->has_ikey || a->ikey != b->ikey || a->form != b->form ||
+	       a->seq_receive != b->seq_receive || !addr_equal(&a->local, &b->local) ||
+	       !addr_equal(&a->remote, &b->remote);
+}
+
+/* The first worker receives all numbered packets that the programs do not. */
+static int forget_numbers(struct worker *worker, void *arg)
+{
+	struct port *port = arg;
+
+	(void)worker;
+	__atomic_store_n(&port->seq->good, 0, __ATOMIC_SEQ_CST);
+	port->seq->run = port->seq->run_far = 0;
+	return 0;
+}
+
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 {
 	struct tunnel *tunnel = dp_find_tunnel(dp, params->name);
@@ -480,7 +500,10 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 				 &(struct port_job){tunnel->ports[i], params});
 	let_go(dp, &before);
 	if (tunnel->slot >= 0)
-		dp_set_fast(dp, tunnel);
+		dp_hand_over(dp, tunnel);
+	/* When nobody takes packets of the old stream any more. */
+	if (!err && is_other_stream(&before, params))
+		err = worker_run(&dp->workers[0], forget_numbers, tunnel->ports[0]);
 	show_verdict(dp, tunnel);
 	return err;
 }

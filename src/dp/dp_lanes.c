@@ -64,7 +64,7 @@ static int move_sequence(struct worker *worker, void *arg)
 	return 0;
 }
 
-static void hand_over(struct dp *dp, struct tunnel *tunnel)
+void dp_hand_over(struct dp *dp, struct tunnel *tunnel)
 {
 	bool numbered = tunnel->params.seq_send || tunnel->params.seq_receive;
 
@@ -88,7 +88,7 @@ int dp_start_fast(struct dp *dp, struct bpf *bpf)
 		return err;
 	for (unsigned i = 0; i < NAME_BUCKETS; i++)
 		for (struct tunnel *tunnel = dp->names[i]; tunnel; tunnel = tunnel->next)
-			hand_over(dp, tunnel);
+			dp_hand_over(dp, tunnel);
 	return 0;
 }
 

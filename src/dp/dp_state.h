@@ -76,5 +76,7 @@ const struct tunnel *dp_speaker(const struct tunnel *tunnel);
 /* dp_lanes.c: gives the tunnel to the kernel lanes; what they do not take, the user lane carries.
  */
 void dp_set_fast(struct dp *dp, struct tunnel *tunnel);
+/* The same for one whose ports are there: its sequence numbers are then those of the lanes. */
+void dp_hand_over(struct dp *dp, struct tunnel *tunnel);
 
 #endif

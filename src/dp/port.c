@@ -176,23 +176,12 @@ int port_add(struct worker *worker, void *arg)
 	return err;
 }
 
-/* Whether what is received is another stream of numbers: each key has its own (RFC 2890 2.2), and
- * each pair of addresses. */
-static bool is_other_stream(const struct dp_params *a, const struct dp_params *b)
-{
-	return a->has_ikey != b->has_ikey || a->ikey != b->ikey || a->form != b->form ||
-	       !addr_equal(&a->local, &b->local) || !addr_equal(&a->remote, &b->remote);
-}
-
 int port_change(struct worker *worker, void *arg)
 {
 	struct port_job *job = arg;
 	struct port *port = job->port;
 	int err;
 
-	/* One receiver has all numbers, and forgets them. */
-	if (worker->index == 0 && is_other_stream(&port->params, job->params))
-		*port->seq = (struct seq_state){0};
 	/* The tables find a port by the parameters that it was put in with. */
 	table_remove(&worker->table, port);
 	hub_unlink(port);

@@ -89,33 +89,42 @@ static bool reflect_echo(struct port *port, uint8_t *p, const uint8_t *end, uint
 	return true;
 }
 
-/* Whether the echo request is to this side; or such a one as gretel at the peer asks with, which
- * may be to a machine behind us. */
-static bool is_for_us(const struct dp_params *params, const struct ip_info *ip)
+/* A host's address, and neither end of the tunnel as the peer has it. */
+static bool may_be_asked(const struct dp_params *params, const struct ip_info *ip)
 {
 	bool v4 = ip->version == 4;
-	const struct ip_addr *near = v4 ? &params->near4 : &params->near6;
 	const struct ip_addr *peer = v4 ? &params->peer4 : &params->peer6;
 	unsigned size = v4 ? 4 : 16;
 
-	if (near->family != IP_NONE && memcmp(ip->dst, near->bytes, size) == 0)
-		return true;
-	return peer->family != IP_NONE && memcmp(ip->src, peer->bytes, size) == 0 &&
-	       ip->total_len - ip->header_len == KAECHO_HEADER_LENGTH + KABODY_LENGTH;
+	if (v4 ? ip->dst[0] >= 224 || ip->src[0] >= 224 : ip->dst[0] == 0xff || ip->src[0] == 0xff)
+		return false;
+	if (peer->family != IP_NONE && memcmp(ip->dst, peer->bytes, size) == 0)
+		return false;
+	return params->remote.family != (v4 ? IP_V4 : IP_V6) ||
+	       memcmp(ip->dst, params->remote.bytes, size) != 0;
 }
 
 /* Without its carrier the interface sends no answer of the kernel's, or of a machine behind us. Two
- * ends that ask by echoes would wait for each other for ever. */
+ * ends that ask by echoes would wait for each other for ever: when the path is whole again, and
+ * also when a machine is that was gone. So requests to this side are answered here, and those of
+ * gretel's size to a machine behind. */
 static bool answer_echo(struct port *port, uint8_t *p, const uint8_t *end, uint64_t now_ns,
 			enum drop_reason *reason)
 {
+	const struct dp_params *params = &port->params;
 	struct asker *asker = &port->worker->alive->asker;
+	const struct ip_addr *near;
 	struct ip_info ip;
 	uint8_t *icmp = kaecho_request(p, end, &ip), *slot;
 
-	if (!icmp || ip.total_len > ASK_MAX || !is_for_us(&port->params, &ip))
+	if (!icmp || ip.total_len > ASK_MAX || !may_be_asked(params, &ip))
 		return false;
-	if (!alive_within(&port->alive.questions, QUESTIONS_MAX, now_ns)) {
+	near = ip.version == 4 ? &params->near4 : &params->near6;
+	if ((near->family == IP_NONE ||
+	     memcmp(ip.dst, near->bytes, addr_size(near->family)) != 0) &&
+	    ip.total_len - ip.header_len != KAECHO_HEADER_LENGTH + KABODY_LENGTH)
+		return false;
+	if (!alive_within(&port->alive.echoes, QUESTIONS_MAX, now_ns)) {
 		*reason = DROP_RX_KEEPALIVE_LIMIT;
 		return true;
 	}
@@ -136,8 +145,9 @@ bool reflect_passenger(struct port *port, uint16_t protocol, uint8_t *p, const u
 		return true;
 	if (protocol != GRE_PROTOCOL_IPV4 && protocol != GRE_PROTOCOL_IPV6)
 		return false;
-	if (!keepalive_carrier(port->alive.judge.state) && !port->params.hub[0] &&
-	    answer_echo(port, p, end, now_ns, reason))
+	/* The kernel lanes leave echoes to us where we ask by them. */
+	if (!keepalive_carrier(port->alive.judge.state) && port->params.probe.family != IP_NONE &&
+	    !port->params.hub[0] && answer_echo(port, p, end, now_ns, reason))
 		return true;
 	return port->params.echo_return && reflect_echo(port, p, end, now_ns, reason);
 }

@@ -10,8 +10,9 @@ from switch import OpenVSwitch
 
 class Contender:
     """kinds: the roads that it can be measured on. xdp: it has XDP programs on the routers' devices.
-    on_wire: a filter that its packets pass between the routers. patience: seconds until it carries."""
-    kinds, bridged, xdp, rules, on_wire, patience = KINDS, False, False, False, "icmp", 15
+    on_wire: a filter that its packets pass between the routers. patience: seconds until it carries.
+    both_cores: its processes may use the generator's core, too."""
+    kinds, bridged, xdp, rules, on_wire, patience, both_cores = KINDS, False, False, False, "icmp", 15, False
 
     def __init__(self, established=False):
         self.established = established
@@ -196,7 +197,14 @@ class GretelXdp(Gretel):
 
 class GretelXdpSpread(GretelXdp):
     """What B receives is handed to both cores, the only row of this kind that has two."""
-    name, title, spread = "gretel-xdp-spread", "gretel, XDP lane, spread", "yes"
+    name, title, spread, both_cores = "gretel-xdp-spread", "gretel, XDP lane, spread", "yes", True
+
+    def check(self, lab):
+        super().check(lab)
+        for side in (0, 1):
+            spread = json.loads(self.gretel(lab, side, "--json", "status").stdout)["spread"]
+            if spread["cpus"] < 2:
+                raise Failed(f"{self.name}: nothing is spread: {spread}")
 
 
 class GretelUserRules(GretelUser):

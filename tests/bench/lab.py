@@ -193,7 +193,7 @@ class Lab:
 
     def daemon(self, router, argv, **options):
         """Starts a contender's process on its core."""
-        pin = ["taskset", "-c", str(ROUTER_CORE)] if self.kind != "tcp" else []
+        pin = ["taskset", "-c", str(ROUTER_CORE)] if self.kind != "tcp" and not self.contender.both_cores else []
         name = pathlib.Path(argv[0]).name
         log = self.directory / f"{name}-{self.routers.index(router)}.log"
         with open(log, "wb") as file:

@@ -112,6 +112,18 @@ static void measure(struct run *run, int program)
 	run->length_out = test.data_size_out;
 }
 
+/* One that has not come to its end would seem fast. */
+static unsigned yardstick(struct run *run, const struct bpf_program *program, unsigned verdict)
+{
+	measure(run, bpf_program__fd(program));
+	if (run->verdict != verdict) {
+		fprintf(stderr, "progrun: %s says %u, not %u\n", bpf_program__name(program),
+			run->verdict, verdict);
+		exit(1);
+	}
+	return run->ns;
+}
+
 /* How fast the core is just now, in dependent additions a nanosecond: a core that the machine below
  * shares with others may have a half or a quarter of its nominal clock, and says so nowhere. */
 static double additions_per_ns(void)
@@ -156,10 +168,8 @@ int main(int argc, char **argv)
 	}
 	measure(&run, bpf_program__fd(run.skel->progs.nothing));
 	own = run.ns;
-	measure(&run, bpf_program__fd(run.skel->progs.lookup));
-	lookup = run.ns;
-	measure(&run, bpf_program__fd(run.skel->progs.least));
-	least = run.ns;
+	lookup = yardstick(&run, run.skel->progs.lookup, XDP_DROP);
+	least = yardstick(&run, run.skel->progs.least, XDP_REDIRECT);
 	measure(&run, program);
 	printf("{\"ns\": %d, \"with_frame\": %u, \"frame_alone\": %u, \"lookup\": %d, "
 	       "\"least\": %d, \"verdict\": %u, \"length\": %u, \"additions_per_ns\": %.2f}\n",

@@ -12,7 +12,7 @@ from gretel import NAME, Site, both_up, ping, ping_between_lans, site_text
 from net import Failed, wait_for
 from peer import gre
 from scapy.all import GRE, IP, UDP, IPv6
-from scene import A, B, HOST, TUNNEL, UNDERLAY, other
+from scene import A, B, HOST, ROUTER, TUNNEL, UNDERLAY, other
 
 KEY = 0xC0FFEE01
 INTERVAL, RETRIES = 0.2, 3
@@ -114,13 +114,31 @@ def test_both_ends_ask_by_echo(make_relay, tmp_path, family, behind):
         relay.set(cut="both")
         all_are("down")
         relay.set(cut=one_way)
-        sent = {side: site.tunnel()["keepalive"]["sent"] for side, site in sites.items()}
+        before = {side: site.tunnel()["keepalive"] for side, site in sites.items()}
         for side, site in sites.items():
-            wait_for(lambda: site.tunnel()["keepalive"]["sent"] > sent[side] + 10, 20)
+            wait_for(lambda: site.tunnel()["keepalive"]["sent"] > before[side]["sent"] + 10, 20)
+            assert site.tunnel()["keepalive"]["received"] == before[side]["received"]
         all_are("down")
         relay.set(cut="none")
         all_are("up")
         ping_between_lans(scene)
+
+
+def test_machine_behind_that_was_gone(make_relay, tmp_path):
+    """Both ends ask machines behind the other, and one of them is gone for a while: its return is noticed."""
+    scene, _ = make_relay()
+    sites = {}
+    for side in (A, B):
+        sites[side] = Site(scene.router[side], tmp_path / side,
+                           site_text(side, forward={}, keepalive="100ms 3", probe=f"icmp {HOST[4][other(side)]}"))
+        sites[side].up()
+    for site in sites.values():
+        wait_for(lambda site=site: heard(site), 20, site.tunnel)
+    scene.host[B].ip("link set dev eth0 down")
+    wait_for(lambda: sites[A].tunnel()["keepalive"]["state"] == "down", 20, sites[A].tunnel)
+    scene.host[B].ip("link set dev eth0 up", f"route replace default via {ROUTER[4][B]}")
+    for site in sites.values():
+        wait_for(lambda site=site: heard(site), 20, site.tunnel)
 
 
 def test_daemon_that_dies_while_down(make_relay, tmp_path):

@@ -149,7 +149,10 @@ static void check_gue(struct doctor *d)
 	doctor_found(d, stray_of_peer(d, "rx-gue") ? DOCTOR_BROKEN : DOCTOR_DEGRADED,
 		     "the peer %s sends GUE headers with flags or fields, which are not taken here",
 		     d->remote);
-	doctor_mend(d, "give the peer's tunnel noencap-remcsum");
+	if (d->tunnel->gue)
+		doctor_mend(d, "give the peer's tunnel noencap-remcsum");
+	else
+		doctor_mend(d, "give the peer's tunnel encap fou in place of encap gue");
 }
 
 static const char *gue_word(const struct conf_tunnel *t, bool gue)
