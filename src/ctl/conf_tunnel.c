@@ -237,31 +237,32 @@ void conf_key_sequence(struct conf_reader *reader, char *value)
 /* A port below 1024 takes a right that greteld has given up by the time it listens. */
 void conf_key_udp(struct conf_reader *reader, char *value)
 {
-	static const struct {
-		const char *word;
-		uint16_t port;
-	} alone[] = {{"no", 0}, {"yes", UDP_PORT_GRE}, {"gue", GUE_PORT}};
+	static const char *const names[] = {"no", "yes", "gue", NULL};
+	static const uint16_t ports[] = {0, UDP_PORT_GRE, GUE_PORT};
+	struct conf_tunnel *tunnel = reader->tunnel;
+	int index = value_word(value, names);
 	char said[32], *words[2] = {"", ""};
-	size_t count;
-	bool gue, known = false;
 	uint32_t port = 0;
+	size_t count;
+	bool gue;
 
+	if (index >= 0) {
+		tunnel->udp_port = ports[index];
+		tunnel->gue = index == 2;
+		return;
+	}
 	snprintf(said, sizeof said, "%s", value);
 	count = value_split(value, words, 2);
-	gue = strcmp(words[0], "gue") == 0;
-	for (size_t i = 0; i < sizeof alone / sizeof alone[0] && count == 1 && !known; i++) {
-		known = strcmp(words[0], alone[i].word) == 0;
-		port = known ? alone[i].port : 0;
-	}
-	if (!known && (count != (gue ? 2u : 1u) || !value_u32(words[gue], 1024, 65535, &port))) {
+	gue = count == 2 && strcmp(words[0], "gue") == 0;
+	if (count != 1u + gue || !value_u32(words[gue], 1024, 65535, &port)) {
 		conf_fault(reader->faults, reader->at,
 			   "udp = %s is not understood: write no, yes, gue, a port from 1024 to "
 			   "65535, or gue and a port",
 			   said);
 		return;
 	}
-	reader->tunnel->udp_port = (uint16_t)port;
-	reader->tunnel->gue = gue;
+	tunnel->udp_port = (uint16_t)port;
+	tunnel->gue = gue;
 }
 
 void conf_key_udp_checksum(struct conf_reader *reader, char *value)

@@ -221,8 +221,7 @@ static bool carries(const struct dp_params *params, uint16_t protocol)
 					      : gre_is_passenger(protocol);
 }
 
-/* RFC 2784 3.1: what is addressed to the encapsulator must not go back into the tunnel. */
-static bool is_for_peer(const struct dp_params *params, const struct ip_info *ip)
+bool in_is_for_peer(const struct dp_params *params, const struct ip_info *ip)
 {
 	const struct ip_addr *peer = ip->version == 4 ? &params->peer4 : &params->peer6;
 
@@ -256,7 +255,7 @@ static enum drop_reason check_ip(const struct port *port, const struct arrival *
 	if (!ip_decode(packet, a->end, &ip) ||
 	    (ip.version == 4) != (a->header.protocol == GRE_PROTOCOL_IPV4))
 		return DROP_RX_INNER_MALFORMED;
-	if (is_for_peer(&port->params, &ip))
+	if (in_is_for_peer(&port->params, &ip))
 		return DROP_RX_LOOP;
 	if (nest_is_too_deep(port, &ip, packet, a->end))
 		return DROP_RX_NESTED;

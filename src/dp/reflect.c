@@ -4,6 +4,7 @@
 
 #include "dp/alive.h"
 #include "dp/counters.h"
+#include "dp/in.h"
 #include "dp/tunnel.h"
 #include "dp/worker.h"
 #include "proto/kaecho.h"
@@ -89,19 +90,12 @@ static bool reflect_echo(struct port *port, uint8_t *p, const uint8_t *end, uint
 	return true;
 }
 
-/* A host's address, and neither end of the tunnel as the peer has it. */
+/* From one host to one that is not the peer. */
 static bool may_be_asked(const struct dp_params *params, const struct ip_info *ip)
 {
-	bool v4 = ip->version == 4;
-	const struct ip_addr *peer = v4 ? &params->peer4 : &params->peer6;
-	unsigned size = v4 ? 4 : 16;
+	uint8_t least = ip->version == 4 ? 224 : 0xff; /* of a group's address */
 
-	if (v4 ? ip->dst[0] >= 224 || ip->src[0] >= 224 : ip->dst[0] == 0xff || ip->src[0] == 0xff)
-		return false;
-	if (peer->family != IP_NONE && memcmp(ip->dst, peer->bytes, size) == 0)
-		return false;
-	return params->remote.family != (v4 ? IP_V4 : IP_V6) ||
-	       memcmp(ip->dst, params->remote.bytes, size) != 0;
+	return ip->dst[0] < least && ip->src[0] < least && !in_is_for_peer(params, ip);
 }
 
 /* Without its carrier the interface sends no answer of the kernel's, or of a machine behind us. Two

@@ -5,7 +5,7 @@ import struct
 import time
 
 from net import Failed, packet_socket
-from scapy.all import GRE, IP, Ether, IPv6
+from scapy.all import GRE, ICMP, IP, Ether, ICMPv6DestUnreach, IPv6
 from scene import UNDERLAY, other
 
 MAC = "02:00:00:00:00:99"
@@ -59,6 +59,15 @@ class Peer:
         """Forgets what came so far."""
         while select.select([self.sock], [], [], 0)[0]:
             self.sock.recv(65535)
+
+
+def unreachable(family):
+    """For receive(): the router says that it takes no such packet, port unreachable."""
+    def wanted(packet):
+        if family == 6:
+            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
+        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
+    return wanted
 
 
 def gre(key=None, seq=None, csum=False, **fields):

@@ -10,8 +10,8 @@ from flow import tcp_transfer
 from gretel import Site, both_up, ping, ping_between_lans, section, site_text
 from lanes import wait_loaded
 from net import wait_for
-from peer import gre, octets_of
-from scapy.all import GRE, ICMP, IP, UDP, ICMPv6DestUnreach, Raw
+from peer import gre, octets_of, unreachable
+from scapy.all import GRE, ICMP, IP, UDP, Raw
 from scene import A, B, HOST, TUNNEL, UNDERLAY, other
 from wire import Capture, tshark, tshark_text
 
@@ -76,15 +76,6 @@ def datagram(peer, before=GUE, port=PORT):
     """A question to the host in the LAN behind the router, as another encoder writes it."""
     inner = gre(key=KEY) / IP(src=HOST[4][B], dst=HOST[4][A], ttl=9) / ICMP(id=5) / b"in GUE"
     return peer.outer(peer.family) / UDP(sport=50000, dport=port) / Raw(before + octets_of(inner))
-
-
-def unreachable(family):
-    """ICMP: nobody takes what came to this port."""
-    def wanted(packet):
-        if family == 6:
-            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
-        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
-    return wanted
 
 
 def answer_of(packet):

@@ -3,7 +3,7 @@
 import pytest
 from gretel import Site, site_text
 from net import Failed, wait_for
-from peer import gre, octets_of
+from peer import gre, octets_of, unreachable
 from scapy.all import GRE, ICMP, IP, UDP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, Raw
 from scene import A, B, HOST, UNDERLAY
 
@@ -21,14 +21,6 @@ def one(request, make_peer, tmp_path):
 
 def passenger():
     return IP(src=HOST[4][B], dst=HOST[4][A]) / ICMP() / b"stray"
-
-
-def unreachable(family):
-    def wanted(packet):
-        if family == 6:
-            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
-        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
-    return wanted
 
 
 def stray(site, reason):

@@ -8,7 +8,7 @@ from flow import tcp_transfer
 from gretel import NAME, Site, both_up, ping, ping_between_lans, section, site_text, tunnel
 from lanes import wait_loaded
 from net import wait_for
-from peer import gre, octets_of
+from peer import gre, octets_of, unreachable
 from scapy.all import GRE, ICMP, IP, UDP, ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6, Raw
 from scene import A, B, HOST, TUNNEL, UNDERLAY, other
 from wire import Capture, tshark, tshark_text
@@ -212,14 +212,6 @@ def test_checksum_not_sent(one):
     assert sent[UDP].chksum == 0 and sent[UDP].len == len(octets_of(sent[UDP]))
     assert carried(sent)[ICMP].type == 0
     assert scene.router[A].run(["ip", "link", "show", NAME]).stdout.count("udp 4754 udp-csum no") == 1
-
-
-def unreachable(family):
-    def wanted(packet):
-        if family == 6:
-            return ICMPv6DestUnreach in packet and packet[ICMPv6DestUnreach].code == 4
-        return ICMP in packet and (packet[ICMP].type, packet[ICMP].code) == (3, 3)
-    return wanted
 
 
 def test_plain_gre_is_not_taken(one):

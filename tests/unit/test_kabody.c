@@ -107,19 +107,24 @@ static void reply_to(uint8_t *p, bool v6)
 	p[ip_len] = v6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY;
 }
 
+static struct kaecho question(bool v6, const uint8_t *body)
+{
+	return (struct kaecho){.family = v6 ? IP_V6 : IP_V4,
+			       .near = v6 ? near6 : near4,
+			       .far = v6 ? far6 : far4,
+			       .id = 0xabcd,
+			       .sequence = 9,
+			       .ip_id = 77,
+			       .body = body};
+}
+
 static void test_echo(void **state)
 {
 	uint8_t p[KAECHO_LENGTH_MAX], body[KABODY_LENGTH] = {1, 2, 3};
 
 	(void)state;
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct kaecho e = {.family = v6 ? IP_V6 : IP_V4,
-				   .near = v6 ? near6 : near4,
-				   .far = v6 ? far6 : far4,
-				   .id = 0xabcd,
-				   .sequence = 9,
-				   .ip_id = 77,
-				   .body = body};
+		struct kaecho e = question(v6, body);
 		unsigned len = kaecho_build(p, &e), ip_len = v6 ? 40 : 20;
 		uint64_t pseudo =
 			v6 ? csum_pseudo6(near6, far6, IP_PROTOCOL_ICMPV6, len - ip_len) : 0;
@@ -148,13 +153,7 @@ static void test_echo_turned(void **state)
 
 	(void)state;
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct kaecho e = {.family = v6 ? IP_V6 : IP_V4,
-				   .near = v6 ? near6 : near4,
-				   .far = v6 ? far6 : far4,
-				   .id = 0xabcd,
-				   .sequence = 9,
-				   .ip_id = 77,
-				   .body = body};
+		struct kaecho e = question(v6, body);
 		unsigned len = kaecho_build(p, &e), ip_len = v6 ? 40 : 20;
 		uint64_t pseudo =
 			v6 ? csum_pseudo6(far6, near6, IP_PROTOCOL_ICMPV6, len - ip_len) : 0;
