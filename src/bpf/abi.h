@@ -37,14 +37,14 @@ enum {
 #define FAST_GRACE_NS	140000000ull
 /* The way of outer packets is known for so long; where greteld hears of everything that could
  * change it, for `lease_ns` of the control entry, unless something has changed since. */
-#define FAST_LEASE_NS 940000000ull
+#define FAST_LEASE_NS 840000000ull
 /* For so long after a received numbered packet was left to greteld the programs leave others to it,
  * too, or they would overtake it. */
 #define FAST_ORDER_NS 200000000ull
 /* A tunnel is shown to be in use by the programs this often at most. */
 #define FAST_USED_NS 100000000ull
 /* The daemon is taken to be gone after the first, and its last word holds up to the second. Before
- * the first is over no lease can end, so that none is missed: the last renewal was at most 420 ms
+ * the first is over no lease can end, so that none is missed: the last renewal was at most 320 ms
  * before the last sign of life. */
 #define FAST_BEAT_LOST_NS  400000000ull
 #define FAST_BEAT_STALE_NS 600000000000ull

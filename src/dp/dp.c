@@ -147,13 +147,23 @@ static void end_lease(struct dp *dp, struct tunnel *tunnel)
 	tunnel->seen_round = dp->tap.clock.round;
 }
 
+/* Whether what leaves may be sent by the programs: it has not passed the kernel's output path, and
+ * so it shows nothing of it. Those of the last process carry while ours are being loaded. */
+static bool programs_send(const struct dp *dp, const struct tunnel *t)
+{
+	if (!dp->fast)
+		return dp->fast_expected;
+	return t->slot >= 0 && fast_sends(dp->fast, t->slot, dp->tap.round_ns);
+}
+
 static void grant_leases(struct dp *dp, const struct packet_seen *seen,
 			 const struct ip_addr *remote, uint32_t key)
 {
 	for (struct tunnel *t = *outer_slot(dp, remote, key); t; t = t->next_outer) {
 		/* A packet passes several devices where one stands on another (a bond, a bridge):
 		 * the first to see it is the one that the route names. */
-		if (t->seen_round == dp->tap.clock.round || !lease_matches(&t->params, seen))
+		if (t->seen_round == dp->tap.clock.round || programs_send(dp, t) ||
+		    !lease_matches(&t->params, seen))
 			continue;
 		t->seen_round = dp->tap.clock.round;
 		lease_grant(&dp->tap, &t->lease, seen);

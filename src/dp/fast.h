@@ -72,6 +72,9 @@ enum fast_lane { FAST_LANE_USER, FAST_LANE_TC, FAST_LANE_XDP };
 enum fast_lane fast_lane(const struct fast *fast, int slot, const struct dp_params *params,
 			 char *why, unsigned size);
 
+/* Whether packets that leave since then may be the programs' own, which nothing has looked at. */
+bool fast_sends(const struct fast *fast, int slot, uint64_t since_ns);
+
 /* From now on XDP spreads what comes out of tunnels over the CPUs, or does not. 0 or -errno, and
  * then it does not. */
 int fast_spread(struct fast *fast, bool on);

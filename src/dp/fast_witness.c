@@ -20,7 +20,7 @@
 #include "proto/ip.h"
 
 enum {
-	WITNESS_TICKS = 4,
+	WITNESS_TICKS = 3,
 	VOID_TICKS = 3,
 	WITNESS_MAX = IP6_HEADER_LENGTH + GRE_LENGTH_MAX + FAST_WITNESS_LENGTH,
 	UNSEEN_MAX = 3, /* then the way out is known to be closed */
@@ -33,10 +33,12 @@ enum {
 /* Each way is looked at again after so long; of many tunnels each has its turn, with one witness in
  * RENEW_EACH_NS, but at least as often as a flow takes the kernel's path (FAST_WATCHED_NS). A way
  * that has not been seen SEEN_NS after its turn may be closed. */
-#define RENEW_NS      400000000ull
+#define RENEW_NS      300000000ull
 #define RENEW_EACH_NS 500000ull
 #define RENEW_MAX_NS  4900000000ull
 #define SEEN_NS	      (FAST_LEASE_NS - RENEW_NS)
+/* What a program has sent may wait for so long in the queue of a device. */
+#define LATE_NS 1000000000ull
 
 /* Returns the length. */
 static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_t out[WITNESS_MAX])
@@ -65,7 +67,8 @@ static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_
 	return at + sizeof body;
 }
 
-static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
+/* Whether it could be. A refusal is an answer, too: the witness is not seen. */
+static bool send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
 	struct raw_way way = {.from = addr_of(t->family, t->local),
@@ -77,20 +80,23 @@ static void send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 	size_t len;
 
 	if (!fast_place_mac(fast, __atomic_load_n(&fast->own[slot].way, __ATOMIC_RELAXED), mac))
-		return; /* nobody would take it */
+		return false; /* nobody would take it */
 	if (fd < 0 || (t->family != IP_V4 && t->family != IP_V6))
-		return;
+		return false;
 	len = build(fast, slot, now, packet);
-	/* A refusal is an answer, too: the witness is not seen. */
 	(void)raw_send(fd, &way, &remote, packet, len);
+	return true;
+}
+
+static bool is_current(const struct fast *fast, const struct fast_path *path)
+{
+	return path->generation == (uint16_t)fast->control->generation;
 }
 
 /* When the way is to have been seen again, if it is still what it was. */
 static uint64_t seen_by(const struct fast *fast, const struct fast_path *path)
 {
-	bool current = path->generation == (uint16_t)fast->control->generation;
-
-	return path->sent_ns + SEEN_NS + (current ? fast->renew_ns : RENEW_NS);
+	return path->sent_ns + SEEN_NS + (is_current(fast, path) ? fast->renew_ns : RENEW_NS);
 }
 
 /* What greteld's absence would keep alive has to end where it is known to be wrong. */
@@ -113,15 +119,19 @@ static void close_ways(struct fast *fast, uint32_t slot, uint64_t now)
 /* Returns whether the tunnel is in use. */
 static bool look_after(struct fast *fast, uint32_t slot, uint64_t now, bool hurry)
 {
-	const struct fast_tunnel *t = &fast->tunnels[slot];
+	struct fast_tunnel *t = &fast->tunnels[slot];
 
 	if (!t->ifindex || !(t->flags & FAST_CARRIES) || now - t->used_ns > IN_USE_NS)
 		return false;
 	close_ways(fast, slot, now);
 	/* Not one round later than it should be. */
 	if (t->flags & FAST_ENCAP &&
-	    (hurry || now + RENEW_NS / 2 >= t->out.sent_ns + fast->renew_ns))
-		send_witness(fast, slot, now);
+	    (hurry || now + RENEW_NS / 2 >= t->out.sent_ns + fast->renew_ns) &&
+	    send_witness(fast, slot, now) && !is_current(fast, &t->out)) {
+		/* It is seen on its way out, before the call that sends it returns: something has
+		 * changed that has closed the way, or the neighbour is being asked for. */
+		t->out.ifindex = 0;
+	}
 	return true;
 }
 
@@ -150,6 +160,17 @@ static void void_flows(struct fast *fast, uint32_t top)
 	for (uint32_t slot = 0; slot < top; slot++)
 		fast->tunnels[slot].in.sample_ns = 0;
 	__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
+}
+
+bool fast_sends(const struct fast *fast, int slot, uint64_t since_ns)
+{
+	const struct fast_tunnel *t = &fast->tunnels[slot];
+	const struct fast_own *own = &fast->own[slot];
+
+	if (!(t->flags & FAST_ENCAP) || own->detached || own->shadowed)
+		return false;
+	return t->out.sent_ns + fast->control->lease_ns + LATE_NS > since_ns ||
+	       fast->control->beat_ns + FAST_BEAT_LOST_NS < since_ns;
 }
 
 void fast_tick(struct fast *fast)

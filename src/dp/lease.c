@@ -13,7 +13,7 @@
 #include "proto/outer.h"
 
 /* A lease outlives one missed renewal. */
-#define TICK_MS 400
+#define TICK_MS 300
 #define TAP_MS	20
 
 static void lease_write(struct lease *lease, const struct lease *next)

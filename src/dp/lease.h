@@ -4,8 +4,8 @@
  * socket about a microsecond a packet, and for the packets of one tunnel it decides the same again
  * and again. So a busy tunnel sends one packet through it now and then, a sample, while a tap looks
  * at what leaves this host. When the sample is seen leaving, with the outer header that we wrote,
- * then for one second the tunnel's packets are handed to the same device and neighbour directly:
- * that is its lease.
+ * then for a while (LEASE_NS) the tunnel's packets are handed to the same device and neighbour
+ * directly: that is its lease.
  *
  * Whatever stops or changes the sample stops the lease from being renewed: a firewall rule, NAT,
  * IPsec, another route, a neighbour that is gone. lease_revoke_all() ends all at once, and the
@@ -24,7 +24,7 @@
 
 /* Counted from before the sample was sent, so that whatever comes after it is obeyed within a
  * second. */
-#define LEASE_NS 900000000ull
+#define LEASE_NS 700000000ull
 
 /* On packets that were sent directly. */
 #define LEASE_MARK 0x67726564u

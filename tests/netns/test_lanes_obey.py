@@ -3,7 +3,6 @@
 stop or lead it in the kernel's own path; and it is carried again when that is gone."""
 import os
 import signal
-import time
 
 import lanes
 import pytest
@@ -41,9 +40,8 @@ class Stage:
     def ends_and_resumes(self, how, record_property):
         """No packet of the flow arrives a second after the change, and all do when it is undone."""
         stop, resume = STOPS[how]
-        moment = time.monotonic()
         stop(self)
-        record_property("late", last_after(self.flow.far.source, moment))
+        record_property("late", last_after(self.flow.far.source))
         resume(self)
         self.flow.wait_answered(200)
 
@@ -155,10 +153,9 @@ def test_filter_on_the_tunnel(scene, tmp_path, undo, lane, drop):
     stage = Stage(scene, tmp_path, undo, lane)
     stage.drop = drop
     stop, resume = filters(A, NAME, "egress")
-    moment = time.monotonic()
     resume(stage)
     stop(stage)
-    last_after(stage.flow.far.source, moment)
+    last_after(stage.flow.far.source)
     resume(stage)
     stage.flow.wait_answered(200)
     assert lanes.lane_of(stage.sites[A]) == ("user", "somebody took the place for filters from its interface")
@@ -171,9 +168,8 @@ def test_element_of_a_set(scene, tmp_path, undo, lane):
     scene.router[A].nft("table inet fw { set s { type ipv4_addr\n }\n chain c { type filter hook forward priority 0\n"
                         " ip daddr @s drop\n }\n }")
     stage.wait_fast()
-    moment = time.monotonic()
     scene.router[A].nft(f"add element inet fw s {{ {HOST[4][B]} }}")
-    last_after(stage.flow.far.source, moment)
+    last_after(stage.flow.far.source)
     scene.router[A].nft(f"delete element inet fw s {{ {HOST[4][B]} }}")
     stage.flow.wait_answered(200)
     stage.wait_fast()
@@ -186,14 +182,13 @@ def test_stops_without_the_daemons(scene, tmp_path, undo, lane, how, record_prop
     stage = Stage(scene, tmp_path, undo, lane)
     with lanes.alone(stage.sites):
         stage.wait_fast()
-        moment = time.monotonic()
         STOPS[how][0](stage)
-        record_property("late", last_after(stage.flow.far.source, moment))
+        record_property("late", last_after(stage.flow.far.source))
 
 
-def leads(stage, watch, old, new, moment):
+def leads(stage, watch, old, new):
     """Frames go to another station: none to the old one after a second, and to the new one by then."""
-    last_after(lambda: watch.to(old), moment)
+    last_after(lambda: watch.to(old))
     begun = watch.to(new)
     wait_for(lambda: watch.to(new)["count"] > begun["count"] + 100, 5, lambda: watch.seen)
 
@@ -214,9 +209,8 @@ def test_follows_the_outer_way(scene, tmp_path, undo, lane, how):
     watch = Watch(scene.wire, "a")
     undo.callback(watch.close)
     scene.router[A].ip(f"neigh replace {GATEWAY[4]} lladdr {ELSEWHERE} dev bond0 nud permanent")
-    moment = time.monotonic()
     OUTER_WAYS[how][0](stage)
-    leads(stage, watch, scene.router[B].mac("bond0"), ELSEWHERE, moment)
+    leads(stage, watch, scene.router[B].mac("bond0"), ELSEWHERE)
     OUTER_WAYS[how][1](stage)
     stage.flow.wait_answered(200)
     stage.wait_fast()
@@ -229,9 +223,8 @@ def test_follows_a_route_around_the_tunnel(scene, tmp_path, undo, lane):
     undo.callback(outer.close)
     undo.callback(bare.close)
     scene.router[A].ip(f"neigh replace {GATEWAY[4]} lladdr {ELSEWHERE} dev bond0 nud permanent")
-    moment = time.monotonic()
     scene.router[A].ip(f"route add {HOST[4][B]} via {GATEWAY[4]}")
-    last_after(lambda: outer.to(scene.router[B].mac("bond0")), moment)
+    last_after(lambda: outer.to(scene.router[B].mac("bond0")))
     assert bare.to(ELSEWHERE)["count"] > 300, bare.seen
     scene.router[A].ip(f"route del {HOST[4][B]}")
     stage.flow.wait_answered(200)
@@ -243,9 +236,8 @@ def test_follows_a_neighbour_in_the_lan(scene, tmp_path, undo, lane):
     stage = Stage(scene, tmp_path, undo, lane)
     watch = Watch(scene.host[B], "eth0", 17)
     undo.callback(watch.close)
-    moment = time.monotonic()
     STOPS["neighbour"][0](stage)
-    leads(stage, watch, scene.host[B].mac("eth0"), ELSEWHERE, moment)
+    leads(stage, watch, scene.host[B].mac("eth0"), ELSEWHERE)
 
 
 @pytest.mark.parametrize("lane", ("user", *lanes.LANES))
@@ -265,9 +257,8 @@ def test_masquerade_that_is_deleted(scene, tmp_path, undo, lane):
             lanes.wait_fast(lane, one, flow)
     assert flow.far.source()["address"] == TUNNEL[4][A]
     sites[A].edit(masquerade, "")
-    moment = time.monotonic()
     sites[A].reload()
-    last_after(lambda: flow.far.source(TUNNEL[4][A]), moment)
+    last_after(lambda: flow.far.source(TUNNEL[4][A]))
     wait_for(lambda: flow.far.source(HOST[4][A])["count"] > 200, 5, flow.far.stats)
 
 
@@ -284,9 +275,8 @@ def test_allow_that_is_deleted(scene, tmp_path, undo, lane):
     flow.wait_answered(2000)
     if lane != "user":
         lanes.wait_fast(lane, eyes, flow)
-    moment = time.monotonic()
     scene.router[A].run(["conntrack", "-D", "-p", "udp"])
-    last_after(flow.far.source, moment)
+    last_after(flow.far.source)
     sites[A].edit("enable = yes\n", f"enable = yes\nallow = {LAN[4][A]} <-> {LAN[4][B]}\n")
     sites[A].reload()
     flow.wait_answered(200)
@@ -301,9 +291,8 @@ def test_connection_that_is_deleted(scene, tmp_path, undo, lane, side):
     stage = Stage(scene, tmp_path, undo, lane)
     scene.router[side].nft(table("forward priority 0", "meta l4proto udp ct state new drop"))
     stage.wait_fast()
-    moment = time.monotonic()
     scene.router[side].run(["conntrack", "-D", "-p", "udp"])
-    last_after(stage.flow.far.source, moment)
+    last_after(stage.flow.far.source)
 
 
 @LANES
@@ -314,9 +303,8 @@ def test_tunnel_that_is_set_down(scene, tmp_path, undo, lane, side):
     pid = stage.sites[side].pid()
     os.kill(pid, signal.SIGSTOP)
     undo.callback(os.kill, pid, signal.SIGCONT)
-    moment = time.monotonic()
     scene.router[side].ip(f"link set dev {NAME} down")
-    last_after(stage.flow.far.source, moment)
+    last_after(stage.flow.far.source)
     os.kill(pid, signal.SIGCONT)
     stage.flow.wait_answered(200)
     stage.wait_fast()

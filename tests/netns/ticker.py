@@ -78,11 +78,11 @@ class Flow:
         self.far.close()
 
 
-def last_after(what, moment, longest=1.0, settle=1.8):
-    """Seconds from `moment` to the last packet that `what()`, a count and the time of the last in ns,
-    saw. Waits until nothing has come for a while; fails when that does not happen."""
+def last_after(what, longest=1.0, settle=1.8):
+    """Seconds from now to the last packet that `what()`, a count and the time of the last in ns, saw. Waits
+    until nothing has come for a while; fails when that does not happen."""
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() > begun + settle, settle + 1)
-    late = what()["last_ns"] / 1e9 - moment
+    late = what()["last_ns"] / 1e9 - begun
     assert late < longest, f"packets came {late:.2f} s after"
     return late
