@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -63,7 +64,7 @@ class Step:
               flush=True)
         if word != "ok":
             self.failed = max(self.failed, 1)
-            print("\n".join("       | " + line for line in self.lines()[-120:]), flush=True)
+            print("\n".join("       | " + line[:400] for line in self.lines()[-120:]), flush=True)
 
 
 def build(step, directory, *options, env=None):
@@ -173,7 +174,7 @@ def cppcheck(step):
 
 def fuzz_one(step, target, seconds):
     """New inputs go to the build directory; the kept corpus is only read."""
-    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target[len("fuzz_"):].removeprefix("fuzz_")
+    found, kept = FUZZ / "corpus" / target, ROOT / "tests/fuzz/corpus" / target.removeprefix("fuzz_")
     found.mkdir(parents=True, exist_ok=True)
     own = Step(f"fuzz-{target}")
     return own, kept.is_dir() and own.run(
@@ -182,14 +183,24 @@ def fuzz_one(step, target, seconds):
         found, kept, limit=seconds + 120)
 
 
+# Of libFuzzer's output: what is wrong, where, and with which input.
+FUZZ_WRONG = re.compile(r"ERROR|ALARM|SUMMARY|Base64|Test unit written|runtime error|timed out|^ +#\d+ ")
+
+
 def fuzz(step):
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(fuzz_one, step, target, OPTIONS.fuzz_seconds) for target in FUZZ_TARGETS]
-        for job in jobs:
-            own, good = job.result()
-            step.count(good)
-            text = own.log.read_text(errors="replace").splitlines()
-            step.log.write_text(step.log.read_text() + "\n".join(text[-30:]) + "\n")
+        with open(step.log, "a", encoding="utf-8") as log:
+            for job in jobs:
+                own, good = job.result()
+                step.count(good)
+                lines = own.lines()
+                if good:
+                    kept = [line for line in lines if line.startswith("stat::")]
+                else:
+                    kept = [line for line in lines if FUZZ_WRONG.search(line)][:25] or lines[-25:]
+                    kept = [f"FAILED {own.name}: {' | '.join(kept[:2])}", *kept]
+                log.write("\n".join([own.name, *kept, ""]))
 
 
 def nothing_left(step):

@@ -212,7 +212,8 @@ static const char *const other_words[][2] = {
 
 static int nearest(enum conf_section section, const char *name)
 {
-	unsigned best = strlen(name) < 5 ? 1 : 2;
+	size_t length = strlen(name);
+	unsigned best = length < 5 ? 1 : 2;
 	int found = -1;
 
 	for (size_t i = 0; i < sizeof other_words / sizeof other_words[0]; i++)
@@ -220,9 +221,14 @@ static int nearest(enum conf_section section, const char *name)
 		    conf_key_find(section, other_words[i][1]) >= 0)
 			return conf_key_find(section, other_words[i][1]);
 	for (int i = 0; i < CONF_KEY_COUNT; i++) {
-		unsigned distance = value_distance(rows[i].doc.name, name);
+		size_t its = strlen(rows[i].doc.name);
+		unsigned distance;
 
-		if (strcmp(rows[i].doc.section, section_name(section)) != 0 || distance > best)
+		if (its > length + best || length > its + best ||
+		    strcmp(rows[i].doc.section, section_name(section)) != 0)
+			continue;
+		distance = value_distance(rows[i].doc.name, name);
+		if (distance > best)
 			continue;
 		if (found < 0 || distance < best)
 			found = i;

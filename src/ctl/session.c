@@ -237,6 +237,7 @@ int session_reload(struct session *s, const char *config, const struct report *r
 	s->conf = conf;
 	s->config = path;
 	s->reloads++;
+	dp_settle(s->dp);
 	names_keep(s->names, conf);
 	session_names_keep(s);
 	session_names_save(s);

@@ -518,6 +518,19 @@ int dp_tunnel_change(struct dp *dp, const struct dp_params *params)
 	return err;
 }
 
+static int settle(struct worker *worker, void *arg)
+{
+	(void)arg;
+	worker->settled = true;
+	return 0;
+}
+
+void dp_settle(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->worker_count && !dp->workers[i].settled; i++)
+		worker_run(&dp->workers[i], settle, NULL);
+}
+
 int dp_tunnel_del(struct dp *dp, const char *name, bool destroy)
 {
 	struct tunnel **slot = find_slot(dp, name);

@@ -148,6 +148,9 @@ int dp_tunnel_add(struct dp *dp, const struct dp_params *params);
 int dp_tunnel_change(struct dp *dp, const struct dp_params *params);
 /* Detaches and, with `destroy`, removes the device. -ENOENT if unknown. */
 int dp_tunnel_del(struct dp *dp, const char *name, bool destroy);
+/* All tunnels that there are to be have been added: what belongs to none is somebody's mistake from
+ * now on, who is told. */
+void dp_settle(struct dp *dp);
 bool dp_tunnel_known(const struct dp *dp, const char *name);
 
 /* Packets go through the kernel's whole output path again until it has shown once more what it does

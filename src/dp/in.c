@@ -435,6 +435,8 @@ static enum drop_reason receive(struct worker *worker, struct arrival *a, uint64
 	found = table_find(&worker->table, &a->key, a->ifindex, &reason, &blame);
 	if (!found && a->datagram)
 		found = table_find_home(&worker->table, &a->key, a->ifindex);
+	if (!found && !worker->settled)
+		return DROP_RX_STARTING;
 	*port = found ? found : blame;
 	if (!found)
 		return reason;
@@ -468,7 +470,8 @@ static void note_stray(struct worker *worker, const struct arrival *a, const uin
 		      reason == DROP_RX_KEY_WRONG || reason == DROP_RX_UDP_MISSING ||
 		      reason == DROP_RX_UDP_UNEXPECTED;
 
-	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED || reason == DROP_RX_PROBE)
+	if (reason == DROP_RX_DEVICE || reason == DROP_RX_MERGED || reason == DROP_RX_PROBE ||
+	    reason == DROP_RX_STARTING)
 		return;
 	if (!(a->gre + GRE_LENGTH_MIN > a->end)) {
 		kind.flags = get_be16(a->gre);

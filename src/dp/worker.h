@@ -41,6 +41,7 @@ struct worker {
 	uv_poll_t poll4, poll6;
 	uv_poll_t arrivals; /* of merged.h, once it is open */
 	bool watching;
+	bool settled;		    /* all tunnels of the file have been added once */
 	bool want_device;	    /* some tunnel is bound to an underlay device */
 	int raw4, raw6;		    /* raw6 is -1 where the kernel has no IPv6 */
 	struct udp_input *udp[2];   /* of tunnels in UDP, IPv4 and IPv6 (udp.h); NULL: none */

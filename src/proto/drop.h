@@ -18,6 +18,8 @@
 	X(RX_ROUTING, "rx-routing", "routing present, the form of RFC 1701")                     \
 	X(RX_RESERVED, "rx-reserved",                                                            \
 	  "a reserved flag bit that must be zero is set (RFC 2784 2.3)")                         \
+	X(RX_STARTING, "rx-starting",                                                            \
+	  "no tunnel takes the packet yet, since greteld has just started")                      \
 	X(RX_SOURCE, "rx-source", "no tunnel has this pair of outer addresses")                  \
 	X(RX_BIND, "rx-bind", "packet came in by another device than its tunnel is bound to")    \
 	X(RX_UDP_MISSING, "rx-udp-missing", "packet is plain GRE, the tunnel is in UDP")         \

@@ -110,8 +110,9 @@ class Site:
                           for reason, n in one["drops"].items()}
 
     def stray(self):
-        """{reason: count} of packets that belong to no tunnel, without zeros."""
-        return {reason: n for reason, n in self.status()["stray_drops"].items() if n}
+        """{reason: count} of packets that belong to no tunnel, without zeros and without what came before the
+        tunnels were in place."""
+        return {reason: n for reason, n in self.status()["stray_drops"].items() if n and reason != "rx-starting"}
 
     def pid(self):
         """The daemon's pid, or None."""

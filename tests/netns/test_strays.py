@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Packets for which there is no tunnel: the ICMP error that they get, and what status remembers."""
+import threading
+
 import pytest
-from gretel import Site, site_text
+from gretel import Site, ping, section, site_text
 from net import Failed, wait_for
 from peer import gre, octets_of, unreachable
 from scapy.all import GRE, ICMP, IP, UDP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, Raw
@@ -61,6 +63,34 @@ def test_unknown_source(one):
     peer.send(peer.outer(family, src=stranger) / gre(key=7) / passenger())
     found = wait_for(lambda: stray(site, "rx-source"))
     assert (found["remote"], found["key"]) == (stranger, 7)
+
+
+def test_while_greteld_starts(make_peer, tmp_path):
+    """A peer that sends before its tunnel is in place has made no mistake, and is told of none."""
+    scene, peer = make_peer(A)
+    count = 60
+    text = site_text(A, key=count) + "".join(
+        section("tunnel", f"t{n}", local=UNDERLAY[4][A], remote=UNDERLAY[4][B], key=n) for n in range(1, count))
+    site = Site(scene.router[A], tmp_path / A, text)
+    ping(scene.router[A], HOST[4][A])
+    stop, packet = threading.Event(), peer.outer(4) / gre(key=count - 1) / passenger()
+
+    def speak():
+        while not stop.wait(0.001):
+            peer.send(packet)
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        site.up()
+        wait_for(lambda: site.tunnel(f"t{count - 1}")["rx"]["packets"] > 0, 10)
+    finally:
+        stop.set()
+        thread.join(5)
+    status = site.status()
+    assert {reason for reason, n in status["stray_drops"].items() if n} == {"rx-starting"}
+    blamed = {reason for one in status["tunnels"] for reason, n in one["drops"].items() if n}
+    assert blamed <= {"rx-device"}, blamed  # a tunnel is in place a moment before its interface is up
+    assert status["strays"] == [] and status["stray_answers"] == 0
 
 
 def test_frame_for_a_tunnel_of_packets(one):
