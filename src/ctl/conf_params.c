@@ -212,8 +212,16 @@ bool conf_sends_sequence(const struct conf_tunnel *tunnel)
 unsigned conf_overhead(const struct conf_tunnel *tunnel)
 {
 	bool checksum = tunnel->checksum == CHECKSUM_YES || tunnel->checksum == CHECKSUM_REQUIRE;
+	bool v6 = tunnel->local.family == IP_V6 || tunnel->remote.family == IP_V6;
 
-	return tunnel_overhead(tunnel->local.family == IP_V6 ? IP_V6 : IP_V4,
-			       gue_udp_length(tunnel->udp_port, tunnel->gue), conf_form(tunnel),
-			       checksum, conf_sends_key(tunnel), conf_sends_sequence(tunnel));
+	return tunnel_overhead(v6 ? IP_V6 : IP_V4, gue_udp_length(tunnel->udp_port, tunnel->gue),
+			       conf_form(tunnel), checksum, conf_sends_key(tunnel),
+			       conf_sends_sequence(tunnel));
+}
+
+uint32_t conf_fits(const struct conf_tunnel *tunnel, uint32_t path_mtu)
+{
+	unsigned overhead = conf_overhead(tunnel);
+
+	return path_mtu > overhead ? path_mtu - overhead : 0;
 }

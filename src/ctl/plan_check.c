@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/conf_params.h"
 #include "ctl/plan_make.h"
 #include "ctl/return_path.h"
 #include "ctl/site.h"
-#include "proto/gue.h"
-#include "proto/overhead.h"
 
 static void check_name(struct planner *planner, const struct conf_tunnel *tunnel,
 		       const struct link_info *link)
@@ -126,9 +125,7 @@ static void check_way(struct planner *planner, const struct conf_tunnel *tunnel,
 static void check_mtu(struct planner *planner, const struct site_tunnel *tunnel)
 {
 	const struct dp_params *params = &tunnel->params;
-	uint32_t fits = tunnel_mtu(params->path_mtu, params->local.family,
-				   gue_udp_length(params->udp_port, params->gue), params->form,
-				   params->csum_send, params->has_okey, params->seq_send);
+	uint32_t fits = conf_fits(tunnel->conf, params->path_mtu);
 
 	if (tunnel->conf->mtu > fits && conf_has_ends(tunnel->conf))
 		plan_note(planner, conf_key_place(tunnel->conf, TUNNEL_MTU),

@@ -10,7 +10,6 @@
 #include "ctl/conf_ways.h"
 #include "ctl/return_path.h"
 #include "ctl/rules.h"
-#include "proto/gue.h"
 #include "proto/nvgre.h"
 #include "proto/overhead.h"
 
@@ -170,13 +169,6 @@ _Static_assert((int)CONF_NAME_SIZE == DP_NAME_SIZE, "a name is a name");
 _Static_assert((int)LANE_XDP == DP_LANE_XDP, "the words of the file are those of the packet paths");
 
 /* Of a tunnel whose ends are not known yet it is a guess. */
-static uint8_t outer_family(const struct conf_tunnel *tunnel)
-{
-	uint8_t family = tunnel->local.family ? tunnel->local.family : tunnel->remote.family;
-
-	return family ? family : IP_V4;
-}
-
 /*
  * The interface's MTU is what fits the path, but never below what its passengers need by standard:
  * then the lane has to split outer packets. The MSS goes by what fits, so that TCP is spared that.
@@ -189,9 +181,7 @@ static void set_sizes(const struct conf_tunnel *tunnel, bool v6, uint32_t path_m
 	params->path_mtu = path_mtu ? path_mtu : MTU_UNKNOWN;
 	if (params->path_mtu > MTU_LARGEST)
 		params->path_mtu = MTU_LARGEST;
-	fits = tunnel_mtu(params->path_mtu, outer_family(tunnel),
-			  gue_udp_length(params->udp_port, params->gue), params->form,
-			  params->csum_send, params->has_okey, params->seq_send);
+	fits = conf_fits(tunnel, params->path_mtu);
 	params->mtu = tunnel->mtu ? tunnel->mtu : fits;
 	if (params->mtu < least)
 		params->mtu = least;

@@ -25,16 +25,6 @@ PROTO_INLINE unsigned tunnel_overhead(uint8_t family, unsigned udp, uint8_t form
 	       erspan_length(form) + (form_is_ethernet(form) ? ETHERNET_HEADER_LENGTH : 0);
 }
 
-/* The MTU of the tunnel interface when the path to the peer carries path_mtu; 0 when nothing is
- * left. */
-PROTO_INLINE uint32_t tunnel_mtu(uint32_t path_mtu, uint8_t family, unsigned udp, uint8_t form,
-				 bool checksum, bool key, bool sequence)
-{
-	unsigned overhead = tunnel_overhead(family, udp, form, checksum, key, sequence);
-
-	return path_mtu > overhead ? path_mtu - overhead : 0;
-}
-
 /* The largest TCP segment without options in a packet of `mtu`, family of the passenger; 0 when
  * there is no room. */
 PROTO_INLINE uint16_t mss_for_mtu(uint8_t family, uint32_t mtu)

@@ -213,7 +213,7 @@ PROTO_INLINE void op_frag(struct op_io *io, uint8_t *p, const uint8_t *end)
 	frag6_header(p, IP_PROTOCOL_GRE, 0x12345678, &piece);
 }
 
-/* Arguments: family; Ethernet, the three options and UDP as bits 0 to 4; path MTU. */
+/* Arguments: family; Ethernet, the three options and UDP as bits 0 to 4; MTU. */
 PROTO_INLINE void op_overhead(struct op_io *io, uint8_t *p, const uint8_t *end)
 {
 	uint8_t family = (uint8_t)io->arg[0];
@@ -223,9 +223,7 @@ PROTO_INLINE void op_overhead(struct op_io *io, uint8_t *p, const uint8_t *end)
 	(void)end;
 	io->result[0] =
 		tunnel_overhead(family, bits & 16 ? 8 : 0, bits & 1, bits & 2, bits & 4, bits & 8);
-	io->result[1] = tunnel_mtu(io->arg[2], family, bits & 16 ? 8 : 0, bits & 1, bits & 2,
-				   bits & 4, bits & 8);
-	io->result[2] = mss_for_mtu(family, io->result[1]);
+	io->result[1] = mss_for_mtu(family, io->arg[2]);
 }
 
 /* Argument: the form. What is read is written again over it. */

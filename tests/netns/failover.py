@@ -17,6 +17,7 @@ from gretel import Site, section
 from net import offloads_off, veth, wait_for
 from scene import A, B, HOST, LAN, UNDERLAY, other
 
+IPV6_AUTOFLOWLABEL = 70  # of linux/in6.h
 NAMES = ("first", "second")
 # A tunnel's addresses on its wire, and inside.
 OUTER = {"first": {side: {4: UNDERLAY[4][side], 6: UNDERLAY[6][side]} for side in (A, B)},
@@ -77,12 +78,19 @@ def carriers(scene, name, wanted):
 
 class Numbers:
     """Numbered datagrams from hostA, or from `address` of router A, to hostB, one each `interval`
-    seconds, and when each arrived; from the port `source` if given."""
+    seconds, and when each arrived; from the port `source` if given, and then routers have nothing but what is
+    in the packets to choose a way by: where the kernel of the sender has a hash of its own for them, that of
+    the socket or of a flow label, it stays with them on their way over a veth."""
 
     def __init__(self, scene, family=4, port=6100, interval=0.002, address="", source=0):
         self.sender = udp(scene.router[A] if address else scene.host[A], family, address, source)
         self.receiver = udp(scene.host[B], family, port=port)
-        self.sender.connect((HOST[family][B], port))
+        to = (HOST[family][B], port)
+        if source and family == 6:
+            self.sender.setsockopt(socket.IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0)
+        if not source:
+            self.sender.connect(to)
+        self.put = (lambda data: self.sender.sendto(data, to)) if source else self.sender.send
         self.receiver.settimeout(0.05)
         self.interval, self.sent, self.arrived = interval, 0, {}
         self._stop = threading.Event()
@@ -93,7 +101,7 @@ class Numbers:
     def _send(self):
         while not self._stop.wait(self.interval):
             with contextlib.suppress(OSError):  # an ICMP error of before
-                self.sender.send(struct.pack("!I", self.sent) + bytes(96))
+                self.put(struct.pack("!I", self.sent) + bytes(96))
             self.sent += 1
 
     def _receive(self):

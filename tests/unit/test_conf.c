@@ -233,6 +233,7 @@ static void test_overhead(void **state)
 		{TUNNEL "mode = erspan\nerspan-session = 1\n", 50},
 		{TUNNEL "mode = erspan\nerspan-type = 3\nerspan-session = 1\n", 54},
 		{"[tunnel a]\nlocal = 2001:db8::1\nremote = 2001:db8::2\n", 44},
+		{"[tunnel a]\nlocal = address-of eth0\nremote = 2001:db8::2\n", 44},
 	};
 
 	(void)state;
@@ -240,6 +241,8 @@ static void test_overhead(void **state)
 		struct conf *conf = load(cases[i].text);
 
 		assert_int_equal(conf_overhead(&conf->tunnels[0]), cases[i].octets);
+		assert_int_equal(conf_fits(&conf->tunnels[0], 1500), 1500 - cases[i].octets);
+		assert_int_equal(conf_fits(&conf->tunnels[0], cases[i].octets), 0);
 		conf_free(conf);
 	}
 }

@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the path to the peer carries, and what the tunnel believes. */
+#include "ctl/conf_params.h"
 #include "ctl/doctor/probes.h"
-#include "proto/gue.h"
 #include "proto/overhead.h"
-
-/* The interface's MTU for a path. */
-static uint32_t mtu_for(const struct doctor *d, uint32_t path_mtu)
-{
-	const struct dp_params *p = &d->site->params;
-
-	return tunnel_mtu(path_mtu, p->local.family, gue_udp_length(p->udp_port, p->gue), p->form,
-			  p->csum_send, p->has_okey, p->seq_send);
-}
 
 /* The smaller of both directions is what a tunnel can use. */
 static uint32_t carries(const struct probes_path *path)
@@ -37,7 +28,7 @@ void check_black_hole(struct doctor *d)
 		"the path to %s drops packets above %u octets without saying so (a black hole)",
 		d->remote, path->out);
 	doctor_mend(d, "mtu = %u at %s, or let ICMP \"fragmentation needed\" through on the way",
-		    mtu_for(d, path->out), doctor_place(d, TUNNEL_MTU, place));
+		    conf_fits(d->tunnel, path->out), doctor_place(d, TUNNEL_MTU, place));
 }
 
 void check_return_mtu(struct doctor *d)
@@ -52,7 +43,7 @@ void check_return_mtu(struct doctor *d)
 	doctor_found(d, DOCTOR_DEGRADED,
 		     "the way back from %s carries only %u octets, the way there %u", d->remote,
 		     path->in, path->out);
-	doctor_mend(d, "at the peer: mtu = %u for the tunnel", mtu_for(d, path->in));
+	doctor_mend(d, "at the peer: mtu = %u for the tunnel", conf_fits(d->tunnel, path->in));
 }
 
 /* Learnt from an ICMP error: it works, until it is forgotten and has to be learnt again. */
@@ -96,7 +87,7 @@ void check_path_mtu(struct doctor *d)
 			     d->remote, now, device->mtu, device->name);
 	}
 	doctor_mend(d, "mtu = %u at %s, so that it need not be learnt by losing packets",
-		    mtu_for(d, now), doctor_place(d, TUNNEL_MTU, place));
+		    conf_fits(d->tunnel, now), doctor_place(d, TUNNEL_MTU, place));
 }
 
 void check_mtu(struct doctor *d)
@@ -108,9 +99,9 @@ void check_mtu(struct doctor *d)
 	if (!d->site || !d->tunnel->mtu)
 		return;
 	path = probes_path(d);
-	fits = mtu_for(d, path->known && carries(path) < d->site->params.path_mtu
-				  ? carries(path)
-				  : d->site->params.path_mtu);
+	fits = conf_fits(d->tunnel, path->known && carries(path) < d->site->params.path_mtu
+					    ? carries(path)
+					    : d->site->params.path_mtu);
 	doctor_saw(d, "the file fixes %u, the path leaves %u", d->tunnel->mtu, fits);
 	if (d->tunnel->mtu <= fits)
 		return;

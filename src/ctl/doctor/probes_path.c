@@ -14,9 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ctl/conf_params.h"
 #include "ctl/doctor/ladder.h"
-#include "proto/gue.h"
-#include "proto/overhead.h"
 
 /* How long an answer may take, at least; otherwise some times the round trip. */
 #define ANSWER_MS     250
@@ -152,9 +151,7 @@ static void climb(struct measure *m, uint32_t least, uint32_t most)
 static uint32_t wanted_size(const struct doctor *d)
 {
 	const struct dp_params *p = &d->site->params;
-	uint32_t inner =
-		tunnel_mtu(p->path_mtu, p->local.family, gue_udp_length(p->udp_port, p->gue),
-			   p->form, p->csum_send, p->has_okey, p->seq_send);
+	uint32_t inner = conf_fits(d->tunnel, p->path_mtu);
 	uint32_t longest = d->tunnel->mtu ? d->tunnel->mtu : inner;
 
 	return longest < inner ? p->path_mtu - (inner - longest) : p->path_mtu;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "ctl/conf_params.h"
-#include "proto/gue.h"
 #include "proto/overhead.h"
 
 void mirror_note(struct mirror *mirror, const char *format, ...)
@@ -223,15 +222,13 @@ static void set_families(struct peer_view *view)
 static void set_numbers(struct peer_view *view)
 {
 	const struct conf_tunnel *t = view->tunnel;
-	uint8_t outer = t->local.family == IP_V6 || t->remote.family == IP_V6 ? IP_V6 : IP_V4;
 	uint32_t fits;
 
 	view->csum_send = t->checksum == CHECKSUM_YES || t->checksum == CHECKSUM_REQUIRE;
 	view->csum_require = t->checksum == CHECKSUM_REQUIRE || t->checksum == CHECKSUM_RECEIVE;
 	view->seq_send = conf_sends_sequence(t);
 	view->seq_receive = t->sequence == SEQUENCE_YES || t->sequence == SEQUENCE_RECEIVE;
-	fits = tunnel_mtu(view->path_mtu, outer, gue_udp_length(t->udp_port, t->gue), conf_form(t),
-			  view->csum_send, conf_sends_key(t), view->seq_send);
+	fits = conf_fits(t, view->path_mtu);
 	/* What it sends may have more headers than what we send. */
 	if (t->mtu > 65535 - conf_overhead(t))
 		view->conf->tunnels[0].mtu = 65535 - conf_overhead(t);
