@@ -82,8 +82,9 @@ PROTO_INLINE int tunnel_out(struct __sk_buff *skb, bool ct)
 	e.tunnel = bpf_map_lookup_elem(&tunnels, slot);
 	if (!e.tunnel || e.tunnel->ifindex != ifindex || !(e.tunnel->flags & FAST_ENCAP))
 		return TC_ACT_UNSPEC;
-	if (skb->protocol != ETH_BE(GRE_PROTOCOL_IPV4) &&
-	    skb->protocol != ETH_BE(GRE_PROTOCOL_IPV6))
+	/* A tag beside the packet would come to stand before the outer header. */
+	if (skb->vlan_present || (skb->protocol != ETH_BE(GRE_PROTOCOL_IPV4) &&
+				  skb->protocol != ETH_BE(GRE_PROTOCOL_IPV6)))
 		return TC_ACT_UNSPEC;
 	tunnel_used(e.tunnel, now);
 	e.frame = e.tunnel->flags & FAST_ETHERNET;

@@ -6,7 +6,7 @@ import struct
 from flow import Sink, Stream, numbers_complete, tcp_transfer, udp
 from gretel import NAME, Site, both_up, ping, section, tunnel
 from net import veth, wait_for
-from scapy.all import IP, Dot1Q, Ether
+from scapy.all import IP, UDP, Dot1Q, Ether
 from scene import A, B, TUNNEL, UNDERLAY, other
 from wire import Capture, assert_clean, tshark
 
@@ -100,6 +100,30 @@ def test_bridged_taps(scene, tmp_path):
     assert tagged in (tmp_path / "lan.pcap").read_bytes()
     assert sites[A].namespace.link("tap0")["master"] == "br0"
     assert not sites[A].drops("tap0") and not sites[B].drops("tap0")
+
+
+def test_vlans_over_taps(scene, tmp_path):
+    """A tag, which the kernel keeps beside the packet on its way through the bridge, is inside the tunnel in
+    whichever lane, and the outer frame has none."""
+    sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
+    for side, end in ((A, 1), (B, 2)):
+        scene.host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
+        wait_for(lambda side=side: "being loaded" not in sites[side].tunnel("tap0")["lane_reason"], 60, interval=0.2)
+    ping(scene.host[A], "10.77.0.2", count=3)
+    count, path = 20, tmp_path / "wire.pcap"
+    with Capture(scene.wire, "a", path, "ip or vlan"), Capture(scene.host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):
+        for number in range(count):
+            send_frame(scene.host[A], "eth0", bytes(
+                Ether(src=scene.host[A].mac("eth0"), dst=scene.host[B].mac("eth0")) / Dot1Q(vlan=5, prio=3) /
+                IP(src="10.77.0.1", dst="10.77.0.2") / UDP(sport=5000 + number, dport=9) / b"tagged"))
+        ping(scene.host[A], "10.77.0.2")
+    rows = tshark(path, ("eth.type", "gre.proto", "vlan.id", "vlan.priority"), "gre and udp.dstport == 9")
+    assert len(rows) == count
+    for row in rows:
+        assert (row["eth.type"][0], row["vlan.id"], row["vlan.priority"]) == ("0x0800", ["5"], ["3"]), row
+    arrived = tshark(tmp_path / "lan.pcap", ("vlan.id", "udp.srcport"), "udp.dstport == 9")
+    assert sorted(int(row["udp.srcport"][0]) for row in arrived) == [5000 + number for number in range(count)]
+    assert not any(site.drops("tap0") for site in sites.values())
 
 
 def join(sock, namespace, group):
