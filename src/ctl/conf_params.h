@@ -34,7 +34,8 @@ bool conf_sends_key(const struct conf_tunnel *tunnel);
 bool conf_sends_sequence(const struct conf_tunnel *tunnel);
 
 /* Octets that a packet grows by: outer IP header (20 or 40), GRE header with the fields that are
- * sent (4 to 16), that of ERSPAN (0 to 12), and with frames the inner Ethernet header (14). */
+ * sent (4 to 16), that of ERSPAN (0 to 12), and with frames the inner Ethernet header (14). Of a
+ * tunnel whose ends are not known yet it is a guess: IPv4. */
 unsigned conf_overhead(const struct conf_tunnel *tunnel);
 /* What of a path that carries path_mtu octets is left for the interface; 0 when nothing is. */
 uint32_t conf_fits(const struct conf_tunnel *tunnel, uint32_t path_mtu);

@@ -168,7 +168,6 @@ static void set_header(const struct conf_tunnel *tunnel, struct dp_params *param
 _Static_assert((int)CONF_NAME_SIZE == DP_NAME_SIZE, "a name is a name");
 _Static_assert((int)LANE_XDP == DP_LANE_XDP, "the words of the file are those of the packet paths");
 
-/* Of a tunnel whose ends are not known yet it is a guess. */
 /*
  * The interface's MTU is what fits the path, but never below what its passengers need by standard:
  * then the lane has to split outer packets. The MSS goes by what fits, so that TCP is spared that.

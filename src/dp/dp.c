@@ -159,11 +159,16 @@ static bool programs_send(const struct dp *dp, const struct tunnel *t)
 static void grant_leases(struct dp *dp, const struct packet_seen *seen,
 			 const struct ip_addr *remote, uint32_t key)
 {
-	for (struct tunnel *t = *outer_slot(dp, remote, key); t; t = t->next_outer) {
+	struct tunnel *first = *outer_slot(dp, remote, key);
+
+	/* Tunnels that differ by a device, or by the key that they receive, write alike. */
+	for (struct tunnel *t = first; t; t = t->next_outer)
+		if (programs_send(dp, t) && lease_matches(&t->params, seen))
+			return;
+	for (struct tunnel *t = first; t; t = t->next_outer) {
 		/* A packet passes several devices where one stands on another (a bond, a bridge):
 		 * the first to see it is the one that the route names. */
-		if (t->seen_round == dp->tap.clock.round || programs_send(dp, t) ||
-		    !lease_matches(&t->params, seen))
+		if (t->seen_round == dp->tap.clock.round || !lease_matches(&t->params, seen))
 			continue;
 		t->seen_round = dp->tap.clock.round;
 		lease_grant(&dp->tap, &t->lease, seen);

