@@ -67,8 +67,8 @@ def test_flow_ids(scene, tmp_path):
     assert ping(scene.router[A], FAR)
     path = tmp_path / "wire.pcap"
     with Capture(scene.wire, "a", path, "ip proto 47"):
-        for _ in range(40):
-            with udp(scene.router[A], 4) as sock:
+        for number in range(40):
+            with udp(scene.router[A], 4, port=20000 + number) as sock:
                 for _ in range(3):
                     sock.sendto(b"flow", (FAR, 9))
         wait_for(lambda: sites[B].tunnel()["rx"]["packets"] >= 120, 10)
