@@ -25,7 +25,7 @@ struct fast_own {
 	uint32_t way;	  /* device that its outer packets leave by; 0: not known */
 	bool used;	  /* it belongs to a tunnel of this process */
 	uint8_t unseen;	  /* rounds in a row without a witness that left in time */
-	uint8_t missed;	  /* witnesses in a row that had not left when they had been sent */
+	bool missed;	  /* the last witness had not left when it had been sent */
 	uint8_t detached; /* somebody took the program off its interface */
 	uint8_t shadowed; /* another tunnel has the same outer addresses and key: none is received
 			     here */

@@ -25,7 +25,6 @@ enum {
 	VOID_TICKS = 3,
 	WITNESS_MAX = IP6_HEADER_LENGTH + GRE_LENGTH_MAX + FAST_WITNESS_LENGTH,
 	UNSEEN_MAX = 3, /* then the way out is known to be closed */
-	MISSED_MAX = 2, /* and then, after a change */
 };
 
 /* A tunnel without packets for so long is not looked at. */
@@ -132,14 +131,13 @@ static void judge_witness(struct fast *fast, uint32_t slot)
 	struct fast_tunnel *t = &fast->tunnels[slot];
 	struct fast_own *own = &fast->own[slot];
 
-	if (is_current(fast, &t->out)) {
-		own->missed = 0;
-	} else if (++own->missed < MISSED_MAX) {
-		__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
-	} else {
-		own->missed = MISSED_MAX;
+	bool missed = !is_current(fast, &t->out);
+
+	if (missed && own->missed)
 		t->out.ifindex = 0;
-	}
+	else if (missed)
+		__atomic_store_n(&fast->hurry, 1, __ATOMIC_RELAXED);
+	own->missed = missed;
 }
 
 /* Returns whether the tunnel is in use. */

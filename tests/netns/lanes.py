@@ -35,10 +35,10 @@ def lane_of(site, name=NAME):
     return tunnel["lane"], tunnel["lane_reason"]
 
 
-def wait_loaded(site, deadline=LOAD):
+def wait_loaded(site, name=NAME, deadline=LOAD):
     """Until the programs are there, or are known not to come. It takes memory, and an emulated processor does
     nothing else meanwhile."""
-    wait_for(lambda: "being loaded" not in site.tunnel()["lane_reason"], deadline, site.tunnel, 0.2)
+    wait_for(lambda: "being loaded" not in site.tunnel(name)["lane_reason"], deadline, lambda: site.tunnel(name), 0.2)
 
 
 def wait_lane(site, lane, name=NAME, deadline=LOAD):

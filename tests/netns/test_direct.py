@@ -7,7 +7,7 @@ import time
 
 import pytest
 from flow import Sink, udp
-from gretel import Site, both_up, ping, site_text
+from gretel import NAME, Site, both_up, ping, site_text
 from lanes import wait_lane
 from net import packet_socket, wait_for
 from scene import A, B, HOST, TUNNEL, UNDERLAY
@@ -53,6 +53,11 @@ class Flood:
 def seen_by_netfilter(router):
     text = router.run(["nft", "-j", "list", "counter", "inet", "watch", "out"]).stdout
     return int(text.split('"packets": ')[1].split(",")[0])
+
+
+def by_greteld(router, way):
+    """What the tunnel's interface has counted, "rx" or "tx": packets that passed greteld."""
+    return router.link(NAME)["stats64"][way]["packets"]
 
 
 def busy(scene, tmp_path, undo, outer):
@@ -119,13 +124,12 @@ def test_follows_a_neighbour_within_a_second(scene, tmp_path, undo, outer):
 def test_stopped_at_the_receiver(scene, tmp_path, undo):
     """A drop in the input chain of the other router."""
     busy(scene, tmp_path, undo, 4)
-    link = lambda: scene.router[B].link("My_Tunnel")["stats64"]["rx"]["packets"]  # noqa: E731
     scene.router[B].nft("table inet fw { chain i { type filter hook input priority 0\n meta l4proto 47 drop\n }\n }")
     stopped = time.monotonic()
     wait_for(lambda: time.monotonic() > stopped + SECOND, 5)
-    before = link()
+    before = by_greteld(scene.router[B], "rx")
     wait_for(lambda: time.monotonic() > stopped + 1.5 * SECOND, 5)
-    assert link() == before
+    assert by_greteld(scene.router[B], "rx") == before
 
 
 def test_nat_of_the_outer_packet_is_obeyed(scene, tmp_path, undo):
@@ -164,10 +168,9 @@ def test_no_lane_keeps_another_open(scene, tmp_path, undo):
         undo.callback(Sink(scene.host[B], family, 6000, HOST[family][B]).close)
         ping(scene.host[A], HOST[family][B])
     router, watch = becomes_direct(scene, undo, Flood(scene.host[A]))
-    queue = lambda: scene.router[A].link("My_Tunnel")["stats64"]["tx"]["packets"]  # noqa: E731
-    left = queue()
+    left = by_greteld(router, "tx")
     undo.callback(Flood(scene.host[A], HOST[6][B], PADDED).close)
-    wait_for(lambda: queue() > left + 500, 10, "greteld has the other flood")
+    wait_for(lambda: by_greteld(router, "tx") > left + 500, 10, "greteld has the other flood")
     STOPS["policy"][0](router, 4)
     last_after(lambda: {"last_ns": watch.last_ns})
 

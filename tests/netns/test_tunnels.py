@@ -5,6 +5,7 @@ import struct
 
 from flow import Sink, Stream, numbers_complete, tcp_transfer, udp
 from gretel import NAME, Site, both_up, ping, section, tunnel
+from lanes import wait_loaded
 from net import veth, wait_for
 from scapy.all import IP, UDP, Dot1Q, Ether
 from scene import A, B, TUNNEL, UNDERLAY, other
@@ -69,6 +70,12 @@ def bridged_site(scene, side, directory):
     return site
 
 
+def one_ethernet(host):
+    """Addresses of the two hosts where the tunnel has joined their LANs."""
+    for side, end in ((A, 1), (B, 2)):
+        host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
+
+
 def send_frame(namespace, device, frame):
     with namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((device, 0))
@@ -79,8 +86,7 @@ def test_bridged_taps(scene, tmp_path):
     """Both hosts in one Ethernet: ARP, frames with VLAN tags, broadcast, TCP."""
     path = tmp_path / "wire.pcap"
     host = scene.host
-    for side, end in ((A, 1), (B, 2)):
-        host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
+    one_ethernet(host)
     tagged = bytes(Ether(src=host[A].mac("eth0"), dst=host[B].mac("eth0")) / Dot1Q(vlan=5) / IP(proto=EXPERIMENT) / b"tagged")
     with Capture(scene.wire, "a", path), Capture(host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):
         sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
@@ -106,9 +112,9 @@ def test_vlans_over_taps(scene, tmp_path):
     """A tag, which the kernel keeps beside the packet on its way through the bridge, is inside the tunnel in
     whichever lane, and the outer frame has none."""
     sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
-    for side, end in ((A, 1), (B, 2)):
-        scene.host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
-        wait_for(lambda side=side: "being loaded" not in sites[side].tunnel("tap0")["lane_reason"], 60, interval=0.2)
+    one_ethernet(scene.host)
+    for site in sites.values():
+        wait_loaded(site, "tap0")
     ping(scene.host[A], "10.77.0.2", count=3)
     count, path = 20, tmp_path / "wire.pcap"
     with Capture(scene.wire, "a", path, "ip or vlan"), Capture(scene.host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):

@@ -186,7 +186,7 @@ def wait_up(sites):
     """The programs are loaded, which keepalives may not outlive on an emulated processor, and both are
     heard."""
     for site in sites.values():
-        wait_loaded(site, 60)
+        wait_loaded(site, deadline=60)
     for site in sites.values():
         wait_for(lambda: site.tunnel()["keepalive"]["state"] == "up", 30, site.tunnel)
 
