@@ -256,10 +256,13 @@ def main():
                 action(step)
             step.report()
             done.append(step)
-    for step in done:
-        for line in step.lines():
-            if step.failed and line.startswith(("FAILED ", "ERROR ")):
-                print(f"{step.name}: {line}")
+    bad = [(step, line) for step in done if step.failed for line in step.lines()
+           if line.startswith(("FAILED ", "ERROR "))]
+    for step, line in bad:
+        print(f"{step.name}: {line}")
+    # Once more without the reasons: where only the last lines are kept, all names are among them.
+    if bad:
+        print(*(line.split()[1] for _, line in bad))
     passed, failed = sum(step.passed for step in done), sum(step.failed for step in done)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 from bench import NUMBER, Bench, forwarded, inbound, is_gre, octets, outbound
+from net import wait_for
 from peer import gre
 from scene import A, UNDERLAY
 
@@ -82,7 +83,8 @@ def test_the_key_tells_the_tunnel(bench, outer):
         before = bench.site.tunnel(f"{kind}{outer}")["rx"]["packets"]
         bench.send(kind, inbound(kind, 4, outer), outer)
         assert len(bench.delivered(kind, outer)) == 1
-        assert bench.site.tunnel(f"{kind}{outer}")["rx"]["packets"] == before + 2  # and the mark
+        wait_for(lambda kind=kind, before=before:  # the packet, and the mark behind it
+                 bench.site.tunnel(f"{kind}{outer}")["rx"]["packets"] == before + 2)
 
 
 def give(bench, numbers, outer=4, kind="seq"):

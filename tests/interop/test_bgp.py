@@ -64,6 +64,7 @@ def connect(host, undo, tmp_path):
         address=["169.254.6.2/29", "fd00:6::2/125"]) + section("forward", enable="yes"))
     for one in (other, site):
         one.up()
+    site.forget_drops()
     return made, site
 
 

@@ -17,8 +17,10 @@
 /* For a peer that has said nothing at all: a busy machine, or one that asks for a link address. */
 #define PATIENT_ROUNDS 12
 /* A Linux router that asks for an address three times, a second apart, then says "unreachable"; a
- * busy one late. */
+ * busy one late. It is asked three times, too: one packet may be lost. */
 #define UNREACHABLE_MS 5500
+#define MORE_ROUNDS    3
+#define MORE_ROUND_MS  1000
 /* When what came in a burst is over. */
 #define SETTLE_MS    50
 #define BURST_MAX    256
@@ -283,8 +285,12 @@ static void ask_more(struct asking *asking)
 			    !is_done(f, (enum inside_probe)p))
 				f->results[p].error = -ETIMEDOUT;
 	}
-	send_missing(asking, PATIENT_ROUNDS);
-	listen_for(asking, UNREACHABLE_MS);
+	for (unsigned i = 0; i < MORE_ROUNDS; i++) {
+		unsigned left = UNREACHABLE_MS - i * MORE_ROUND_MS;
+
+		send_missing(asking, PATIENT_ROUNDS + i);
+		listen_for(asking, i + 1 < MORE_ROUNDS ? MORE_ROUND_MS : left);
+	}
 	/* Each question that waited for the host is answered: that is not somebody's traffic. */
 	settle(asking);
 }
@@ -364,7 +370,7 @@ static int trace(struct asking *asking, size_t family, enum inside_probe probe,
 	if (err)
 		return err;
 	for (unsigned i = 0; i < TRACE_TRIES && found == 0; i++) {
-		(void)send_one(asking, family, probe, PATIENT_ROUNDS + 1 + i);
+		(void)send_one(asking, family, probe, PATIENT_ROUNDS + MORE_ROUNDS + i);
 		found = nft_trace_next(watched, (int)doctor_time_left(asking->d, TRACE_MS), out);
 	}
 	nft_trace_close(watched);
