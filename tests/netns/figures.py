@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from gretel import BUILD, Site, section
+from lanes import wait_loaded
 from net import wait_for
 from scapy.all import GRE
 from scene import A, B, HOST, UNDERLAY
@@ -26,6 +27,7 @@ def memory(router, directory, tunnels):
                            address=f"10.{100 + i // 250}.{i % 250}.1/30") for i in range(tunnels))
     site = Site(router, pathlib.Path(directory) / f"memory{tunnels}", text)
     site.gretel("up", timeout=LONG)
+    wait_loaded(site, "t0")
     octets = resident(site.pid())
     site.gretel("down", timeout=LONG)
     return octets

@@ -14,7 +14,6 @@ def test_first_packet_comes_soon(make_peer, tmp_path):
 
 def test_memory_with_many_tunnels(scene, tmp_path):
     one, many = figures.memory(scene.router[A], tmp_path, 1), figures.memory(scene.router[A], tmp_path, 101)
-    # 4 MiB of it are the kernel's map of all tunnels there can be, which greteld has as memory, and
-    # a busy machine may still be loading programs.
+    # 4 MiB of it are the kernel's map of all tunnels there can be, which greteld has as memory.
     assert one < 24 << 20, f"{one >> 10} KiB with one tunnel"
     assert (many - one) / 100 < 64 << 10, f"{(many - one) / 102400:.0f} KiB for each further tunnel"
