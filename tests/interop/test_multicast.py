@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Multicast streams between the LANs, over a network that carries no multicast: by PIM, and by routes of a file."""
+import re
 import socket
 import struct
 
@@ -55,6 +56,12 @@ def received(sink, first=0, source=HOST[4][A]):
     return {number for number in sink.numbers.get(source, ()) if number >= first}
 
 
+def expects(router, device):
+    """Whether the kernel forwards what A's host sends to the group, if it comes by this device."""
+    table = router.run(["ip", "mroute"]).stdout
+    return re.search(rf"^\({HOST[4][A]},{GROUP}\)\s+Iif: {device}\s.*State: resolved", table, re.M)
+
+
 def index(host):
     return host.link("eth0")["ifindex"]
 
@@ -97,13 +104,15 @@ def stream(undo, tmp_path):
     both_up(scene, tmp_path, route=[], forward={"allow": allow})
     cables_are_memory(scene)
     routers = [Frr(scene.router[side], undo, pim(side), "staticd", "pimd") for side in (A, B)]
-    wait_for(lambda: all(map(neighbours, routers)), 15, lambda: [neighbours(router) for router in routers])
+    wait_for(lambda: all(map(neighbours, routers)), 30, lambda: [neighbours(router) for router in routers])
     sink = joined(scene, undo, B, GROUP, PORT)
     sender = speaker(scene, undo, A, GROUP, PORT)
 
     def flows():
+        """The first datagram comes by the tree that all sources share; when PIM makes the source's own of it, the
+        kernel drops what comes until the device to expect it on is right, too."""
         sender.send(struct.pack("!I", 0) + bytes(96))
-        return received(sink)
+        return received(sink) and all(expects(scene.router[side], device) for side, device in ((A, "eth1"), (B, NAME)))
     wait_for(flows, 20, lambda: [scene.router[side].run(["ip", "mroute"]).stdout for side in (A, B)])
     return scene, sender, sink
 
