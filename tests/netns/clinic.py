@@ -197,6 +197,7 @@ class Clinic:
         wait_for(lambda: site.pid() is None, 5, "greteld is gone")
 
     def traffic(self, family=4, to=None):
-        """A's host asks B's: whether answered or not, A's connection tracking has seen it."""
-        self.scene.host[A].run(["ping", "-n", "-q", "-c", 2, "-i", "0.05", "-W", "0.3", to or HOST[family][B]],
+        """A's host asks B's: whether answered or not, A's connection tracking has seen it. The doctor takes echoes
+        of the identifiers 0x67xx for its own, and ping would take its process' number."""
+        self.scene.host[A].run(["ping", "-n", "-q", "-e", 1, "-c", 2, "-i", "0.05", "-W", "0.3", to or HOST[family][B]],
                                check=False)
