@@ -153,7 +153,7 @@ def test_a_dead_host_is_not_the_tunnels_fault(scene, tmp_path):
     """Somebody asks for a host that is not there, while others are answered."""
     sites = both_up(scene, tmp_path)
     ping_between_lans(scene)
-    scene.host[A].run(["ping", "-c", 1, "-W", "0.2", "20.10.1.99"], check=False)
+    scene.host[A].run(["ping", "-e", 1, "-c", 1, "-W", "0.2", "20.10.1.99"], check=False)
     examine_all(sites)
     examine_all(sites)  # what the first one left behind is not taken for a fault
 

@@ -3,6 +3,7 @@
 import socket
 import struct
 
+from crossing import one_ethernet
 from flow import Sink, Stream, numbers_complete, tcp_transfer, udp
 from gretel import NAME, Site, both_up, ping, section, tunnel
 from lanes import wait_loaded
@@ -70,12 +71,6 @@ def bridged_site(scene, side, directory):
     return site
 
 
-def one_ethernet(host):
-    """Addresses of the two hosts where the tunnel has joined their LANs."""
-    for side, end in ((A, 1), (B, 2)):
-        host[side].ip(f"address add 10.77.0.{end}/24 dev eth0", "link set dev eth0 mtu 1400")
-
-
 def send_frame(namespace, device, frame):
     with namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind((device, 0))
@@ -86,7 +81,7 @@ def test_bridged_taps(scene, tmp_path):
     """Both hosts in one Ethernet: ARP, frames with VLAN tags, broadcast, TCP."""
     path = tmp_path / "wire.pcap"
     host = scene.host
-    one_ethernet(host)
+    one_ethernet(scene)
     tagged = bytes(Ether(src=host[A].mac("eth0"), dst=host[B].mac("eth0")) / Dot1Q(vlan=5) / IP(proto=EXPERIMENT) / b"tagged")
     with Capture(scene.wire, "a", path), Capture(host[B], "eth0", tmp_path / "lan.pcap", "vlan 5"):
         sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
@@ -112,7 +107,7 @@ def test_vlans_over_taps(scene, tmp_path):
     """A tag, which the kernel keeps beside the packet on its way through the bridge, is inside the tunnel in
     whichever lane, and the outer frame has none."""
     sites = {side: bridged_site(scene, side, tmp_path) for side in (A, B)}
-    one_ethernet(scene.host)
+    one_ethernet(scene)
     for site in sites.values():
         wait_loaded(site, "tap0")
     ping(scene.host[A], "10.77.0.2", count=3)
